@@ -1,0 +1,68 @@
+"""The nouns of Greenloop: frozen, versioned data that crosses rooms or processes.
+
+Invariants: every record is immutable, compares by value and survives ``from_json(to_json(record))``.
+Absent here: input and output, clocks, randomness, and defaults read from the environment.
+"""
+
+from greenloop.records.base import Part, Record
+from greenloop.records.diagnostic import Category, Diagnostic, Severity, Span
+from greenloop.records.edit import Block, DeleteFile, Edit, FileEdit, RenameFile, ReplaceBlocks, WriteFile
+from greenloop.records.episode import Episode, EpisodeKind
+from greenloop.records.errors import (
+    EditError,
+    EnvironmentFault,
+    GreenloopError,
+    InfrastructureError,
+    InputError,
+    ModelError,
+    RecordError,
+)
+from greenloop.records.example import Example, Task
+from greenloop.records.feedback import Feedback, FeedbackKind
+from greenloop.records.snapshot import Snapshot, Workspace
+from greenloop.records.suggestion import Badge, Rung, Suggestion
+from greenloop.records.tree import BlobId, TreeId
+from greenloop.records.verdict import Stage, StageResult, Status, Suite, TestResult, TestStatus, Verdict
+
+__all__ = [
+    "Badge",
+    "BlobId",
+    "Block",
+    "Category",
+    "DeleteFile",
+    "Diagnostic",
+    "Edit",
+    "EditError",
+    "EnvironmentFault",
+    "Episode",
+    "EpisodeKind",
+    "Example",
+    "Feedback",
+    "FeedbackKind",
+    "FileEdit",
+    "GreenloopError",
+    "InfrastructureError",
+    "InputError",
+    "ModelError",
+    "Part",
+    "Record",
+    "RecordError",
+    "RenameFile",
+    "ReplaceBlocks",
+    "Rung",
+    "Severity",
+    "Snapshot",
+    "Span",
+    "Stage",
+    "StageResult",
+    "Status",
+    "Suggestion",
+    "Suite",
+    "Task",
+    "TestResult",
+    "TestStatus",
+    "TreeId",
+    "Verdict",
+    "Workspace",
+    "WriteFile",
+]

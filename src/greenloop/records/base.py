@@ -1,0 +1,53 @@
+"""What every record shares: immutability, strict reading, and JSON in and out."""
+
+import json
+from typing import ClassVar, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from greenloop.records.errors import RecordError
+
+
+class Part(BaseModel):
+    """A frozen piece of a record; unknown fields are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class Record(Part):
+    """A frozen, versioned noun. Its JSON form carries ``record`` (the noun) and ``version``."""
+
+    VERSION: ClassVar[int] = 1
+
+    def to_json(self) -> str:
+        """Return one line of JSON with sorted keys, so that equal records give equal bytes."""
+        body = self.model_dump(mode="json")
+        body["record"] = type(self).__name__
+        body["version"] = self.VERSION
+        return json.dumps(body, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Read what ``to_json`` wrote.
+
+        Raises ``RecordError`` when the text is no JSON, another record, or of a later version.
+        """
+        noun = cls.__name__
+        try:
+            body = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise RecordError(f"{noun}: not JSON: {error}", "was the file cut short?") from error
+        if not isinstance(body, dict) or body.pop("record", None) != noun:
+            raise RecordError(f"{noun}: the JSON holds something else: {text[:80]!r}")
+        version = body.pop("version", None)
+        if version != cls.VERSION:
+            raise RecordError(
+                f"{noun}: version {version!r} cannot be read, this Greenloop reads {cls.VERSION}",
+                "upgrade Greenloop, or export the data again",
+            )
+        try:
+            return cls.model_validate(body)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(step) for step in first["loc"])
+            raise RecordError(f"{noun}: {where or 'record'}: {first['msg']}") from error

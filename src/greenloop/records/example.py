@@ -1,0 +1,49 @@
+"""What a model learns from, and what it is asked."""
+
+from pydantic import Field
+
+from greenloop.records.base import Record
+from greenloop.records.diagnostic import Category, Diagnostic
+from greenloop.records.edit import Edit
+from greenloop.records.tree import TreeId
+from greenloop.records.verdict import Suite
+
+
+class Example(Record):
+    """(context, prompt, edit) as a person once lived it, proven by verdicts on both trees.
+
+    The context is drawn from ``base`` by ``prompts`` with one code for training and serving, so it is not
+    kept here. ``id`` is derived from the content.
+    """
+
+    id: str
+    workspace: str
+    author: str
+    time: float
+    base: TreeId
+    target: TreeId
+    edit: Edit
+    prompt: str
+    """What a person would have typed."""
+    description: str
+    """The change in full words, by rules."""
+    diagnostics: tuple[Diagnostic, ...]
+    """What the toolchain said of ``base``."""
+    category: Category
+    changed_lines: int = Field(ge=0)
+    toolchain: str
+    suite: Suite
+
+
+class Task(Record):
+    """A question with a judge: the edit is withheld, verdicts decide."""
+
+    id: str
+    author: str
+    base: TreeId
+    prompt: str
+    diagnostics: tuple[Diagnostic, ...]
+    category: Category
+    suite: Suite
+    max_changed_lines: int = Field(default=10, ge=1)
+    """A fix that changes more lines than this does not count."""

@@ -1,0 +1,35 @@
+"""A snapshot: a tree and a time, in the history of one workspace."""
+
+from pydantic import Field
+
+from greenloop.records.base import Record
+from greenloop.records.tree import TreeId
+from greenloop.records.verdict import Status
+
+
+class Workspace(Record):
+    """One developer's line of work on one project. ``author`` is what splits by person go by."""
+
+    id: str
+    author: str
+    title: str
+    source: str
+    """Where its snapshots came from: ``recorder`` or the name of an importer."""
+
+
+class Snapshot(Record):
+    """What a workspace held at a time. Order is by ``seq``, never by the clock."""
+
+    workspace: str
+    seq: int = Field(ge=0)
+    time: float
+    """Unix seconds, by the clock of the machine that recorded it."""
+    tree: TreeId
+    cut: str = ""
+    """Why no pair may reach across this point (``checkout``, ``merge``, ``start``…); empty if none."""
+    deliberate: bool = False
+    """The person asked for a build at this very moment, so the state is not a half-typed one."""
+    reported: Status | None = None
+    """What the team's own build said of it, if known. It nominates; only a verdict decides."""
+    skipped: int = Field(default=0, ge=0)
+    """How many files were left out: too large, secret, or unreadable."""

@@ -1,0 +1,10 @@
+"""Putting bytes on this machine's disk so that a kill or a full disk leaves the old state or the new one.
+
+Holds the two ways in which Greenloop keeps things beside git objects: whole files replaced atomically, and
+SQLite databases in WAL mode. Absent here: any table, any record, any knowledge of where the home is.
+"""
+
+from greenloop.storage.database import open_database
+from greenloop.storage.files import named_io_errors, write_atomically
+
+__all__ = ["named_io_errors", "open_database", "write_atomically"]

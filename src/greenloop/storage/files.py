@@ -1,0 +1,54 @@
+"""Replacing a file whole, and naming what the disk refused."""
+
+import errno
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from greenloop.records import EnvironmentFault
+
+_WAYS_OUT = {
+    errno.ENOSPC: "the disk is full: free some space and run the command again; nothing was half written",
+    errno.EDQUOT: "your disk quota is used up: free some space and run the command again",
+    errno.EROFS: "the file system is read-only: choose another place",
+    errno.EACCES: "permission denied: choose a place that you may write to",
+    errno.EPERM: "permission denied: choose a place that you may write to",
+    errno.ENOTDIR: "a part of that path is a file: choose another place",
+    errno.EISDIR: "that is a folder: name a file",
+}
+
+
+@contextmanager
+def named_io_errors(path: Path) -> Iterator[None]:
+    """Turn an ``OSError`` about ``path`` into an ``EnvironmentFault`` that says what to do."""
+    try:
+        yield
+    except OSError as error:
+        way_out = _WAYS_OUT.get(error.errno or 0, "")
+        raise EnvironmentFault(f"{path}: {error.strerror or error}", way_out) from error
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Replace ``path`` by ``content``: a reader, or a crash at any moment, sees the old file or the new one.
+
+    Raises ``EnvironmentFault`` when the disk refuses; then the old file is untouched.
+    """
+    with named_io_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            # mkstemp makes files private; a result that people share gets the modes that open() gives
+            umask = os.umask(0)
+            os.umask(umask)
+            Path(name).chmod(0o666 & ~umask)
+            Path(name).replace(path)
+        except BaseException:
+            with suppress(FileNotFoundError):
+                Path(name).unlink()
+            raise
