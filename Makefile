@@ -1,0 +1,35 @@
+# make demo   runs the whole loop on examples/ and leaves build/demo/report.html
+# make test   runs every check: format, lint, types, import layers, unit and end-to-end tests
+# Both set everything up first (scripts/setup.sh) and can be run again cheaply.
+SHELL := /bin/sh
+BIN := .venv/bin
+
+.PHONY: setup demo test lint types layers unit docs clean
+
+setup:
+	@scripts/setup.sh
+
+demo: setup
+	@$(BIN)/python scripts/demo.py
+
+test: lint types layers unit
+
+lint: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: setup
+	$(BIN)/mypy
+
+layers: setup
+	$(BIN)/lint-imports
+
+unit: setup
+	$(BIN)/python -m pytest
+
+# writes the generated pages of docs/ anew; a test holds them to the code
+docs: setup
+	$(BIN)/python scripts/generate_docs.py
+
+clean:
+	rm -rf build dist .venv
