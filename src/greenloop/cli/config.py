@@ -1,0 +1,203 @@
+"""``greenloop.toml``: every setting, typed, with its unit and its default.
+
+``docs/configuration.md`` and the file that ``greenloop init`` writes are made from these classes.
+"""
+
+import tomllib
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from greenloop.records import InputError, Suite
+
+FILE_NAME = "greenloop.toml"
+
+
+class Section(BaseModel):
+    """One table of ``greenloop.toml``; a key that it does not know is an error, not a typo that is ignored.
+    One table of ``greenloop.toml``; a key that it does not know is an error, not a typo that is ignored."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class ToolchainKind(StrEnum):
+    """Which toolchain judges this repository."""
+
+    AUTO = "auto"
+    DUNE = "dune"
+    OCAML_FILE = "ocaml-file"
+    COMMAND = "command"
+
+
+class ToolchainSettings(Section):
+    """How this repository is checked, built and tested."""
+
+    kind: ToolchainKind = ToolchainKind.AUTO
+    """`auto` looks at the tree: `dune` where dune files are, `ocaml-file` for loose OCaml files. `command`
+    takes the commands below."""
+    profile: str = "dev"
+    """dune only: the build profile, pinned so that verdicts do not depend on who asks."""
+    check: str = ""
+    """`command` only: parses and type-checks, as a shell command in the repository's root."""
+    build: str = ""
+    """`command` only: builds everything; empty if there is nothing to build."""
+    test: str = ""
+    """`command` only: runs the tests; empty if there are none."""
+    diagnostic_pattern: str = ""
+    """`command` only: a regular expression with the groups `file`, `line`, `message` and, if known, `column`,
+    `end_line`, `end_column`, `severity`."""
+    test_pattern: str = ""
+    """`command` only: a regular expression with the groups `name` and `status`, one match for each test's
+    result."""
+    read_only: tuple[str, ...] = ()
+    """Folders outside the repository that the toolchain needs, such as an opam switch or a virtual environment;
+    visible in the sandbox, never writable."""
+    protected: tuple[str, ...] = (
+        "test/**",
+        "tests/**",
+        "**/test_*",
+        "**/*_test.*",
+        "**/dune",
+        "dune-project",
+        "dune-workspace",
+        "*.opam",
+        "**/*.expected",
+    )
+    """Globs of the files that a model's edit may not change: they are put back before an edit is judged."""
+
+
+class SandboxSettings(Section):
+    """What code under judgement may use. Every stage of every judgement runs in the sandbox."""
+
+    enabled: bool = True
+    """Without the sandbox, the repository's and the model's code run with your rights: only for code that you
+    trust. Every verdict then says so."""
+    wall_seconds: float = Field(default=120.0, gt=0)
+    """Seconds of wall clock for one stage."""
+    memory_mib: int = Field(default=4096, ge=64)
+    """MiB of address space for one process."""
+    scratch_mib: int = Field(default=2048, ge=16)
+    """MiB of files that one judgement may write."""
+    output_kib: int = Field(default=4096, ge=16)
+    """KiB of output that are kept of one stage."""
+    processes: int = Field(default=512, ge=16)
+    """How many processes one judgement may have at a time."""
+
+
+class BuildSettings(Section):
+    """How judgements are made."""
+
+    suite: Suite = Suite.CHECK
+    """How far a judgement goes: `check` parses and type-checks, `build` also builds, `test` also runs the
+    tests."""
+    workers: int = Field(default=2, ge=1, le=256)
+    """How many trees are judged at a time."""
+
+
+class ModelSettings(Section):
+    """The language model that makes candidates."""
+
+    name: str = "local"
+    """`local` is the embedded SmolLM2-135M; `local:/path/to/model.gguf`; `openai:MODEL@URL` for any OpenAI-
+    compatible server; `scripted:FILE` for tests."""
+    api_key_variable: str = "OPENAI_API_KEY"
+    """The environment variable that holds the server's key; the key itself never stands in a file."""
+    timeout_seconds: float = Field(default=120.0, gt=0)
+    """Seconds to wait for a server's answer."""
+    threads: int = Field(default=1, ge=1)
+    """Threads of the local model. More than one lose against builds on the same cores."""
+    temperature: float = Field(default=0.8, ge=0.0, le=2.0)
+    """Sampling temperature of the candidates after the first; the first is always greedy."""
+    max_tokens: int = Field(default=256, ge=16)
+    """Tokens of one reply, at most."""
+    candidates: int = Field(default=4, ge=1, le=256)
+    """How many candidates `greenloop fix` and `ask` take from the model."""
+
+
+class ContextSettings(Section):
+    """What the model is shown."""
+
+    budget_tokens: int = Field(default=1200, ge=200)
+    """Tokens of context in a prompt, by an estimate that errs on the safe side."""
+
+
+class RecordSettings(Section):
+    """How the recorder takes snapshots."""
+
+    interval_seconds: float = Field(default=20.0, ge=0.2)
+    """Seconds between two looks at the workspace."""
+    max_file_bytes: int = Field(default=1_000_000, ge=1)
+    """Bytes of the largest file that is recorded; larger ones are counted as skipped."""
+    author: str = ""
+    """Who is recorded; empty means the user's login name."""
+
+
+class MiningSettings(Section):
+    """Which episodes become examples."""
+
+    max_changed_lines: int = Field(default=100, ge=1)
+    """Changed lines of the largest edit that becomes an example."""
+    idle_minutes: float = Field(default=45.0, gt=0)
+    """Minutes without a change after which a new line of work begins; no pair reaches across."""
+    stable_seconds: float = Field(default=20.0, ge=0)
+    """Seconds for which a red state must stand before it counts, unless a build was asked for."""
+    max_files_per_tick: int = Field(default=50, ge=1)
+    """A tick that changes more files than this is a checkout or a generator, and cuts."""
+
+
+class EvalSettings(Section):
+    """What counts as a fix."""
+
+    max_changed_lines: int = Field(default=10, ge=1)
+    """A fix that changes more lines than this does not count as one."""
+
+
+class Config(Section):
+    """All of ``greenloop.toml``."""
+
+    version: Literal[1] = 1
+    """The version of this file's format."""
+    toolchain: ToolchainSettings = ToolchainSettings()
+    sandbox: SandboxSettings = SandboxSettings()
+    build: BuildSettings = BuildSettings()
+    model: ModelSettings = ModelSettings()
+    context: ContextSettings = ContextSettings()
+    record: RecordSettings = RecordSettings()
+    mining: MiningSettings = MiningSettings()
+    eval: EvalSettings = EvalSettings()
+
+    @model_validator(mode="after")
+    def _commands_are_there(self) -> Self:
+        if self.toolchain.kind is ToolchainKind.COMMAND and not self.toolchain.check:
+            raise ValueError('toolchain.check is empty, but toolchain.kind = "command" needs it')
+        return self
+
+
+def find(start: Path) -> Path | None:
+    """Return the nearest ``greenloop.toml`` in ``start`` or a folder above it, or ``None``."""
+    for folder in (start, *start.parents):
+        candidate = folder / FILE_NAME
+        if candidate.is_file():
+            return candidate
+    return None
+
+
+def read(path: Path) -> Config:
+    """Read a ``greenloop.toml``. Raises ``InputError`` that names the key and what is wrong with it."""
+    try:
+        data: dict[str, Any] = tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not UTF-8 text (byte {error.start})") from error
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{path}: not TOML: {error}", "`greenloop init` writes a fresh one beside it") from error
+    try:
+        return Config.model_validate(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(step) for step in first["loc"]) or "file"
+        reason = "no such setting" if first["type"] == "extra_forbidden" else first["msg"].removeprefix("Value error, ")
+        raise InputError(f"{path}: {where}: {reason}", "docs/configuration.md lists every setting") from error
