@@ -1,0 +1,34 @@
+"""The seam that everything above ``builds`` depends on: who can say whether a tree is green."""
+
+from collections.abc import Callable, Iterable
+from typing import Protocol
+
+from greenloop.records import Suite, TreeId, Verdict
+
+Progress = Callable[[int, int], None]
+"""Called with (trees judged so far, trees asked for), from the thread that asked."""
+
+
+class Judge(Protocol):
+    """Judges trees. ``builds.engine.Engine`` is the real one, ``builds.scripted.ScriptedJudge`` the fake that ships.
+
+    No verdict with ``Status.INFRA_ERROR`` is ever returned: ``InfrastructureError`` is raised instead.
+    """
+
+    @property
+    def fingerprint(self) -> str:
+        """What verdicts carry as ``toolchain``: 64 hexadecimal digits for a real toolchain."""
+        ...
+
+    def judge(self, tree: TreeId, suite: Suite) -> Verdict:
+        """Return the verdict on one tree, stored or fresh.
+
+        Raises ``InfrastructureError`` when none could be reached, ``InputError`` when the tree is unknown.
+        """
+        ...
+
+    def judge_many(
+        self, trees: Iterable[TreeId], suite: Suite, progress: Progress | None = None
+    ) -> dict[TreeId, Verdict]:
+        """Return the verdict on each distinct tree, in the order in which the trees were first named."""
+        ...

@@ -1,0 +1,84 @@
+"""A judge that answers from a script: the fake of the ``Judge`` seam, for tests and for dry runs."""
+
+from collections.abc import Callable, Iterable, Mapping
+
+from greenloop.builds.judge import Progress
+from greenloop.records import (
+    Diagnostic,
+    GreenloopError,
+    InputError,
+    Severity,
+    StageResult,
+    Status,
+    Suite,
+    TreeId,
+    Verdict,
+)
+
+Answer = Verdict | Status | tuple[Diagnostic, ...] | GreenloopError
+"""A whole verdict; a bare status; diagnostics (red if any is an error, else green); or an error to raise."""
+
+Script = Mapping[TreeId, Answer] | Callable[[TreeId, Suite], Answer]
+
+
+class ScriptedJudge:
+    """Answers from ``script``; a tree that it does not name gets ``otherwise``, or ``InputError`` without one.
+
+    ``asked`` lists every (tree, suite) judged, in order, repeats included.
+    """
+
+    def __init__(self, script: Script, *, otherwise: Answer | None = None, fingerprint: str = "scripted") -> None:
+        self._script = script
+        self._otherwise = otherwise
+        self._fingerprint = fingerprint
+        self.asked: list[tuple[TreeId, Suite]] = []
+
+    @property
+    def fingerprint(self) -> str:
+        """The toolchain that its verdicts name."""
+        return self._fingerprint
+
+    def judge(self, tree: TreeId, suite: Suite) -> Verdict:
+        """Return the scripted verdict, or raise the scripted error."""
+        self.asked.append((tree, suite))
+        answer = self._answer(tree, suite)
+        if isinstance(answer, GreenloopError):
+            raise answer
+        if isinstance(answer, Verdict):
+            return answer
+        if isinstance(answer, Status):
+            return self._verdict(tree, suite, answer, ())
+        red = any(diagnostic.severity is Severity.ERROR for diagnostic in answer)
+        return self._verdict(tree, suite, Status.RED if red else Status.GREEN, answer)
+
+    def judge_many(
+        self, trees: Iterable[TreeId], suite: Suite, progress: Progress | None = None
+    ) -> dict[TreeId, Verdict]:
+        """Judge each distinct tree once, in order."""
+        distinct = tuple(dict.fromkeys(trees))
+        verdicts: dict[TreeId, Verdict] = {}
+        for tree in distinct:
+            verdicts[tree] = self.judge(tree, suite)
+            if progress is not None:
+                progress(len(verdicts), len(distinct))
+        return verdicts
+
+    def _answer(self, tree: TreeId, suite: Suite) -> Answer:
+        if callable(self._script):
+            return self._script(tree, suite)
+        answer = self._script.get(tree, self._otherwise)
+        if answer is None:
+            raise InputError(f"{tree}: the script has no verdict on this tree", "add it, or give `otherwise`")
+        return answer
+
+    def _verdict(self, tree: TreeId, suite: Suite, status: Status, diagnostics: tuple[Diagnostic, ...]) -> Verdict:
+        # a tree that is not green stops at its first stage, so that `passed` never contradicts the status
+        stages = suite.stages if status is Status.GREEN else suite.stages[:1]
+        return Verdict(
+            tree=tree,
+            toolchain=self._fingerprint,
+            suite=suite,
+            status=status,
+            stages=tuple(StageResult(stage=stage, status=status, seconds=0) for stage in stages),
+            diagnostics=diagnostics,
+        )
