@@ -1,0 +1,189 @@
+"""The real sandbox: a throw-away overlay, bubblewrap, a system-call filter and limits."""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from greenloop.builds.sandbox import cgroup, seccomp
+from greenloop.builds.sandbox.driver import TOOL_PATH, Driver
+from greenloop.builds.sandbox.layout import freshen, write_whiteouts
+from greenloop.builds.sandbox.policy import ENVIRONMENT, WORK, Command, Completed, Limits
+from greenloop.records import InfrastructureError
+
+_POLICY = 1
+"""Raised whenever a change here could change a verdict."""
+_HOST_PATHS = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
+"""What a toolchain is made of. Never all of /etc, and nothing of /var, /home, /root, /opt, /run, /srv or /sys."""
+_HOST_ETC = ("alternatives", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "ocamlfind.conf")
+"""The loader's cache, Debian's command alternatives, and where findlib looks for OCaml's libraries."""
+_ETC = {
+    "passwd": "build:x:1000:1000:build:/tmp/home:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n",
+    "group": "build:x:1000:\nnogroup:x:65534:\n",
+    "hosts": "127.0.0.1 localhost\n::1 localhost\n",
+}
+
+
+class Bubblewrap:
+    """Runs each command in its own ``bwrap``; see the package's invariants. Safe to use from several threads."""
+
+    sandboxed = True
+
+    def __init__(
+        self,
+        *,
+        limits: Limits | None = None,
+        read_only: Sequence[Path] = (),
+        environment: Mapping[str, str] | None = None,
+        scratch: Path | None = None,
+    ) -> None:
+        """Make a sandbox.
+
+        ``read_only``: further folders or files that commands may read, at the same path as outside, such as a
+        virtual environment or an opam switch. ``environment``: added to ``ENVIRONMENT``. ``scratch``: where the
+        folder of each run is made (some KiB, mount points mostly); the system's own place by default.
+
+        Raises ``InfrastructureError`` where a layer of the sandbox is not to be had at all.
+        """
+        self._limits = limits or Limits()
+        self._read_only = tuple(read_only)
+        self._environment = ENVIRONMENT | dict(environment or {})
+        self._scratch = scratch
+        self._bwrap = _tool("bwrap", "apt-get install bubblewrap")
+        for tool in ("unshare", "setpriv", "mount"):
+            _tool(tool, "apt-get install util-linux mount")
+        program = seccomp.program()
+        if program is None:
+            raise InfrastructureError("the sandbox has no system-call filter for this processor")
+        self._seccomp = program
+        self._groups = cgroup.find()
+        if os.geteuid() == 0 and not self._groups:
+            raise InfrastructureError(
+                "the sandbox cannot limit processes of root: no control group for memory and pids can be made here",
+                "run Greenloop as a plain user",
+            )
+        self._root = tuple(_root_arguments(self._read_only))
+
+    def fingerprint(self) -> str:
+        """Hash the policy: limits, environment, further folders, system-call filter."""
+        policy = {
+            "policy": _POLICY,
+            "limits": vars(self._limits),
+            "environment": self._environment,
+            "read_only": [str(path) for path in self._read_only],
+            "seccomp": self._seccomp.hex(),
+        }
+        text = json.dumps(policy, sort_keys=True)
+        return f"bubblewrap-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+
+    def run_over(
+        self,
+        lower: Path,
+        *,
+        delta: Path | None,
+        deletions: Sequence[str],
+        commands: Sequence[Command],
+        keep_going: bool = False,
+    ) -> tuple[Completed, ...]:
+        """See ``Sandbox.run_over``. The delta and the deletions are read-only layers above ``lower``.
+
+        As layers they never pass through a link that a hostile build left in ``lower``, as a copy could.
+        """
+        with self._run_folder() as folder:
+            (folder / "lower").symlink_to(lower.absolute())
+            layers = ["lower"]
+            if deletions:
+                (folder / "gone").mkdir()
+                if write_whiteouts(folder / "gone", lower, delta, deletions):
+                    layers.insert(0, "gone")
+            if delta is not None:
+                freshen(delta)
+                (folder / "delta").symlink_to(delta.absolute())
+                layers.insert(0, "delta")
+            return self._run(folder, ":".join(layers), commands, keep_going)
+
+    def run_in(self, folder: Path, commands: Sequence[Command], keep_going: bool = False) -> tuple[Completed, ...]:
+        """See ``Sandbox.run_in``."""
+        with self._run_folder() as run_folder:
+            (run_folder / "lower").symlink_to(folder.absolute())
+            return self._run(run_folder, "", commands, keep_going)
+
+    @contextmanager
+    def _run_folder(self) -> Iterator[Path]:
+        """A folder for one run: mount points and files to hand over. What is mounted in it is never seen here."""
+        folder = Path(tempfile.mkdtemp(prefix="greenloop-run-", dir=self._scratch))
+        try:
+            for name in ("t", "w", "etc"):
+                (folder / name).mkdir()
+            for name, text in _ETC.items():
+                (folder / "etc" / name).write_text(text, "ascii")
+            (folder / "seccomp").write_bytes(self._seccomp)
+            yield folder
+        finally:
+            shutil.rmtree(folder)
+
+    def _run(self, folder: Path, layers: str, commands: Sequence[Command], keep_going: bool) -> tuple[Completed, ...]:
+        for number, command in enumerate(commands):
+            _write_arguments(folder / f"args.{number}", self._root, self._environment | dict(command.env))
+        memory = (self._limits.memory_mib + self._limits.scratch_mib) << 20
+        results: list[Completed] = []
+        # Besides the commands' own processes a group holds the driver, bubblewrap and its two helpers.
+        with (
+            cgroup.group(self._groups, memory_bytes=memory, processes=self._limits.processes + 4) as groups,
+            Driver(
+                folder,
+                layers=layers,
+                bwrap=self._bwrap,
+                argvs=[command.argv for command in commands],
+                limits=self._limits,
+                place=lambda pid: cgroup.enter(groups, pid),
+            ) as driver,
+        ):
+            for number, command in enumerate(commands):
+                results.append(driver.run(number, command))
+                if not (results[-1].ok or keep_going):
+                    break
+        return tuple(results)
+
+
+def _tool(name: str, way_out: str) -> str:
+    """Return where a tool of the sandbox is."""
+    found = shutil.which(name, path=TOOL_PATH)
+    if found is None:
+        raise InfrastructureError(f"the sandbox needs {name}, which is not installed", way_out)
+    return found
+
+
+def _root_arguments(read_only: Sequence[Path]) -> Iterator[str]:
+    """Yield bubblewrap's options for all that does not change from command to command."""
+    yield from ("--unshare-all", "--die-with-parent", "--new-session", "--clearenv", "--cap-drop", "ALL")
+    yield from ("--uid", "1000", "--gid", "1000", "--hostname", "greenloop")
+    for path in map(Path, _HOST_PATHS):
+        if path.is_symlink():
+            yield from ("--symlink", str(path.readlink()), str(path))
+        elif path.is_dir():
+            yield from ("--ro-bind", str(path), str(path))
+    for name in _HOST_ETC:
+        yield from ("--ro-bind-try", f"/etc/{name}", f"/etc/{name}")
+    for name in _ETC:
+        yield from ("--ro-bind", f"etc/{name}", f"/etc/{name}")
+    # All of /proc is made read-only: with the kernel's root behind our uid its /proc/sys would be writable.
+    yield from ("--proc", "/proc", "--remount-ro", "/proc")
+    yield from ("--dev", "/dev", "--bind", "t/shm", "/dev/shm", "--remount-ro", "/dev")  # noqa: S108
+    yield from ("--bind", "t/tmp", "/tmp")  # noqa: S108
+    for path in read_only:
+        yield from ("--ro-bind", str(path), str(path))
+    yield from ("--bind", "w", WORK, "--remount-ro", "/", "--chdir", WORK)
+
+
+def _write_arguments(path: Path, root: Sequence[str], environment: Mapping[str, str]) -> None:
+    """Write options for ``bwrap --args``: separated by NUL, so that no other byte means anything."""
+    for name, value in environment.items():
+        if "\0" in name + value or "=" in name or not name:
+            raise ValueError(f"not an environment variable: {name!r}")
+    variables = [word for name in sorted(environment) for word in ("--setenv", name, environment[name])]
+    path.write_bytes(b"".join(os.fsencode(word) + b"\0" for word in (*root, *variables)))

@@ -1,0 +1,268 @@
+"""One run of the driver: the small shell script that sets the stage outside the commands' reach, and its watcher.
+
+The driver lives in user and mount namespaces of its own (``unshare -Urm``), mounts a size-limited tmpfs and the
+overlay, and starts each command in its own bubblewrap when told to. It is handed numbers and flags only: all
+names that a caller chose reach it as links in the run's folder, as bubblewrap's argument files, or as positional
+parameters that are never read as shell text. One socket, unseen by the commands, is its life line: the driver says
+``ready`` and ``end``, bubblewrap writes its status documents to it, and we say which command comes next.
+"""
+
+import contextlib
+import json
+import os
+import resource
+import selectors
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from greenloop.builds.sandbox.policy import Command, Completed, Limits
+from greenloop.builds.sandbox.streams import Stream
+from greenloop.records import InfrastructureError
+
+TOOL_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+"""Where the driver's own tools are looked for."""
+
+_START = ("unshare", "-Urm", "--", "setpriv", "--pdeathsig", "KILL")
+"""Root of namespaces of its own; dies with the thread that waits for it, should Greenloop be killed."""
+_SCRIPT = r"""
+set -eu
+umask 022
+exec 3<&0 </dev/null
+options=$1 layers=$2 bwrap=$3
+shift 3
+mount -t tmpfs -o "$options" tmpfs t
+mkdir t/up t/work t/tmp t/tmp/home t/shm
+if [ -n "$layers" ]; then
+  mount -t overlay -o "userxattr,lowerdir=$layers,upperdir=t/up,workdir=t/work" overlay w
+else
+  mount --bind lower w
+fi
+echo ready >&3
+while read -r number first last <&3; do
+  words=
+  while [ "$first" -le "$last" ]; do
+    words="$words \"\${$first}\""
+    first=$((first + 1))
+  done
+  eval "\"\$bwrap\" --args 5 --seccomp 6 --json-status-fd 3 -- $words" 5<"args.$number" 6<seccomp || :
+  echo end >&3
+done
+"""
+
+_GRACE = 20.0
+"""Seconds that setting up or tearing down may take beyond a command's own time before it counts as broken."""
+_CHUNK = 1 << 16
+
+
+class Driver:
+    """A context manager around one driver process; ``run`` starts one of its commands and waits for its end."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        layers: str,
+        bwrap: str,
+        argvs: Sequence[Sequence[str]],
+        limits: Limits,
+        place: Callable[[int], None],
+    ) -> None:
+        """Start the driver in ``folder``, which holds ``t``, ``w``, the layers' links, ``args.N`` and ``seccomp``.
+
+        ``place`` puts a process under the run's control groups.
+        """
+        self._limits = limits
+        self._argvs = argvs
+        self._lines: list[str] = []
+        self._partial = b""
+        ours, theirs = socket.socketpair()
+        out, out_end = os.pipe()
+        err, err_end = os.pipe()
+        self._socket = ours
+        self._out, self._err = (Stream(fd, limits.output_kib << 10) for fd in (out, err))
+        words = [word for argv in argvs for word in argv]
+        scratch = limits.scratch_mib << 20
+        options = f"size={scratch},nr_inodes={max(1024, scratch >> 12)},mode=0755,nosuid,nodev"
+        with theirs:
+            try:
+                self._process = subprocess.Popen(
+                    [*_START, "/bin/sh", "-c", _SCRIPT, "greenloop-sandbox", options, layers, bwrap, *words],
+                    cwd=folder,
+                    env={"PATH": TOOL_PATH, "LC_ALL": "C"},
+                    stdin=theirs.fileno(),
+                    stdout=out_end,
+                    stderr=err_end,
+                    start_new_session=True,
+                )
+            except OSError as error:
+                ours.close()
+                os.close(out)
+                os.close(err)
+                raise InfrastructureError(f"the sandbox could not be started: {error}") from error
+            finally:
+                os.close(out_end)
+                os.close(err_end)
+        ours.setblocking(False)
+        self._selector = selectors.DefaultSelector()
+        for fd in (ours.fileno(), out, err):
+            self._selector.register(fd, selectors.EVENT_READ)
+        self._place = place
+
+    def __enter__(self) -> "Driver":
+        try:
+            self._await_line("ready", time.monotonic() + _GRACE)
+            self._place(self._process.pid)
+            self._bound()
+        except BaseException:
+            self._close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._close()
+
+    def run(self, number: int, command: Command) -> Completed:
+        """Run command ``number`` of those given at the start and wait until no process of it is left."""
+        start = time.monotonic()
+        first = 1 + sum(len(argv) for argv in self._argvs[:number])
+        last = first + len(self._argvs[number]) - 1
+        self._socket.sendall(f"{number} {first} {last}\n".encode())
+        status = json.loads(self._await_line("{", start + _GRACE))
+        pid = int(status["child-pid"])
+        seconds = self._limits.wall_seconds if command.seconds is None else command.seconds
+        timed_out = False
+        exit_status: int | None = None
+        with _process(pid) as handle:
+            deadline = start + seconds
+            while True:
+                line = self._next_line(deadline)
+                if line is None:
+                    if timed_out:
+                        raise InfrastructureError("the sandbox did not end after its time-out")
+                    timed_out, deadline = True, time.monotonic() + _GRACE
+                    handle.kill()
+                elif line == "end":
+                    break
+                else:
+                    exit_status = int(json.loads(line)["exit-code"])
+            handle.wait_until_gone(time.monotonic() + _GRACE)
+        elapsed = time.monotonic() - start
+        for stream in (self._out, self._err):
+            stream.read_rest()
+        (stdout, out_dropped), (stderr, err_dropped) = self._out.take(), self._err.take()
+        if exit_status is None and not timed_out:
+            raise _failure(command, stderr)
+        return Completed(
+            exit_status=None if timed_out else exit_status,
+            stdout=stdout,
+            stderr=stderr,
+            seconds=elapsed,
+            timed_out=timed_out,
+            truncated=out_dropped or err_dropped,
+        )
+
+    def _bound(self) -> None:
+        """Limit the driver and so all that it starts. Not before it is in its namespace: see RLIMIT_NPROC there."""
+        limits, pid = self._limits, self._process.pid
+        for kind, value in (
+            (resource.RLIMIT_AS, limits.memory_mib << 20),
+            (resource.RLIMIT_FSIZE, limits.scratch_mib << 20),
+            (resource.RLIMIT_CORE, 0),
+            (resource.RLIMIT_NOFILE, 4096),
+            (resource.RLIMIT_NPROC, limits.processes),
+        ):
+            _, hard = resource.prlimit(pid, kind)
+            bound = value if hard == resource.RLIM_INFINITY else min(value, hard)
+            resource.prlimit(pid, kind, (bound, bound))
+
+    def _next_line(self, deadline: float) -> str | None:
+        """Return the next line of the control socket, reading the outputs meanwhile; ``None`` at the deadline."""
+        while not self._lines:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return None
+            for key, _ in self._selector.select(left):
+                if key.fd == self._socket.fileno():
+                    self._read_control()
+                elif not self._stream(key.fd).read_available():
+                    self._selector.unregister(key.fd)
+        return self._lines.pop(0)
+
+    def _read_control(self) -> None:
+        """Split what the driver and bubblewrap say into lines; their silence is a failure of the sandbox."""
+        data = self._socket.recv(_CHUNK)
+        if not data:
+            self._err.read_rest()
+            said = self._err.tail()
+            raise InfrastructureError(f"the sandbox could not be set up: {said or 'its driver ended'}", SELF_TEST)
+        *lines, self._partial = (self._partial + data).split(b"\n")
+        self._lines += [line.decode("ascii").strip() for line in lines]
+
+    def _await_line(self, start: str, deadline: float) -> str:
+        """Return the next line, which must begin with ``start``."""
+        line = self._next_line(deadline)
+        if line is None or not line.startswith(start):
+            said = self._err.tail()
+            raise InfrastructureError(f"the sandbox did not start: {said or line or 'no answer'}", SELF_TEST)
+        return line
+
+    def _stream(self, fd: int) -> Stream:
+        return self._out if fd == self._out.fd else self._err
+
+    def _close(self) -> None:
+        """End the driver (its commands, their namespaces and mounts go with it) and give all files back."""
+        self._socket.close()
+        try:
+            self._process.wait(timeout=1.0)
+        except subprocess.TimeoutExpired:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
+            self._process.wait()
+        self._selector.close()
+        os.close(self._out.fd)
+        os.close(self._err.fd)
+
+
+SELF_TEST = "`greenloop doctor` tries each layer of the sandbox and says what is missing"
+
+
+class _process:  # noqa: N801 - used as a function
+    """A handle on the first process of a command's pid namespace, which takes all others with it."""
+
+    def __init__(self, pid: int) -> None:
+        try:
+            self._fd: int | None = os.pidfd_open(pid)
+        except ProcessLookupError:
+            self._fd = None  # it is gone already
+
+    def __enter__(self) -> "_process":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._fd is not None:
+            os.close(self._fd)
+
+    def kill(self) -> None:
+        """End the whole namespace."""
+        if self._fd is not None:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._fd, signal.SIGKILL)
+
+    def wait_until_gone(self, deadline: float) -> None:
+        """Wait for the end of the namespace: the kernel tells of its first process when all others are gone."""
+        if self._fd is None:
+            return
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._fd, selectors.EVENT_READ)
+            if not selector.select(max(0.0, deadline - time.monotonic())):
+                raise InfrastructureError("processes of a sandboxed command did not end")
+
+
+def _failure(command: Command, stderr: bytes) -> InfrastructureError:
+    """Say why bubblewrap ended without having run the command."""
+    said = stderr[-2000:].decode("utf-8", "replace").strip()
+    return InfrastructureError(f"the sandbox could not run {command.argv[0]!r}: {said or 'no reason given'}", SELF_TEST)
