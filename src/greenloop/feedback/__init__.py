@@ -1,0 +1,6 @@
+"""What became of suggestions: an append-only log of what was asked, shown, accepted and refused.
+
+Invariants: events are only ever added, each whole or (after a crash) as one torn line that readers report; nothing
+is rewritten, sorted or dropped.
+Absent here: judgement, statistics, the suggestions themselves (events name their trees), clocks.
+"""
