@@ -47,22 +47,24 @@ def test_only_accepted_trees_are_named(tmp_path: Path) -> None:
     assert log.accepted_trees() == {f"{accepted:040x}"}
 
 
-@given(kept=st.integers(min_value=1, max_value=400))
+@given(kept=st.integers(min_value=1, max_value=450))
 def test_a_torn_last_line_is_told_and_costs_nothing_else(tmp_path_factory: pytest.TempPathFactory, kept: int) -> None:
     log = FeedbackLog(tmp_path_factory.mktemp("torn") / "log.jsonl")
     log.append(event(1))
     whole = log.path.stat().st_size
     log.append(event(2, model="é" * 60))
-    cut = min(whole + kept, log.path.stat().st_size - 1)
+    cut = min(whole + kept, log.path.stat().st_size)
     with log.path.open("r+b") as file:
         file.truncate(cut)
-    assert log.scan().torn == (2,)
-    assert list(log.read()) == [event(1)]
+    # an event that lacks its line end only is there
+    lost = not log.path.read_bytes().rstrip(b"\n").endswith(b'"version":1}')
+    survivors = [event(1)] if lost else [event(1), event(2, model="é" * 60)]
+    assert log.scan().torn == ((2,) if lost else ())
+    assert list(log.read()) == survivors
 
     log.append(event(3))
-    assert list(log.read()) == [event(1), event(3)]
-    if cut < log.path.stat().st_size - 1 and b"}" not in log.path.read_bytes().split(b"\n")[1]:
-        assert log.scan().torn == (2,)
+    assert list(log.read()) == [*survivors, event(3)]
+    assert log.scan().torn == ((2,) if lost else ())
 
 
 @pytest.mark.parametrize(
