@@ -24,11 +24,16 @@ class Block(Part):
 
 
 class ReplaceBlocks(Part):
-    """Change parts of an existing text file; the blocks do not overlap."""
+    """Change parts of an existing text file; the blocks do not overlap.
+
+    One block whose ``search`` is empty and that has no ``line`` creates the file, which must not exist or be
+    empty. ``executable`` is kept as it was when ``None``; with no blocks it is all that changes.
+    """
 
     kind: Literal["replace"] = "replace"
     path: str
     blocks: tuple[Block, ...]
+    executable: bool | None = None
 
 
 class WriteFile(Part):
