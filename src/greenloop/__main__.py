@@ -1,0 +1,5 @@
+"""``python -m greenloop``."""
+
+from greenloop.cli.main import main
+
+main()

@@ -1,0 +1,61 @@
+"""Greenloop's home on this machine: where trees, histories, verdicts and warm builds lie.
+
+    HOME/objects.git     the tree store
+    HOME/greenloop.db    snapshots and verdicts (SQLite, WAL)
+    HOME/feedback.jsonl  what was shown, accepted, refused
+    HOME/warm/           warm builds; may be deleted at any time
+
+``HOME`` is ``--home``, else ``$GREENLOOP_HOME``, else the platform's data folder for users.
+"""
+
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import platformdirs
+
+from greenloop.builds.verdicts import VerdictStore
+from greenloop.feedback.log import FeedbackLog
+from greenloop.snapshots.store import SnapshotStore
+from greenloop.workspace.store import TreeStore
+
+
+@dataclass(frozen=True)
+class Home:
+    """The stores of one home, each opened when first asked for."""
+
+    path: Path
+
+    @classmethod
+    def locate(cls, given: Path | None) -> "Home":
+        """Find the home: as given, else by the environment, else the platform's place."""
+        if given is not None:
+            return cls(given.absolute())
+        named = os.environ.get("GREENLOOP_HOME")
+        return cls(Path(named).absolute() if named else platformdirs.user_data_path("greenloop"))
+
+    @cached_property
+    def trees(self) -> TreeStore:
+        """The tree store."""
+        return TreeStore(self.path / "objects.git")
+
+    @cached_property
+    def snapshots(self) -> SnapshotStore:
+        """The histories."""
+        return SnapshotStore(self.path / "greenloop.db", self.trees)
+
+    @cached_property
+    def verdicts(self) -> VerdictStore:
+        """The stored verdicts."""
+        return VerdictStore(self.path / "greenloop.db")
+
+    @cached_property
+    def feedback(self) -> FeedbackLog:
+        """The log of what became of suggestions."""
+        return FeedbackLog(self.path / "feedback.jsonl")
+
+    @property
+    def warm(self) -> Path:
+        """The folder of warm builds."""
+        return self.path / "warm"

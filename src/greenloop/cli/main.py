@@ -1,0 +1,80 @@
+"""``greenloop``: the commands, and the one place where an error becomes text and an exit status."""
+
+import signal
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated
+
+import click
+import typer
+
+from greenloop.cli import ask, dataset, doctor, evaluate, fix, history, init, mine, record
+from greenloop.cli.app import App
+from greenloop.cli.console import err, tell
+from greenloop.records import GreenloopError
+
+app = typer.Typer(
+    name="greenloop",
+    help="Turn a team's edit-and-build cycles into a coding assistant whose every suggestion a build has checked.",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        print(f"greenloop {version('greenloop')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    context: typer.Context,
+    home: Annotated[
+        Path | None,
+        typer.Option("--home", help="Where Greenloop keeps its data [default: $GREENLOOP_HOME, else your data folder]."),
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", help="The greenloop.toml to use [default: the nearest one above the repository]."),
+    ] = None,
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Options that every command has; they stand before the command's name."""
+    context.obj = App.create(home, config)
+
+
+app.command(rich_help_panel="Set up")(doctor.doctor)
+app.command(rich_help_panel="Set up")(init.init)
+app.command(rich_help_panel="History")(record.record)
+app.add_typer(history.importing, name="import", rich_help_panel="History")
+app.command("export", rich_help_panel="History")(history.export)
+app.command("log", rich_help_panel="History")(history.log)
+app.command(rich_help_panel="From history to a score")(mine.mine)
+app.add_typer(dataset.app, name="dataset", rich_help_panel="From history to a score")
+app.add_typer(evaluate.app, name="eval", rich_help_panel="From history to a score")
+app.command(rich_help_panel="Help with code")(fix.fix)
+app.command(rich_help_panel="Help with code")(ask.ask)
+
+
+def main() -> None:
+    """Run the command line. Exit status: 0 done, 1 the world is not as needed, 2 what was given is wrong."""
+    # a closed pipe (`greenloop log | head`) ends the program quietly, as it does for other tools
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    try:
+        status = app(standalone_mode=False)
+    except GreenloopError as error:
+        tell(error)
+        sys.exit(error.exit_status)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        err.print("greenloop: stopped; what was finished is kept")
+        sys.exit(130)
+    sys.exit(status if isinstance(status, int) else 0)
