@@ -1,0 +1,76 @@
+"""Which fixes become examples: each rule one function, each with the name under which its drops are counted."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+from greenloop.mining.changed import ChangedFile, changed_files
+from greenloop.mining.episodes import is_red
+from greenloop.mining.rules import Rules
+from greenloop.records import Edit, EditError, Rung, TreeId, Verdict
+from greenloop.workspace.edits import apply, changed_lines, edit_between
+from greenloop.workspace.store import TreeStore
+
+
+class Candidate:
+    """A pair of trees that may become an example. What it is asked for is read once."""
+
+    def __init__(self, store: TreeStore, base: Verdict, target: Verdict) -> None:
+        self.store = store
+        self.base = base
+        self.target = target
+
+    @cached_property
+    def files(self) -> tuple[ChangedFile, ...]:
+        """The files that differ."""
+        return changed_files(self.store, self.base.tree, self.target.tree)
+
+    @cached_property
+    def changed_lines(self) -> int:
+        """The size of the change, as everywhere in Greenloop."""
+        return changed_lines(self.store, self.base.tree, self.target.tree)
+
+    @cached_property
+    def edit(self) -> Edit | None:
+        """The minimal edit from base to target if it applies exactly and gives exactly the target, else ``None``."""
+        try:
+            edit = edit_between(self.store, self.base.tree, self.target.tree)
+            applied = apply(self.store, self.base.tree, edit)
+        except EditError:
+            # a link or a mode changed, or a path that no edit may name: such a change cannot be taught
+            return None
+        exact = applied.rung is Rung.EXACT and applied.tree == self.target.tree
+        return edit if exact else None
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """``drops`` says whether the candidate must not become an example."""
+
+    name: str
+    drops: Callable[[Candidate], bool]
+
+
+UNIT = "candidates"
+DUPLICATE = "duplicate of an earlier example"
+LEAKING = "no prompt without hindsight"
+
+
+def filters(rules: Rules, accepted: frozenset[TreeId]) -> tuple[Filter, ...]:
+    """Return the filters in order. ``accepted`` are trees that Greenloop suggested and a person accepted."""
+    return (
+        Filter("not proven by verdicts", _unproven),
+        Filter("written by Greenloop", lambda pair: pair.target.tree in accepted),
+        Filter("layout or comments only", lambda pair: all(file.format_only for file in pair.files)),
+        Filter("not UTF-8 text", lambda pair: not all(file.text for file in pair.files)),
+        Filter("a generated file", lambda pair: any(file.generated for file in pair.files)),
+        Filter(
+            f"over {rules.max_changed_lines} changed lines", lambda pair: pair.changed_lines > rules.max_changed_lines
+        ),
+        Filter("no exact edit", lambda pair: pair.edit is None),
+    )
+
+
+def _unproven(pair: Candidate) -> bool:
+    same = (pair.base.toolchain, pair.base.suite) == (pair.target.toolchain, pair.target.suite)
+    return not (same and is_red(pair.base) and pair.target.green)

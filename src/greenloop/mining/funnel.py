@@ -1,0 +1,81 @@
+"""Counting what every rule drops, so that nothing disappears unseen."""
+
+from collections.abc import Iterable
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from greenloop.records import Part, Record
+
+
+class Step(Part):
+    """One rule's count: ``seen`` things of kind ``unit`` came in, ``dropped`` of them stayed out."""
+
+    name: str
+    unit: str
+    seen: int = Field(ge=0)
+    dropped: int = Field(ge=0)
+
+    @property
+    def kept(self) -> int:
+        """How many went on to the next step."""
+        return self.seen - self.dropped
+
+
+class Funnel(Record):
+    """The steps in order. Within a unit each step sees what the one before it kept; a new unit starts afresh.
+
+    Raises ``RecordError`` when read with counts that do not add up.
+    """
+
+    steps: tuple[Step, ...]
+
+    @model_validator(mode="after")
+    def _adds_up(self) -> Self:
+        before: Step | None = None
+        for step in self.steps:
+            if step.dropped > step.seen:
+                raise ValueError(f"{step.name}: {step.dropped} dropped of {step.seen}")
+            if before is not None and before.unit == step.unit and step.seen != before.kept:
+                raise ValueError(f"{step.name}: {step.seen} seen, but {before.kept} {step.unit} were kept before it")
+            before = step
+        return self
+
+    def kept(self, unit: str) -> int:
+        """How many things of kind ``unit`` were left after its last step; 0 for an unknown unit."""
+        return next((step.kept for step in reversed(self.steps) if step.unit == unit), 0)
+
+    def dropped(self, name: str) -> int:
+        """How many things the step ``name`` dropped; 0 for an unknown step."""
+        return sum(step.dropped for step in self.steps if step.name == name)
+
+
+class Tally:
+    """Collects counts while a stream runs past; ``funnel`` gives them their order.
+
+    ``plan`` is (unit, names of its rules) in order. A thing is seen once, and dropped by at most one rule.
+    """
+
+    def __init__(self, plan: Iterable[tuple[str, tuple[str, ...]]]) -> None:
+        self._plan = tuple(plan)
+        self._seen = {unit: 0 for unit, _ in self._plan}
+        self._dropped = {(unit, name): 0 for unit, names in self._plan for name in names}
+
+    def see(self, unit: str, count: int = 1) -> None:
+        """Count things of kind ``unit`` that came in."""
+        self._seen[unit] += count
+
+    def drop(self, unit: str, name: str) -> None:
+        """Count one thing that the rule ``name`` kept out."""
+        self._dropped[unit, name] += 1
+
+    def funnel(self) -> Funnel:
+        """Return the counts so far."""
+        steps: list[Step] = []
+        for unit, names in self._plan:
+            left = self._seen[unit]
+            for name in names:
+                step = Step(name=name, unit=unit, seen=left, dropped=self._dropped[unit, name])
+                steps.append(step)
+                left = step.kept
+        return Funnel(steps=tuple(steps))

@@ -1,0 +1,214 @@
+"""Mining: from the histories of workspaces to proven examples."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from greenloop.builds.fixed import first_error
+from greenloop.builds.judge import Judge
+from greenloop.mining import episodes, filters, states
+from greenloop.mining.describe import describe
+from greenloop.mining.episodes import Fix, fix_of, is_clear, runs
+from greenloop.mining.filters import Candidate
+from greenloop.mining.funnel import Funnel, Tally
+from greenloop.mining.prompt_rules import prompt_for
+from greenloop.mining.rules import Rules
+from greenloop.mining.states import Stretch, stretches
+from greenloop.records import Episode, Example, Suite, TreeId, Verdict, Workspace
+from greenloop.snapshots.store import SnapshotStore
+from greenloop.workspace.store import TreeStore
+
+UNCLEAR = "no clear verdict: timed out, or red without an error"
+_STATES = "states"
+_BATCH_STATES = 2000
+"""States judged at a time: enough to keep all workers busy, few enough to hold their verdicts in memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far mining is. ``judged`` of the ``to_judge`` states found so far have their verdicts."""
+
+    workspaces: int
+    workspaces_done: int
+    judged: int
+    to_judge: int
+    examples: int
+
+
+@dataclass(frozen=True, slots=True)
+class MiningResult:
+    """The examples in the order of workspaces and time, the episode of each, and what every rule dropped.
+
+    ``trees`` counts distinct trees judged by status; ``cuts`` counts the beginnings of stretches by reason.
+    """
+
+    examples: tuple[Example, ...]
+    episodes: tuple[Episode, ...]
+    funnel: Funnel
+    trees: dict[str, int]
+    cuts: dict[str, int]
+
+
+def mine(
+    snapshots: SnapshotStore,
+    judge: Judge,
+    store: TreeStore,
+    suite: Suite,
+    *,
+    rules: Rules | None = None,
+    accepted: frozenset[TreeId] = frozenset(),
+    workspaces: Iterable[Workspace] | None = None,
+    progress: Callable[[Progress], None] | None = None,
+) -> MiningResult:
+    """Mine the fixes of ``workspaces`` (all of ``snapshots`` unless given).
+
+    ``accepted`` are the trees that people accepted from Greenloop's suggestions: they are no examples. Every verdict
+    comes from ``judge``. Raises ``InfrastructureError`` when the judge could not reach one.
+    """
+    chosen = snapshots.workspaces() if workspaces is None else tuple(workspaces)
+    miner = _Miner(
+        judge=judge, store=store, suite=suite, rules=rules or Rules(), accepted=accepted, workspaces=len(chosen),
+        progress=progress,
+    )  # fmt: skip
+    miner.run(chosen, snapshots)
+    return miner.result()
+
+
+class _Miner:
+    """The state of one mining pass: a batch of stretches at a time, never a whole history."""
+
+    def __init__(
+        self,
+        *,
+        judge: Judge,
+        store: TreeStore,
+        suite: Suite,
+        rules: Rules,
+        accepted: frozenset[TreeId],
+        workspaces: int,
+        progress: Callable[[Progress], None] | None,
+    ) -> None:
+        self._judge = judge
+        self._store = store
+        self._suite = suite
+        self._rules = rules
+        self._filters = filters.filters(rules, accepted)
+        self._workspaces = workspaces
+        self._workspaces_done = 0
+        self._progress = progress
+        names = (*(rule.name for rule in self._filters), filters.DUPLICATE, filters.LEAKING)
+        self._tally = Tally(
+            ((states.UNIT, states.NAMES), (_STATES, (UNCLEAR,)), (episodes.UNIT, episodes.NAMES), (filters.UNIT, names))
+        )
+        self._examples: dict[str, Example] = {}
+        self._episodes: list[Episode] = []
+        self._cuts: Counter[str] = Counter()
+        self._statuses: Counter[str] = Counter()
+        self._seen: set[TreeId] = set()
+        self._judged = 0
+
+    def run(self, workspaces: Iterable[Workspace], snapshots: SnapshotStore) -> None:
+        batch: list[Stretch] = []
+        for stretch in self._stretches(workspaces, snapshots):
+            self._cuts[stretch.cut] += 1
+            batch.append(stretch)
+            if sum(len(held.states) for held in batch) >= _BATCH_STATES:
+                self._handle(batch)
+                batch = []
+        self._handle(batch)
+
+    def result(self) -> MiningResult:
+        return MiningResult(
+            examples=tuple(self._examples.values()),
+            episodes=tuple(self._episodes),
+            funnel=self._tally.funnel(),
+            trees=dict(sorted(self._statuses.items())),
+            cuts=dict(sorted(self._cuts.items())),
+        )
+
+    def _stretches(self, workspaces: Iterable[Workspace], snapshots: SnapshotStore) -> Iterator[Stretch]:
+        for workspace in workspaces:
+            history = snapshots.snapshots(workspace.id)
+            yield from stretches(workspace, history, self._store, self._rules, self._tally)
+            self._workspaces_done += 1
+
+    def _handle(self, batch: list[Stretch]) -> None:
+        trees = tuple(dict.fromkeys(state.tree for stretch in batch for state in stretch.states))
+        verdicts = self._judge.judge_many(trees, self._suite, lambda done, _: self._tell(done, len(trees)))
+        self._judged += len(trees)
+        for tree in trees:
+            if tree not in self._seen:
+                self._seen.add(tree)
+                self._statuses[verdicts[tree].status.value] += 1
+        for stretch in batch:
+            for fix in self._fixes(stretch, verdicts):
+                self._consider(fix, verdicts)
+        self._tell(0, 0)
+
+    def _tell(self, done: int, of: int) -> None:
+        if self._progress is not None:
+            self._progress(
+                Progress(
+                    workspaces=self._workspaces,
+                    workspaces_done=self._workspaces_done,
+                    judged=self._judged + done,
+                    to_judge=self._judged + of,
+                    examples=len(self._examples),
+                )
+            )
+
+    def _fixes(self, stretch: Stretch, verdicts: dict[TreeId, Verdict]) -> Iterator[Fix]:
+        self._tally.see(_STATES, len(stretch.states))
+        clear = [state for state in stretch.states if is_clear(verdicts[state.tree])]
+        for _ in range(len(stretch.states) - len(clear)):
+            self._tally.drop(_STATES, UNCLEAR)
+        for run in runs(stretch, clear, verdicts):
+            self._tally.see(episodes.UNIT)
+            found = fix_of(run, verdicts, self._rules)
+            if isinstance(found, Fix):
+                yield found
+            else:
+                self._tally.drop(episodes.UNIT, found)
+
+    def _consider(self, fix: Fix, verdicts: dict[TreeId, Verdict]) -> None:
+        self._tally.see(filters.UNIT)
+        pair = Candidate(self._store, verdicts[fix.red.tree], verdicts[fix.green.tree])
+        against = next((rule.name for rule in self._filters if rule.drops(pair)), None)
+        id_ = example_id(fix.red.tree, fix.green.tree, self._suite)
+        if against is None and id_ in self._examples:
+            against = filters.DUPLICATE
+        example = None if against is not None else self._example(id_, fix, pair)
+        if example is None:
+            self._tally.drop(filters.UNIT, against or filters.LEAKING)
+            return
+        self._examples[id_] = example
+        self._episodes.append(fix.episode())
+
+    def _example(self, id_: str, fix: Fix, pair: Candidate) -> Example | None:
+        assert pair.edit is not None, "a filter drops pairs without an exact edit"
+        error = first_error(pair.base)
+        prompt = prompt_for(id_, error.category, pair.base.diagnostics, pair.files)
+        if prompt is None:
+            return None
+        return Example(
+            id=id_,
+            workspace=fix.run.stretch.workspace.id,
+            author=fix.run.stretch.workspace.author,
+            time=fix.green.start,
+            base=fix.red.tree,
+            target=fix.green.tree,
+            edit=pair.edit,
+            prompt=prompt,
+            description=describe(error, pair.files),
+            diagnostics=pair.base.diagnostics,
+            category=error.category,
+            changed_lines=pair.changed_lines,
+            toolchain=pair.base.toolchain,
+            suite=self._suite,
+        )
+
+
+def example_id(base: TreeId, target: TreeId, suite: Suite) -> str:
+    """Return the id of an example: 16 hexadecimal digits from its trees and its suite."""
+    return hashlib.sha256(f"{base} {target} {suite.value}".encode()).hexdigest()[:16]

@@ -1,0 +1,17 @@
+"""What mining may be told; the rules themselves stand in ``states``, ``episodes`` and ``filters``."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The settings of the cleaning rules. Defaults are those of the project's measurements."""
+
+    idle_minutes: float = 45.0
+    """Minutes between two snapshots after which a new line of work begins; no pair reaches across."""
+    max_files_per_tick: int = 50
+    """A tick that changes more files than this is a checkout or a generator, and cuts."""
+    stable_seconds: float = 20.0
+    """Seconds for which a red state must stand before it counts, unless a build was asked for."""
+    max_changed_lines: int = 100
+    """Changed lines of the largest edit that becomes an example."""
