@@ -1,0 +1,100 @@
+"""The model as a source: a question is rendered once, and each reply is read as an edit."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from greenloop.candidates.source import Proposal
+from greenloop.models.seam import Message, Model, Reply, Request
+from greenloop.prompts.gather import gather
+from greenloop.prompts.question import Context, Question
+from greenloop.prompts.render import render
+from greenloop.prompts.reply import read_reply
+from greenloop.records import Edit, EditError, InputError
+from greenloop.workspace.store import TreeStore
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How many replies are taken, and how: ``greedy`` of them (0 or 1) at temperature 0, then ``sampled`` ones.
+
+    A second greedy reply would be the first again. ``seed`` is that of the first sampled reply.
+    """
+
+    greedy: int = 1
+    sampled: int = 3
+    temperature: float = 0.8
+    max_tokens: int = 256
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.greedy not in (0, 1) or self.sampled < 0 or self.greedy + self.sampled < 1:
+            raise InputError(
+                f"{self.greedy} greedy and {self.sampled} sampled replies were asked for",
+                "ask for at most one greedy reply, and for one reply at the least",
+            )
+        if self.sampled and self.temperature <= 0:
+            raise InputError(
+                f"{self.sampled} replies at temperature {self.temperature} would all be the same",
+                "sample at a temperature above 0, 0.8 for example, or take the one greedy reply",
+            )
+
+
+class ModelSource:
+    """Asks ``model`` with at most ``budget`` tokens of context (as ``prompts.tokens`` estimates them)."""
+
+    def __init__(self, model: Model, sampling: Sampling, *, budget: int) -> None:
+        self._model = model
+        self._sampling = sampling
+        self._budget = budget
+
+    @property
+    def label(self) -> str:
+        """The model's name."""
+        return self._model.name
+
+    def proposals(self, store: TreeStore, question: Question) -> Iterator[Proposal]:
+        """Yield one proposal a reply, the greedy one first."""
+        context = gather(store, question, budget=self._budget)
+        messages = render(question, context)
+        sampling = self._sampling
+        if sampling.greedy:
+            yield from self._ask(messages, context, n=1, temperature=0.0)
+        if sampling.sampled:
+            yield from self._ask(messages, context, n=sampling.sampled, temperature=sampling.temperature)
+
+    def _ask(
+        self, messages: tuple[Message, ...], context: Context, *, n: int, temperature: float
+    ) -> Iterator[Proposal]:
+        request = Request(
+            messages, n=n, temperature=temperature, max_tokens=self._sampling.max_tokens, seed=self._sampling.seed
+        )
+        start = time.monotonic()
+        replies = self._model.complete(request)
+        seconds = (time.monotonic() - start) / n
+        for reply in replies:
+            yield Proposal(
+                self.label,
+                _read(reply, context),
+                reply=reply.text,
+                finish_reason=reply.finish_reason,
+                greedy=temperature == 0.0,
+                prompt_tokens=reply.prompt_tokens,
+                reply_tokens=reply.reply_tokens,
+                seconds=seconds,
+            )
+
+
+def _read(reply: Reply, context: Context) -> Edit | EditError:
+    if not reply.text.strip():
+        return EditError("the model answered nothing", "ask again, or use another model", reason="empty")
+    try:
+        return read_reply(reply.text, context)
+    except EditError as error:
+        if reply.finish_reason == "length":
+            return EditError(
+                f"{error.message}; the reply was cut off at the limit of tokens",
+                "allow more tokens for a reply",
+                reason="cut-off",
+            )
+        return error

@@ -1,0 +1,82 @@
+"""A model as a source: what is asked of it, and how each reply is read."""
+
+from collections.abc import Callable, Mapping
+
+import pytest
+
+from greenloop.candidates.sampling import ModelSource, Sampling
+from greenloop.models.scripted import ScriptedModel
+from greenloop.models.seam import Model, Reply, Request
+from greenloop.prompts.question import Question
+from greenloop.records import Diagnostic, Edit, EditError, InputError, ModelError, TreeId
+from greenloop.workspace.edits import apply
+from greenloop.workspace.store import TreeStore
+
+Write = Callable[[Mapping[str, str]], TreeId]
+
+FIX = 'a.ml\n<<<<\nlet x = 1 + "2"\n====\nlet x = 1 + 2\n>>>>\n'
+
+
+@pytest.fixture
+def question(write: Write, type_error: Callable[[str, int], Diagnostic]) -> Question:
+    return Question(write({"a.ml": 'let x = 1 + "2"\n'}), "Fix this error.", (type_error("a.ml", 1),))
+
+
+def test_the_greedy_reply_comes_first_and_the_sampled_ones_at_their_temperature(
+    store: TreeStore, question: Question
+) -> None:
+    model = ScriptedModel([FIX, FIX, "nothing of use"], name="m")
+    source = ModelSource(model, Sampling(greedy=1, sampled=2, temperature=0.7, max_tokens=99, seed=5), budget=800)
+    proposals = list(source.proposals(store, question))
+
+    assert [(request.n, request.temperature) for request in model.requests] == [(1, 0.0), (2, 0.7)]
+    assert {(request.max_tokens, request.seed) for request in model.requests} == {(99, 5)}
+    asked = model.requests[0].messages[-1].content
+    assert 'let x = 1 + "2"' in asked
+    assert "Fix this error." in asked
+    assert [proposal.greedy for proposal in proposals] == [True, False, False]
+    assert [proposal.label for proposal in proposals] == ["m"] * 3
+    assert [proposal.reply for proposal in proposals] == [FIX, FIX, "nothing of use"]
+    assert proposals[0].prompt_tokens > 10
+    assert isinstance(proposals[0].edit, Edit)
+    assert store.read(apply(store, question.tree, proposals[0].edit).tree, "a.ml") == b"let x = 1 + 2\n"
+    assert isinstance(proposals[2].edit, EditError)
+
+
+@pytest.mark.parametrize("text", ["", " \n\t\n"])
+def test_an_empty_reply_is_told_apart_from_nonsense(store: TreeStore, question: Question, text: str) -> None:
+    source = ModelSource(ScriptedModel([text]), Sampling(greedy=1, sampled=0), budget=800)
+    (proposal,) = source.proposals(store, question)
+    assert isinstance(proposal.edit, EditError)
+    assert proposal.edit.reason == "empty"
+
+
+class _CutOff(Model):
+    """Stops in the middle of a block, at the limit of tokens."""
+
+    name = "cut"
+
+    def complete(self, request: Request) -> tuple[Reply, ...]:
+        return (Reply(FIX[: FIX.index("====") + 7], "length", 1, 1),) * request.n
+
+    def close(self) -> None:
+        """Holds nothing."""
+
+
+def test_a_reply_that_ran_out_of_tokens_says_so(store: TreeStore, question: Question) -> None:
+    (proposal,) = ModelSource(_CutOff(), Sampling(greedy=1, sampled=0), budget=800).proposals(store, question)
+    assert isinstance(proposal.edit, EditError)
+    assert proposal.edit.reason == "cut-off"
+    assert "cut off" in proposal.edit.message
+
+
+def test_a_model_that_fails_is_not_swallowed(store: TreeStore, question: Question) -> None:
+    source = ModelSource(ScriptedModel([]), Sampling(greedy=1, sampled=0), budget=800)
+    with pytest.raises(ModelError):
+        list(source.proposals(store, question))
+
+
+@pytest.mark.parametrize(("greedy", "sampled", "temperature"), [(0, 0, 0.8), (2, 1, 0.8), (0, -1, 0.8), (1, 2, 0.0)])
+def test_a_sampling_that_makes_no_sense_is_refused(greedy: int, sampled: int, temperature: float) -> None:
+    with pytest.raises(InputError):
+        Sampling(greedy=greedy, sampled=sampled, temperature=temperature)
