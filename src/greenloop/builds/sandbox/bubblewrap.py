@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from greenloop.builds.sandbox import cgroup, seccomp
+from greenloop.builds.sandbox.advice import advise
 from greenloop.builds.sandbox.driver import TOOL_PATH, Driver
 from greenloop.builds.sandbox.layout import freshen, write_whiteouts
 from greenloop.builds.sandbox.policy import ENVIRONMENT, WORK, Command, Completed, Limits
@@ -21,11 +22,8 @@ _HOST_PATHS = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 """What a toolchain is made of. Never all of /etc, and nothing of /var, /home, /root, /opt, /run, /srv or /sys."""
 _HOST_ETC = ("alternatives", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "ocamlfind.conf")
 """The loader's cache, Debian's command alternatives, and where findlib looks for OCaml's libraries."""
-_ETC = {
-    "passwd": "build:x:1000:1000:build:/tmp/home:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n",
-    "group": "build:x:1000:\nnogroup:x:65534:\n",
-    "hosts": "127.0.0.1 localhost\n::1 localhost\n",
-}
+_ETC = Path(__file__).parent / "etc"
+"""``passwd``, ``group`` and ``hosts`` as every command sees them."""
 
 
 class Bubblewrap:
@@ -95,6 +93,12 @@ class Bubblewrap:
         """
         with self._run_folder() as folder:
             (folder / "lower").symlink_to(lower.absolute())
+            owner = lower.stat().st_uid
+            if owner != os.geteuid():
+                raise InfrastructureError(
+                    f"the tree {lower} belongs to uid {owner}, the sandbox runs as {os.geteuid()}",
+                    advise("Value too large"),
+                )
             layers = ["lower"]
             if deletions:
                 (folder / "gone").mkdir()
@@ -117,10 +121,9 @@ class Bubblewrap:
         """A folder for one run: mount points and files to hand over. What is mounted in it is never seen here."""
         folder = Path(tempfile.mkdtemp(prefix="greenloop-run-", dir=self._scratch))
         try:
-            for name in ("t", "w", "etc"):
+            for name in ("t", "w"):
                 (folder / name).mkdir()
-            for name, text in _ETC.items():
-                (folder / "etc" / name).write_text(text, "ascii")
+            (folder / "etc").symlink_to(_ETC)
             (folder / "seccomp").write_bytes(self._seccomp)
             yield folder
         finally:
@@ -167,10 +170,10 @@ def _root_arguments(read_only: Sequence[Path]) -> Iterator[str]:
             yield from ("--symlink", str(path.readlink()), str(path))
         elif path.is_dir():
             yield from ("--ro-bind", str(path), str(path))
-    for name in _HOST_ETC:
-        yield from ("--ro-bind-try", f"/etc/{name}", f"/etc/{name}")
-    for name in _ETC:
-        yield from ("--ro-bind", f"etc/{name}", f"/etc/{name}")
+    for path in (Path("/etc", name) for name in _HOST_ETC):
+        if path.exists():
+            yield from ("--ro-bind", str(path), str(path))
+    yield from ("--file", "7", "/etc/passwd", "--file", "8", "/etc/group", "--file", "9", "/etc/hosts")
     # All of /proc is made read-only: with the kernel's root behind our uid its /proc/sys would be writable.
     yield from ("--proc", "/proc", "--remount-ro", "/proc")
     yield from ("--dev", "/dev", "--bind", "t/shm", "/dev/shm", "--remount-ro", "/dev")  # noqa: S108

@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from greenloop.builds.sandbox.advice import advise
 from greenloop.builds.sandbox.policy import Command, Completed, Limits
 from greenloop.builds.sandbox.streams import Stream
 from greenloop.records import InfrastructureError
@@ -48,7 +49,8 @@ while read -r number first last <&3; do
     words="$words \"\${$first}\""
     first=$((first + 1))
   done
-  eval "\"\$bwrap\" --args 5 --seccomp 6 --json-status-fd 3 -- $words" 5<"args.$number" 6<seccomp || :
+  eval "\"\$bwrap\" --args 5 --seccomp 6 --json-status-fd 3 -- $words" 5<"args.$number" \
+    6<seccomp 7<etc/passwd 8<etc/group 9<etc/hosts || :
   echo end >&3
 done
 """
@@ -110,12 +112,15 @@ class Driver:
         self._selector = selectors.DefaultSelector()
         for fd in (ours.fileno(), out, err):
             self._selector.register(fd, selectors.EVENT_READ)
-        self._place = place
+        try:
+            place(self._process.pid)  # at once: moving takes the kernel milliseconds, in which the driver sets up
+        except OSError as error:
+            self._close()
+            raise InfrastructureError(f"the sandbox could not be put under its limits: {error}") from error
 
     def __enter__(self) -> "Driver":
         try:
             self._await_line("ready", time.monotonic() + _GRACE)
-            self._place(self._process.pid)
             self._bound()
         except BaseException:
             self._close()
@@ -188,8 +193,8 @@ class Driver:
             for key, _ in self._selector.select(left):
                 if key.fd == self._socket.fileno():
                     self._read_control()
-                elif not self._stream(key.fd).read_available():
-                    self._selector.unregister(key.fd)
+                else:
+                    self._read_output(key.fd)
         return self._lines.pop(0)
 
     def _read_control(self) -> None:
@@ -198,7 +203,7 @@ class Driver:
         if not data:
             self._err.read_rest()
             said = self._err.tail()
-            raise InfrastructureError(f"the sandbox could not be set up: {said or 'its driver ended'}", SELF_TEST)
+            raise InfrastructureError(f"the sandbox could not be set up: {said or 'its driver ended'}", advise(said))
         *lines, self._partial = (self._partial + data).split(b"\n")
         self._lines += [line.decode("ascii").strip() for line in lines]
 
@@ -207,11 +212,14 @@ class Driver:
         line = self._next_line(deadline)
         if line is None or not line.startswith(start):
             said = self._err.tail()
-            raise InfrastructureError(f"the sandbox did not start: {said or line or 'no answer'}", SELF_TEST)
+            raise InfrastructureError(f"the sandbox did not start: {said or line or 'no answer'}", advise(said))
         return line
 
-    def _stream(self, fd: int) -> Stream:
-        return self._out if fd == self._out.fd else self._err
+    def _read_output(self, fd: int) -> None:
+        stream = self._out if fd == self._out.fd else self._err
+        stream.read_available()
+        if stream.ended:
+            self._selector.unregister(fd)
 
     def _close(self) -> None:
         """End the driver (its commands, their namespaces and mounts go with it) and give all files back."""
@@ -227,9 +235,6 @@ class Driver:
         os.close(self._err.fd)
 
 
-SELF_TEST = "`greenloop doctor` tries each layer of the sandbox and says what is missing"
-
-
 class _process:  # noqa: N801 - used as a function
     """A handle on the first process of a command's pid namespace, which takes all others with it."""
 
@@ -242,8 +247,15 @@ class _process:  # noqa: N801 - used as a function
     def __enter__(self) -> "_process":
         return self
 
-    def __exit__(self, *_: object) -> None:
-        if self._fd is not None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Leave nothing running behind, should the caller have been interrupted."""
+        if self._fd is None:
+            return
+        try:
+            if kind is not None:
+                self.kill()
+                self.wait_until_gone(time.monotonic() + _GRACE)
+        finally:
             os.close(self._fd)
 
     def kill(self) -> None:
@@ -265,4 +277,6 @@ class _process:  # noqa: N801 - used as a function
 def _failure(command: Command, stderr: bytes) -> InfrastructureError:
     """Say why bubblewrap ended without having run the command."""
     said = stderr[-2000:].decode("utf-8", "replace").strip()
-    return InfrastructureError(f"the sandbox could not run {command.argv[0]!r}: {said or 'no reason given'}", SELF_TEST)
+    return InfrastructureError(
+        f"the sandbox could not run {command.argv[0]!r}: {said or 'no reason given'}", advise(said)
+    )

@@ -15,9 +15,10 @@ class Stream:
         self._cap = cap
         self._kept = bytearray()
         self._dropped = False
+        self.ended = False
 
     def read_available(self) -> bool:
-        """Take a piece of what is there now; ``False`` at its end, and when nothing is there."""
+        """Take a piece of what is there now; ``False`` when there is nothing, at its end for good."""
         try:
             chunk = os.read(self.fd, _CHUNK)
         except BlockingIOError:
@@ -25,7 +26,8 @@ class Stream:
         room = self._cap - len(self._kept)
         self._kept += chunk[:room]
         self._dropped |= len(chunk) > room
-        return bool(chunk)
+        self.ended = not chunk
+        return not self.ended
 
     def read_rest(self) -> None:
         """Take all that is there now, once nobody writes any more."""

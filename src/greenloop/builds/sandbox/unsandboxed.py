@@ -125,7 +125,8 @@ def _ended(pid: int, streams: Sequence[Stream], deadline: float) -> bool:
                 for key, _ in selector.select(left):
                     if key.fd == ended:
                         return True
-                    if not by_fd[key.fd].read_available():
+                    by_fd[key.fd].read_available()
+                    if by_fd[key.fd].ended:
                         selector.unregister(key.fd)
         return False
     finally:
