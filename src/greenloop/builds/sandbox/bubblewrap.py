@@ -22,8 +22,6 @@ _HOST_PATHS = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 """What a toolchain is made of. Never all of /etc, and nothing of /var, /home, /root, /opt, /run, /srv or /sys."""
 _HOST_ETC = ("alternatives", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "ocamlfind.conf")
 """The loader's cache, Debian's command alternatives, and where findlib looks for OCaml's libraries."""
-_ETC = Path(__file__).parent / "etc"
-"""``passwd``, ``group`` and ``hosts`` as every command sees them."""
 
 
 class Bubblewrap:
@@ -123,7 +121,6 @@ class Bubblewrap:
         try:
             for name in ("t", "w"):
                 (folder / name).mkdir()
-            (folder / "etc").symlink_to(_ETC)
             (folder / "seccomp").write_bytes(self._seccomp)
             yield folder
         finally:

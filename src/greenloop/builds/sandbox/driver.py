@@ -27,6 +27,12 @@ from greenloop.records import InfrastructureError
 TOOL_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 """Where the driver's own tools are looked for."""
 
+_ETC = (
+    "build:x:1000:1000:build:/tmp/home:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n",
+    "build:x:1000:\nnogroup:x:65534:\n",
+    "127.0.0.1 localhost\n::1 localhost\n",
+)
+"""``/etc/passwd``, ``group`` and ``hosts`` as every command sees them."""
 _START = ("unshare", "-Urm", "--", "setpriv", "--pdeathsig", "KILL")
 """Root of namespaces of its own; dies with the thread that waits for it, should Greenloop be killed."""
 _SCRIPT = r"""
@@ -34,9 +40,13 @@ set -eu
 umask 022
 exec 3<&0 </dev/null
 options=$1 layers=$2 bwrap=$3
-shift 3
+passwd=$4 group=$5 hosts=$6
+shift 6
 mount -t tmpfs -o "$options" tmpfs t
 mkdir t/up t/work t/tmp t/tmp/home t/shm
+printf %s "$passwd" >t/passwd
+printf %s "$group" >t/group
+printf %s "$hosts" >t/hosts
 if [ -n "$layers" ]; then
   mount -t overlay -o "userxattr,lowerdir=$layers,upperdir=t/up,workdir=t/work" overlay w
 else
@@ -50,7 +60,7 @@ while read -r number first last <&3; do
     first=$((first + 1))
   done
   eval "\"\$bwrap\" --args 5 --seccomp 6 --json-status-fd 3 -- $words" 5<"args.$number" \
-    6<seccomp 7<etc/passwd 8<etc/group 9<etc/hosts || :
+    6<seccomp 7<t/passwd 8<t/group 9<t/hosts || :
   echo end >&3
 done
 """
@@ -92,7 +102,7 @@ class Driver:
         with theirs:
             try:
                 self._process = subprocess.Popen(
-                    [*_START, "/bin/sh", "-c", _SCRIPT, "greenloop-sandbox", options, layers, bwrap, *words],
+                    [*_START, "/bin/sh", "-c", _SCRIPT, "greenloop-sandbox", options, layers, bwrap, *_ETC, *words],
                     cwd=folder,
                     env={"PATH": TOOL_PATH, "LC_ALL": "C"},
                     stdin=theirs.fileno(),
