@@ -1,0 +1,129 @@
+"""The seam of toolchains: what knows how a tree is checked, built and tested, and what its tools print."""
+
+import functools
+import hashlib
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from greenloop.builds.sandbox.policy import Completed, Sandbox
+from greenloop.records import (
+    Diagnostic,
+    EnvironmentFault,
+    InfrastructureError,
+    StageResult,
+    Status,
+    Suite,
+    TestResult,
+    TreeId,
+)
+from greenloop.workspace.store import TreeStore
+
+
+@dataclass(frozen=True)
+class Workbench:
+    """What a toolchain works with; the engine owns it."""
+
+    store: TreeStore
+    sandbox: Sandbox
+    scratch: Path
+    """A folder of Greenloop's own, kept between runs: warm trees live below it."""
+    fingerprint: str
+    """The engine's fingerprint: of the toolchain, the sandbox and the parsers together."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A toolchain's answer on one tree, before the engine makes a ``Verdict`` of it.
+
+    ``Status.INFRA_ERROR`` asks the engine to try again, and in the end to raise; ``note`` says why.
+    """
+
+    status: Status
+    stages: tuple[StageResult, ...] = ()
+    diagnostics: tuple[Diagnostic, ...] = ()
+    tests: tuple[TestResult, ...] = ()
+    note: str = ""
+
+
+class Toolchain(Protocol):
+    """Judges trees on a workbench. Called from several threads at once; keeps no state between calls."""
+
+    @property
+    def name(self) -> str:
+        """A short stable word: ``dune``, ``ocaml_file``, ``command``."""
+        ...
+
+    @property
+    def batch(self) -> int:
+        """How many trees ``judge`` takes at once, at the most."""
+        ...
+
+    @property
+    def suites(self) -> frozenset[Suite]:
+        """The suites that this toolchain can judge."""
+        ...
+
+    def fingerprint(self) -> str:
+        """Return what can change a verdict: tools by content, commands, flags, profile; not the sandbox.
+
+        Raises ``EnvironmentFault`` naming a missing tool and the command that installs it.
+        """
+        ...
+
+    def judge(self, trees: Sequence[TreeId], suite: Suite, bench: Workbench) -> tuple[Outcome, ...]:
+        """Return one outcome a tree, in order.
+
+        Raises ``InfrastructureError`` when the machine failed for all of them.
+        """
+        ...
+
+
+def find_tool(name: str, way_out: str, path: str | None = None) -> Path:
+    """Return the real path of a program, links resolved.
+
+    Raises ``EnvironmentFault`` with ``way_out`` when it is not on ``path`` (the environment's by default).
+    """
+    found = shutil.which(name, path=path)
+    if found is None:
+        raise EnvironmentFault(f"{name}: not found on PATH", way_out)
+    return Path(found).resolve()
+
+
+def identify(tool: Path) -> str:
+    """Return ``path:size:sha256`` of a file: what it is, whatever it says of itself."""
+    stat = tool.stat()
+    return f"{tool}:{stat.st_size}:{_digest(tool, stat.st_mtime_ns, stat.st_size)}"
+
+
+@functools.lru_cache(maxsize=64)
+def _digest(tool: Path, _mtime_ns: int, _size: int) -> str:
+    """Hash a file once for each (mtime, size) that it has had."""
+    with tool.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def combine(parts: Mapping[str, object]) -> str:
+    """Return one sha256 over named parts, in the order of their names."""
+    digest = hashlib.sha256()
+    for name in sorted(parts):
+        digest.update(f"{name}={parts[name]!r}\n".encode())
+    return digest.hexdigest()
+
+
+def killed(completed: Completed) -> bool:
+    """Whether a signal that is not the program's own fault ended it: out of memory, or someone's kill."""
+    return completed.exit_status in {128 + 9, 128 + 15}
+
+
+def require_tree(store: TreeStore, tree: TreeId) -> None:
+    """Raise ``InputError`` when the tree is unknown, before any work is done on its account."""
+    store.files(tree)
+
+
+def infrastructure(what: str, completed: Completed) -> InfrastructureError:
+    """Return the error for a command whose failure says nothing about the tree."""
+    tail = (completed.stderr or completed.stdout)[-400:].decode("utf-8", "replace").strip()
+    return InfrastructureError(f"{what}: exit status {completed.exit_status}: {tail or 'no output'}")
