@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from greenloop.records import (
     Block,
     DeleteFile,
-    Edit,
     EditError,
     ReplaceBlocks,
     Rung,
