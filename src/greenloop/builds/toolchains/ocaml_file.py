@@ -2,8 +2,9 @@
 
 The compiler stops after typing, so a syntax error decides the stage and no separate parse is needed. A sandbox
 would cost as much as a compilation, so many trees share one: a loop in a shell compiles each file under its own
-time limit, and prints what the compiler said between lines that carry a random word. Nothing of a tree is run
-and the compiler starts no program, so one tree cannot speak for another.
+limit of processor time, which does not depend on what else the machine does, and prints what the compiler said
+between lines that carry a random word. Nothing of a tree is run and the compiler starts no program, so one tree
+cannot speak for another.
 """
 
 import re
@@ -38,18 +39,15 @@ from greenloop.workspace.store import Mode, TreeStore
 
 WAY_OUT = "apt-get install --no-install-recommends ocaml-nox"
 
-_OUTPUT_BYTES = 65536
-"""What is kept of one compilation's output; a type can be printed in megabytes."""
-
 _SCRIPT = """
 while read -r unit; do
   printf '\\n%s begin %s\\n' "$1" "$unit"
-  timeout -k 1 "$2" "$3" -w -a -color never -error-style short -stop-after typing -c "$unit" >/tmp/out 2>&1 </dev/null
-  status=$?
-  head -c "$4" /tmp/out
-  printf '\\n%s end %s %s\\n' "$1" "$unit" "$status"
+  (ulimit -St "$2"; exec "$3" -w -a -color never -error-style short -stop-after typing -c "$unit") 2>&1 </dev/null
+  printf '\\n%s end %s %s\\n' "$1" "$unit" "$?"
 done <units
 """
+_OUT_OF_TIME = 128 + 24
+"""The exit status that a shell gives to SIGXCPU."""
 
 _CRASH = re.compile(r"Fatal error: (?P<what>[^\n]*)|(?P<memory>[Oo]ut of memory)")
 _PLAIN_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,100}\.mli?")
@@ -58,8 +56,8 @@ _PLAIN_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,100}\.mli?")
 class OcamlFileConfig(Part):
     """How single OCaml files are checked."""
 
-    seconds: float = Field(default=10.0, gt=0)
-    """Wall-clock limit of one file, in seconds. A usual one takes 0.02."""
+    seconds: int = Field(default=10, ge=1)
+    """Processor time that one file may take, in whole seconds. A usual one takes 0.02."""
     batch: int = Field(default=128, ge=1)
     """Trees that share one start of the sandbox."""
     path: str = ENVIRONMENT["PATH"]
@@ -102,7 +100,6 @@ class OcamlFile:
             "compiler": identify(compiler),
             "script": _SCRIPT,
             "seconds": self._config.seconds,
-            "output": _OUTPUT_BYTES,
         }
         stdlib = compiler.parent.parent / "lib" / "ocaml" / "stdlib.cmi"
         if stdlib.is_file():
@@ -139,21 +136,23 @@ class OcamlFile:
         if not units:
             return {}, 0.0
         nonce = secrets.token_hex(16)
-        arguments = (nonce, f"{self._config.seconds:g}", str(self._compiler()), str(_OUTPUT_BYTES))
+        arguments = (nonce, str(self._config.seconds), str(self._compiler()))
         command = Command(
             argv=("/bin/sh", "-c", _SCRIPT, "greenloop", *arguments),
             env={"PATH": self._config.path},
             # the limit of each file holds inside; this one only ends a loop that hangs for another reason
-            seconds=30.0 + len(units) * (self._config.seconds + 1.0),
+            seconds=60.0 + 2.0 * len(units) * self._config.seconds,
         )
         (completed,) = bench.sandbox.run_over(folder, delta=None, deletions=(), commands=(command,))
         ended = dict(_read(completed, nonce))
-        if not ended:
+        if not ended and not completed.truncated:
             raise InfrastructureError(
                 f"the batch of OCaml files ended with exit status {completed.exit_status}: "
                 f"{decode(completed.stderr)[-400:].strip() or 'no output'}"
             )
-        missing = _Compiled(Status.INFRA_ERROR, note="the compiler's output was cut off")
+        missing = _Compiled(Status.INFRA_ERROR, note="the output of the batch was cut off")
+        if completed.truncated and len(units) == 1:
+            missing = _Compiled(Status.REJECTED, note=f"{units[0].path}: the compiler printed without end")
         compiled = {unit.unit: _classify(unit, ended[unit.unit]) if unit.unit in ended else missing for unit in units}
         return compiled, completed.seconds / len(units)
 
@@ -188,7 +187,7 @@ def _classify(unit: _Unit, ended: tuple[int, str]) -> _Compiled:
     exit_status, output = ended
     if exit_status == 0:
         return _Compiled(Status.GREEN)
-    if exit_status == 124:  # the exit status of coreutils' timeout
+    if exit_status == _OUT_OF_TIME:
         return _Compiled(Status.TIMEOUT, note=f"{unit.path}: the compiler did not finish in time")
     diagnostics = tuple(_rename(diagnostic, unit) for diagnostic in ocaml.parse(output))
     crash = _CRASH.search(output)
