@@ -1,0 +1,95 @@
+"""A checkout as one tree, whatever version control holds it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from greenloop.records import InputError, TreeId
+from greenloop.workspace.store import TreeStore
+from greenloop.workspace.vcs import git, plain
+from greenloop.workspace.vcs.listing import Listing, Skipped
+from greenloop.workspace.vcs.scan import FileReader, Screen
+
+Vcs = Literal["git", "hg", "plain"]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Which version control a folder is under, and the root of that repository (the folder itself when plain)."""
+
+    vcs: Vcs
+    root: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Checkout:
+    """What a folder holds. Paths in ``tree`` are relative to ``root``, the folder that was read."""
+
+    tree: TreeId
+    vcs: Vcs
+    root: Path
+    head: str
+    """Id of the commit that is checked out; empty where there is none."""
+    skipped: tuple[Skipped, ...]
+
+
+_LIST: dict[Vcs, Callable[[Path], Listing]] = {"git": git.list_files, "plain": plain.list_files}
+_HEAD: dict[Vcs, Callable[[Path], str]] = {"git": git.head}
+
+
+def detect(root: Path) -> Place:
+    """Find the repository that ``root`` lies in: the nearest ``.git`` or ``.hg`` upwards.
+
+    A folder that its repository ignores is plain: it is no part of that repository.
+
+    Raises ``InputError`` when ``root`` is no folder.
+    """
+    folder = root.absolute()
+    if not folder.is_dir():
+        raise InputError(f"{root}: no such folder", "name the folder of a project")
+    folder = folder.resolve()
+    for place in (folder, *folder.parents):
+        if (place / ".git" / "HEAD").is_file() or (place / ".git").is_file():
+            return Place("plain", folder) if place != folder and git.ignores(place, folder) else Place("git", place)
+        if (place / ".hg").is_dir():
+            return Place("hg", place)
+    return Place("plain", folder)
+
+
+class CheckoutReader:
+    """Reads one folder again and again; an unchanged file costs one ``lstat`` after the first time."""
+
+    def __init__(
+        self, root: Path, store: TreeStore, *, max_file_bytes: int = 1_000_000, screen: Screen | None = None
+    ) -> None:
+        self.place = detect(root)
+        self.root = root.resolve()
+        self._files = FileReader(self.root, store, max_file_bytes=max_file_bytes, screen=screen)
+
+    def head(self) -> str:
+        """Return the id of the commit that is checked out, or ``""``."""
+        read = _HEAD.get(self.place.vcs)
+        return "" if read is None else read(self.root)
+
+    def read(self) -> Checkout:
+        """Read the folder as it is now.
+
+        Raises ``InputError`` when the repository cannot be read, ``EnvironmentFault`` when its program is missing.
+        """
+        head = self.head()
+        listing = _LIST[self.place.vcs](self.root)
+        tree, skipped = self._files.read(listing.paths)
+        return Checkout(tree, self.place.vcs, self.root, head, (*listing.skipped, *skipped))
+
+
+def read_checkout(
+    root: Path, store: TreeStore, *, max_file_bytes: int = 1_000_000, screen: Screen | None = None
+) -> Checkout:
+    """Read the files below ``root`` into ``store``: tracked ones as they are now, and new ones not ignored.
+
+    ``root`` may lie below the repository's root; paths are then relative to ``root``. Left out and reported: files
+    of more than ``max_file_bytes``, those that ``screen`` gives a reason against, the unreadable, nested
+    repositories.
+    """
+    return CheckoutReader(root, store, max_file_bytes=max_file_bytes, screen=screen).read()

@@ -1,0 +1,42 @@
+"""What a git checkout holds, asked of git in a way that writes nothing.
+
+``git ls-files`` neither takes ``index.lock`` nor refreshes the index, as ``git status`` does; ``core.fsmonitor`` is
+switched off because it may name a program to run.
+"""
+
+from pathlib import Path
+
+from greenloop.workspace.vcs.listing import GENERATED_FOLDERS, Listing, ask
+
+_OPTIONS = ("-c", "core.fsmonitor=false", "-c", "core.quotePath=false")
+_ENVIRONMENT = {"GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0"}
+
+
+def _git(folder: Path, *arguments: str) -> bytes:
+    return ask("git", (*_OPTIONS, *arguments), folder=folder, environment=_ENVIRONMENT, package="git")
+
+
+def list_files(folder: Path) -> Listing:
+    """List the tracked files below ``folder`` and the untracked ones that are not ignored."""
+    out = _git(
+        folder, "ls-files", "-z", "--cached", "--others", "--exclude-standard",
+        *(f"--exclude={name}/" for name in GENERATED_FOLDERS),
+    )  # fmt: skip
+    # a file in conflict is listed once for each of its stages
+    return Listing(tuple(dict.fromkeys(path for path in out.split(b"\0") if path)))
+
+
+def head(folder: Path) -> str:
+    """Return the id of the commit checked out, or ``""`` where there is none yet."""
+    # --verify -q exits 1 where HEAD names no commit yet; rev-list answers that with nothing instead
+    return _git(folder, "rev-list", "--max-count=1", "--ignore-missing", "HEAD", "--").decode().strip()
+
+
+def ignores(repository: Path, folder: Path) -> bool:
+    """Return whether the repository ignores all of ``folder``, as it does its build output."""
+    inside = str(folder.relative_to(repository))
+    tracked = _git(repository, "ls-files", "-z", "--", inside)
+    out = _git(repository, "ls-files", "-z", "--others", "--ignored", "--exclude-standard", "--directory", "--", inside)
+    names = {name.rstrip(b"/") for name in out.split(b"\0")}
+    wanted = [str(parent).encode() for parent in (Path(inside), *Path(inside).parents)]
+    return not tracked and any(name in names for name in wanted)
