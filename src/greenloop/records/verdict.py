@@ -1,6 +1,7 @@
 """A verdict: a fact about a tree under a named toolchain and suite."""
 
 from enum import StrEnum
+from typing import ClassVar
 
 from pydantic import Field
 
@@ -46,6 +47,8 @@ class Status(StrEnum):
 class TestStatus(StrEnum):
     """How one test ended."""
 
+    __test__ = False  # pytest would take it for a class of tests, by its name
+
     PASSED = "passed"
     FAILED = "failed"
     SKIPPED = "skipped"
@@ -53,6 +56,8 @@ class TestStatus(StrEnum):
 
 class TestResult(Part):
     """One named test's end."""
+
+    __test__: ClassVar[bool] = False  # pytest would take it for a class of tests, by its name
 
     name: str
     status: TestStatus
