@@ -1,0 +1,267 @@
+"""Projects built by dune, 2.9 and later: ``@check``, ``@all`` and ``@runtest`` in an overlay above a warm tree.
+
+Only errors are reported: dune prints a warning when it compiles a file, not when it finds it compiled, so that
+warnings would depend on which warm tree was near. For the same reason errors are sorted by place: dune prints them
+as its jobs end. The lines ``-> required by`` are dropped.
+"""
+
+import tempfile
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from pydantic import Field
+
+from greenloop.builds.diagnostics import alcotest, ocaml
+from greenloop.builds.diagnostics.text import clip, decode, distinct
+from greenloop.builds.sandbox.policy import ENVIRONMENT, Command, Completed
+from greenloop.builds.toolchain import Outcome, Workbench, combine, find_tool, identify, killed
+from greenloop.builds.toolchains.stanzas import expects_results
+from greenloop.builds.warm import Warm, WarmTrees
+from greenloop.records import (
+    Category,
+    Diagnostic,
+    EnvironmentFault,
+    Part,
+    Severity,
+    Stage,
+    StageResult,
+    Status,
+    Suite,
+    TestStatus,
+    TreeId,
+)
+
+WAY_OUT = "apt-get install --no-install-recommends ocaml-nox ocaml-dune ocaml-findlib"
+
+_INTERNAL_ERROR = "Internal error, please report upstream"
+_ALIASES = {Stage.TYPES: "@check", Stage.BUILD: "@all", Stage.TESTS: "@runtest"}
+_BUILD = (
+    *("dune", "build", "--root", ".", "--no-config", "--disable-promotion"),
+    *("--display", "quiet", "--diff-command", "diff -u"),
+)
+_ENVIRONMENT = {
+    "DUNE_CACHE": "disabled",
+    "OCAML_COLOR": "never",
+    "OCAML_ERROR_STYLE": "short",
+    "ALCOTEST_COLOR": "never",
+    "ALCOTEST_SHOW_ERRORS": "true",
+    "CLICOLOR": "0",
+}
+"""No cache that a tree could share with another (ocaml/dune#16077); plain text, since programs read it."""
+
+
+class DuneConfig(Part):
+    """How a dune project is judged."""
+
+    profile: str = "dev"
+    """dune's build profile. ``dev`` turns most warnings into errors, as for the people who work on the project."""
+    jobs: int = Field(default=2, ge=1)
+    """Commands that one dune runs at the same time."""
+    check_seconds: float = Field(default=60.0, gt=0)
+    """Wall-clock limit of the type check, in seconds."""
+    build_seconds: float = Field(default=120.0, gt=0)
+    """Wall-clock limit of the build, in seconds."""
+    test_seconds: float = Field(default=60.0, gt=0)
+    """Wall-clock limit of all tests, in seconds."""
+    warm_seconds: float = Field(default=900.0, gt=0)
+    """Wall-clock limit of a build from nothing, in seconds."""
+    keep_warm: int = Field(default=3, ge=1)
+    """Warm trees kept on disk, each with its whole ``_build``."""
+    path: str = ENVIRONMENT["PATH"]
+    """Where the tools are looked up, inside the sandbox and outside, separated by colons."""
+
+
+class Dune:
+    """The ``dune`` toolchain."""
+
+    name = "dune"
+    batch = 1
+    suites = frozenset(Suite)
+
+    def __init__(self, config: DuneConfig | None = None) -> None:
+        self._config = config or DuneConfig()
+
+    def fingerprint(self) -> str:
+        """Hash dune, the compilers, every library that findlib names, the commands and the limits."""
+        config, path = self._config, self._config.path
+        parts: dict[str, object] = {
+            "toolchain": self.name,
+            "dune": identify(find_tool("dune", WAY_OUT, path)),
+            "ocamlc": identify(find_tool("ocamlc", WAY_OUT, path)),
+            "commands": (_BUILD, config.profile, sorted(_ALIASES.items())),
+            "environment": sorted(_ENVIRONMENT.items()),
+            "path": path,
+            "seconds": (config.check_seconds, config.build_seconds, config.test_seconds),
+        }
+        for optional in ("ocamlc.opt", "ocamlopt.opt"):
+            try:
+                parts[optional] = identify(find_tool(optional, WAY_OUT, path))
+            except EnvironmentFault:
+                parts[optional] = "absent"
+        parts["libraries"] = _libraries(find_tool("ocamlc", WAY_OUT, path))
+        return combine(parts)
+
+    def _command(self, *stages: Stage, seconds: float | None = None) -> Command:
+        config = self._config
+        limits = {
+            Stage.TYPES: config.check_seconds,
+            Stage.BUILD: config.build_seconds,
+            Stage.TESTS: config.test_seconds,
+        }
+        argv = (*_BUILD, "--profile", config.profile, "-j", str(config.jobs), *(_ALIASES[stage] for stage in stages))
+        if Stage.TESTS in stages:
+            argv += ("--force",)
+        return Command(argv, _ENVIRONMENT | {"PATH": config.path}, seconds or sum(limits[stage] for stage in stages))
+
+    def _warm_trees(self, suite: Suite, bench: Workbench) -> WarmTrees:
+        # the tests' suite needs nothing warm that the build's does not
+        stages = [stage for stage in suite.stages if stage in {Stage.TYPES, Stage.BUILD}]
+        return WarmTrees(
+            bench.scratch / "warm",
+            kind=f"{bench.fingerprint[:16]}-{stages[-1].value}",
+            store=bench.store,
+            sandbox=bench.sandbox,
+            commands=(self._command(*stages, seconds=self._config.warm_seconds),),
+            products=frozenset({"_build"}),
+            keep=self._config.keep_warm,
+        )
+
+    def judge(self, trees: Sequence[TreeId], suite: Suite, bench: Workbench) -> tuple[Outcome, ...]:
+        """Judge each tree above the nearest warm one."""
+        return tuple(self._judge(tree, suite, bench) for tree in trees)
+
+    def _judge(self, tree: TreeId, suite: Suite, bench: Workbench) -> Outcome:
+        warm_trees = self._warm_trees(suite, bench)
+        outcome, base = self._judge_above(warm_trees.near(tree), tree, suite, bench)
+        slow = outcome.status is Status.TIMEOUT and outcome.stages[-1].stage is not Stage.TESTS
+        if base.tree != tree and (slow or (outcome.status is Status.GREEN and not base.built)):
+            # Either the limit was spent on what the warm tree lacked, and the tree deserves a fair trial, or the
+            # warm tree is of a broken one, and the next trees deserve a better.
+            with warm_trees.exact(tree) as warm:
+                if slow:
+                    return self._run(warm, tree, suite, bench)
+        return outcome
+
+    def _judge_above(
+        self, near: AbstractContextManager[Warm], tree: TreeId, suite: Suite, bench: Workbench
+    ) -> tuple[Outcome, Warm]:
+        with near as warm:
+            return self._run(warm, tree, suite, bench), warm
+
+    def _run(self, warm: Warm, tree: TreeId, suite: Suite, bench: Workbench) -> Outcome:
+        """Run the suite's stages in a throw-away overlay above ``warm``, up to the first that is not green."""
+        stages = [stage for stage in suite.stages if stage in _ALIASES]
+        completed = run_changed(warm, tree, [self._command(stage) for stage in stages], bench)
+        reached: list[StageResult] = []
+        outcome = Outcome(Status.GREEN)
+        for stage, done in zip(stages, completed, strict=False):
+            outcome = _assess_tests(done, tree, bench) if stage is Stage.TESTS else _assess_build(done)
+            unparsed = any(diagnostic.category is Category.SYNTAX for diagnostic in outcome.diagnostics)
+            if stage is Stage.TYPES:
+                # one command does both; a syntax error decides which of the two it stopped at
+                parsed = outcome.status if unparsed else Status.GREEN
+                reached.append(StageResult(stage=Stage.PARSE, status=parsed, seconds=done.seconds if unparsed else 0))
+            if not (stage is Stage.TYPES and unparsed):
+                reached.append(StageResult(stage=stage, status=outcome.status, seconds=done.seconds))
+            if outcome.status is not Status.GREEN:
+                break
+        return Outcome(outcome.status, tuple(reached), outcome.diagnostics, outcome.tests, outcome.note)
+
+
+def run_changed(warm: Warm, tree: TreeId, commands: Sequence[Command], bench: Workbench) -> tuple[Completed, ...]:
+    """Run commands over ``tree``, laid as a delta above a warm tree."""
+    changes = bench.store.changes(warm.tree, tree)
+    written = [change.path for change in changes if change.new is not None]
+    with tempfile.TemporaryDirectory(prefix="delta-", dir=bench.scratch) as folder:
+        delta = Path(folder, "w")
+        bench.store.materialise(tree, delta, written)
+        return bench.sandbox.run_over(
+            warm.folder,
+            delta=delta if written else None,
+            deletions=[change.path for change in changes if change.new is None],
+            commands=commands,
+        )
+
+
+def _assess_build(done: Completed) -> Outcome:
+    """Judge one stage of building by its exit status and what it printed."""
+    if done.ok:
+        return Outcome(Status.GREEN)
+    text = decode(done.stderr) + decode(done.stdout)
+    stopped = _stopped(done, text)
+    if stopped is not None:
+        return stopped
+    return Outcome(Status.RED, diagnostics=_errors(ocaml.parse(text), text, Category.OTHER))
+
+
+def _assess_tests(done: Completed, tree: TreeId, bench: Workbench) -> Outcome:
+    """Judge the tests: never green by the exit status alone where named results are to be expected.
+
+    A program under test can end the run early with exit status 0, or keep its failures from being counted. So a
+    run that opened must close, no result may be a failure, and where a plain ``test`` stanza links alcotest at
+    least one run must have been seen. Only the tree decides what is expected, so that the verdict is the tree's.
+    """
+    text = decode(done.stderr) + decode(done.stdout)
+    stopped = _stopped(done, text)
+    seen = alcotest.parse(text)
+    if stopped is not None:
+        return Outcome(stopped.status, tests=seen.results, note=stopped.note)
+    failed = [result for result in seen.results if result.status is TestStatus.FAILED]
+    if not done.ok:
+        found = (*ocaml.parse(seen.rest), *seen.diagnostics)
+        return Outcome(Status.RED, diagnostics=_errors(found, text, Category.TEST), tests=seen.results)
+    doubt = ""
+    if failed:
+        doubt = f"{len(failed)} tests failed, but the exit status was 0"
+    elif seen.opened > seen.closed:
+        doubt = "a test run was ended before it was over, with exit status 0"
+    elif not seen.results and expects_results(bench.store, tree):
+        doubt = "no test was seen to run, though a stanza names alcotest; the exit status was 0"
+    if doubt:
+        return Outcome(Status.RED, (), (*seen.diagnostics, _test_error(doubt)), seen.results, doubt)
+    note = "" if seen.results else "no named test was seen: only the exit status is known"
+    return Outcome(Status.GREEN, tests=seen.results, note=note)
+
+
+def _stopped(done: Completed, text: str) -> Outcome | None:
+    """Return the outcome of a dune that did not come to its own end, whatever the code is like."""
+    if done.timed_out:
+        return Outcome(Status.TIMEOUT, note=f"dune was stopped after {done.seconds:.0f} s")
+    if killed(done) or done.exit_status in {126, 127}:
+        return Outcome(Status.INFRA_ERROR, note=f"dune ended with {done.exit_status}: {clip(text)[-300:]}")
+    if _INTERNAL_ERROR in text or (done.exit_status or 0) > 128:
+        # what a program prints can say this too; so it never excuses a tree, it only does not call it red
+        return Outcome(Status.REJECTED, note=f"dune itself failed on this tree: {clip(text)[-300:]}")
+    return None
+
+
+def _errors(found: Sequence[Diagnostic], text: str, placeless: Category) -> tuple[Diagnostic, ...]:
+    """Return the errors by place, those of unknown kind as ``placeless``; never empty."""
+    errors = [
+        diagnostic.model_copy(update={"category": placeless})
+        if diagnostic.category is Category.OTHER
+        else diagnostic
+        for diagnostic in found
+        if diagnostic.severity is Severity.ERROR
+    ]  # fmt: skip
+    if not errors:
+        tail = "\n".join(text.strip().splitlines()[-20:])
+        errors = [Diagnostic(severity=Severity.ERROR, category=placeless, message=clip(tail) or "failed, silently")]
+    return distinct(sorted(errors, key=_place))
+
+
+def _place(diagnostic: Diagnostic) -> tuple[bool, str, int, int]:
+    span = diagnostic.span
+    return diagnostic.path is None, diagnostic.path or "", span.line if span else 0, span.column if span else 0
+
+
+def _test_error(message: str) -> Diagnostic:
+    return Diagnostic(severity=Severity.ERROR, category=Category.TEST, message=message)
+
+
+def _libraries(compiler: Path) -> tuple[str, ...]:
+    """Identify the standard library and every findlib package beside a compiler, by what their files hold."""
+    library = compiler.parent.parent / "lib"
+    found = [*library.glob("*/META"), *library.glob("ocaml/*/META"), *library.glob("ocaml/stdlib.cmi")]
+    return tuple(sorted(identify(path) for path in found))
