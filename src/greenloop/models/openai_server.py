@@ -1,0 +1,179 @@
+"""Any server that speaks OpenAI's chat completions over HTTP: vLLM, llama.cpp, Ollama, a gateway, OpenAI itself.
+
+The ``openai`` client does the transport, the time limits and the retries (connection lost, 408, 409, 429, 5xx); what
+comes back is checked here by hand, because servers that only resemble OpenAI's answer with almost anything.
+"""
+
+import json
+import re
+from typing import Any
+from urllib.parse import urlsplit
+
+import openai
+
+from greenloop.models.seam import Model, Reply, Request
+from greenloop.records import InputError, ModelError
+
+DEFAULT_TIMEOUT_SECONDS = 120.0
+DEFAULT_RETRIES = 2
+_SHOWN_CHARACTERS = 300
+# what a server may not take, and what is sent in its place; ``n`` is then asked for one by one
+_REPLACED = {"n": None, "seed": None, "stop": None, "max_tokens": "max_completion_tokens"}
+
+_KEY_REFUSED = "check the API key, and that it may use this model"
+_SERVER_FAILED = "the server failed: look at its log, and try again"
+_WAYS_OUT = {
+    401: _KEY_REFUSED,
+    403: _KEY_REFUSED,
+    404: "check the address (does it end in /v1?) and the model's name",
+    429: "the server's limit is reached: wait, or ask for less at once",
+}
+
+
+class OpenAIModel(Model):
+    """``model`` as served at ``base_url`` (such as ``http://127.0.0.1:8000/v1``).
+
+    ``timeout`` is in seconds, for connecting and for each wait for more bytes; ``retries`` are further attempts after
+    the first. Without a key none is sent that means anything. Replies of a server are as repeatable as the server.
+    Raises ``InputError`` when ``base_url`` is no HTTP address.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        model: str,
+        api_key: str = "",
+        *,
+        timeout: float = DEFAULT_TIMEOUT_SECONDS,
+        retries: int = DEFAULT_RETRIES,
+    ) -> None:
+        address = urlsplit(base_url)
+        if address.scheme not in {"http", "https"} or not address.hostname:
+            raise InputError(f"{base_url!r} is no HTTP address", "write it like http://127.0.0.1:8000/v1")
+        self._model = model
+        self._secrets = tuple(secret for secret in (api_key, address.password or "") if secret)
+        self._where = f"{model} at {address.scheme}://{address.netloc.rpartition('@')[2]}{address.path}"
+        self._refused: set[str] = set()
+        # what is given is not looked for in the environment; an organisation would be sent to any server
+        self._client = openai.OpenAI(
+            base_url=base_url, api_key=api_key or "none", timeout=timeout, max_retries=retries,
+            organization="", project="", admin_api_key="", webhook_secret="",
+        )  # fmt: skip
+        self._client.organization = self._client.project = None
+        self._timeout = timeout
+
+    @property
+    def name(self) -> str:
+        return f"openai:{self._model}"
+
+    def complete(self, request: Request) -> tuple[Reply, ...]:
+        """Return ``request.n`` replies: from one call where the server gives them, else by a call for each.
+
+        A server that refuses ``n``, ``seed``, ``stop`` or ``max_tokens`` by name is asked again without it. A reply
+        without text is a reply: ``prompts.read_reply`` refuses it. Raises ``ModelError`` when the server cannot be
+        reached, is too slow, refuses, or answers what is no chat completion.
+        """
+        replies = self._ask(request, request.n, request.seed)
+        while len(replies) < request.n:
+            replies += self._ask(request, 1, request.seed + len(replies))
+        return tuple(replies[: request.n])
+
+    def close(self) -> None:
+        self._client.close()
+
+    def _ask(self, request: Request, n: int, seed: int) -> list[Reply]:
+        options: dict[str, Any] = {"seed": seed, "max_tokens": request.max_tokens}
+        if n > 1:
+            options["n"] = n
+        if request.stop:
+            options["stop"] = list(request.stop)
+        while True:
+            sent = self._taken(options)
+            try:
+                return self._read(self._post(request, sent))
+            except openai.BadRequestError as error:
+                refused = self._named_option(str(error), sent)
+                if refused is None:
+                    raise self._fault(error) from error
+                self._refused.add(refused)
+
+    def _taken(self, options: dict[str, Any]) -> dict[str, Any]:
+        taken = {}
+        for option, value in options.items():
+            name = _REPLACED[option] if option in self._refused else option
+            if name is not None:
+                taken[name] = value
+        return taken
+
+    def _named_option(self, message: str, sent: dict[str, Any]) -> str | None:
+        """Which of the options that were sent the server names as the one that it does not take."""
+        for option in _REPLACED:
+            if option in sent and re.search(rf"['\"`]{option}['\"`]", message):
+                return option
+        return None
+
+    def _post(self, request: Request, options: dict[str, Any]) -> bytes:
+        body = {
+            "model": self._model,
+            "messages": [{"role": message.role, "content": message.content} for message in request.messages],
+            "temperature": request.temperature,
+            **options,
+        }
+        try:
+            response = self._client.chat.completions.with_raw_response.create(**body)
+        except openai.BadRequestError:
+            raise
+        except openai.OpenAIError as error:
+            raise self._fault(error) from error
+        return response.content
+
+    def _fault(self, error: openai.OpenAIError) -> ModelError:
+        if isinstance(error, openai.APITimeoutError):
+            return self._error(f"no answer within {self._timeout:g} s", "is it overloaded? allow more time")
+        if isinstance(error, openai.APIConnectionError):
+            cause = error.__cause__ or error
+            return self._error(f"cannot be reached: {cause}", "is the server running, and the address right?")
+        if not isinstance(error, openai.APIStatusError):
+            return self._error(f"the call failed: {error}", "check the server's address and its log")
+        status = error.status_code
+        usual = _SERVER_FAILED if status >= 500 else "is the prompt longer than the model's context? see its log"
+        return self._error(f"HTTP {status}: {error.message}", _WAYS_OUT.get(status, usual))
+
+    def _error(self, what: str, way_out: str) -> ModelError:
+        for secret in self._secrets:
+            what = what.replace(secret, "[key]")
+        if len(what) > _SHOWN_CHARACTERS:
+            what = f"{what[:_SHOWN_CHARACTERS]}…"
+        return ModelError(f"{self._where}: {what}", way_out)
+
+    def _read(self, content: bytes) -> list[Reply]:
+        way_out = "is this the address of a server with OpenAI's API?"
+        if not content.strip():
+            raise self._error("the answer is empty", way_out)
+        try:
+            body = json.loads(content)
+        except ValueError as error:
+            shown = content[:80].decode("utf-8", "replace")
+            raise self._error(f"the answer is no JSON: {shown!r}", way_out) from error
+        choices = body.get("choices") if isinstance(body, dict) else None
+        if not isinstance(choices, list) or not choices:
+            shown = content[:80].decode("utf-8", "replace")
+            raise self._error(f"the answer holds no choices: {shown!r}", way_out)
+        usage = body.get("usage")
+        counts = [_count(usage, field) for field in ("prompt_tokens", "completion_tokens")]
+        return [self._reply(choice, counts[0], counts[1] if len(choices) == 1 else 0) for choice in choices]
+
+    def _reply(self, choice: object, prompt_tokens: int, reply_tokens: int) -> Reply:
+        message = choice.get("message") if isinstance(choice, dict) else None
+        if not isinstance(choice, dict) or not isinstance(message, dict):
+            raise self._error("a choice of the answer holds no message", "is this a server of chat completions?")
+        text = message.get("content")
+        if text is not None and not isinstance(text, str):
+            raise self._error("a reply is not a text", "is this a server of chat completions?")
+        reason = choice.get("finish_reason")
+        return Reply(text or "", reason if isinstance(reason, str) else "stop", prompt_tokens, reply_tokens)
+
+
+def _count(usage: object, field: str) -> int:
+    value = usage.get(field) if isinstance(usage, dict) else None
+    return value if isinstance(value, int) else 0

@@ -1,0 +1,75 @@
+"""Opening a model by its name; a class is imported only when it is chosen.
+
+Names: ``local`` (SmolLM2), ``local:PATH.gguf``, ``openai:MODEL@URL``, ``scripted:FILE``.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from greenloop.models.seam import Model
+from greenloop.records import InputError
+
+EXISTING = ("local", "local:PATH.gguf", "openai:MODEL@URL", "scripted:FILE")
+_SERVED = re.compile(r"(?P<model>.+?)@(?P<url>https?://.+)")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSettings:
+    """What a model's name leaves open; each kind of model takes what concerns it."""
+
+    api_key: str = field(default="", repr=False)
+    """Key for a server; never part of an error or a log."""
+    timeout_seconds: float = 120.0
+    """Longest wait for a server, per attempt."""
+    retries: int = 2
+    """Further attempts after a server fails."""
+    threads: int = 1
+    """Threads of a local model: one, where builds share the cores."""
+    context_tokens: int = 4096
+    """Room for prompt and reply of a local model."""
+
+
+def open_model(name: str, settings: ModelSettings | None = None) -> Model:
+    """Return the model of that name, ready to be asked. Close it when done.
+
+    Raises ``InputError`` when there is no such name, and what the model's class raises.
+    """
+    kind, colon, rest = name.partition(":")
+    opener = _OPENERS.get(kind)
+    if opener is None or (colon and not rest):
+        raise InputError(f"no model is called {name!r}", f"there are: {', '.join(EXISTING)}")
+    return opener(name, rest, settings or ModelSettings())
+
+
+def _local(_name: str, rest: str, settings: ModelSettings) -> Model:
+    from greenloop.models.local import LocalModel  # chosen models only: see the module
+
+    return LocalModel(Path(rest) if rest else None, threads=settings.threads, context_tokens=settings.context_tokens)
+
+
+def _openai(name: str, rest: str, settings: ModelSettings) -> Model:
+    from greenloop.models.openai_server import OpenAIModel  # the client takes half a second to import
+
+    served = _SERVED.fullmatch(rest)
+    if served is None:
+        raise InputError(f"{name!r} does not say which model is served where", "write openai:MODEL@http://HOST:PORT/v1")
+    return OpenAIModel(
+        served["url"], served["model"], settings.api_key, timeout=settings.timeout_seconds, retries=settings.retries
+    )
+
+
+def _scripted(name: str, rest: str, _settings: ModelSettings) -> Model:
+    from greenloop.models.scripted import ScriptedModel, read_script  # chosen models only: see the module
+
+    if not rest:
+        raise InputError(f"{name!r} names no script", "write scripted:FILE")
+    return ScriptedModel(read_script(Path(rest)), name=name)
+
+
+_OPENERS: dict[str, Callable[[str, str, ModelSettings], Model]] = {
+    "local": _local,
+    "openai": _openai,
+    "scripted": _scripted,
+}
