@@ -4,23 +4,21 @@ from pathlib import Path
 
 DOCTOR = "`greenloop doctor` tries each layer of the sandbox and says what is missing"
 _NAMESPACES = "allow user namespaces: "
+_BY_WORDS = {
+    "execvp": "install the program below /usr, or let the sandbox read the folder in which it is",
+    "Value too large": "the tree must belong to the user who runs Greenloop: `chown -R` it",
+    "No space left": "free some disk space where Greenloop keeps its scratch folders",
+    "mount proc": "this container hides parts of /proc: run it with an unmasked /proc, or Greenloop outside of it",
+    "overlay": "overlay mounts by a user need Linux 5.11 or later: upgrade the kernel, or `modprobe overlay`",
+}
+_NAMESPACE_WORDS = ("unshare:", "uid map", "uid_map", "No permissions to create")
 
 
 def advise(said: str) -> str:
     """Return the way out of a failure, by what the failing tool said."""
-    if "unshare:" in said or "uid map" in said or "uid_map" in said or "No permissions to create" in said:
+    if any(words in said for words in _NAMESPACE_WORDS):
         return user_namespaces()
-    if "overlay" in said:
-        return (
-            "overlay mounts by a user need Linux 5.11 or later: upgrade the kernel, or load it with `modprobe overlay`"
-        )
-    if "mount proc" in said:
-        return "this container hides parts of /proc: run it with an unmasked /proc, or Greenloop outside of it"
-    if "execvp" in said:
-        return "install the program below /usr, or let the sandbox read the folder in which it is"
-    if "Value too large" in said:
-        return "the tree must belong to the user who runs Greenloop: `chown -R` it"
-    return DOCTOR
+    return next((way_out for words, way_out in _BY_WORDS.items() if words in said), DOCTOR)
 
 
 def user_namespaces(sysctl: Path = Path("/proc/sys")) -> str:

@@ -89,7 +89,7 @@ class Bubblewrap:
 
         As layers they never pass through a link that a hostile build left in ``lower``, as a copy could.
         """
-        with self._run_folder() as folder:
+        with _faults(), self._run_folder() as folder:
             (folder / "lower").symlink_to(lower.absolute())
             owner = lower.stat().st_uid
             if owner != os.geteuid():
@@ -110,7 +110,7 @@ class Bubblewrap:
 
     def run_in(self, folder: Path, commands: Sequence[Command], keep_going: bool = False) -> tuple[Completed, ...]:
         """See ``Sandbox.run_in``."""
-        with self._run_folder() as run_folder:
+        with _faults(), self._run_folder() as run_folder:
             (run_folder / "lower").symlink_to(folder.absolute())
             return self._run(run_folder, "", commands, keep_going)
 
@@ -156,6 +156,15 @@ def _tool(name: str, way_out: str) -> str:
     if found is None:
         raise InfrastructureError(f"the sandbox needs {name}, which is not installed", way_out)
     return found
+
+
+@contextmanager
+def _faults() -> Iterator[None]:
+    """What the machine refuses while a run is prepared or cleared away says nothing about the code."""
+    try:
+        yield
+    except OSError as error:
+        raise InfrastructureError(f"the sandbox could not do its work: {error}", advise(str(error))) from error
 
 
 def _root_arguments(read_only: Sequence[Path]) -> Iterator[str]:

@@ -89,56 +89,67 @@ class Driver:
         """
         self._limits = limits
         self._argvs = argvs
-        self._lines: list[str] = []
-        self._partial = b""
-        ours, theirs = socket.socketpair()
-        out, out_end = os.pipe()
-        err, err_end = os.pipe()
-        self._socket = ours
-        self._out, self._err = (Stream(fd, limits.output_kib << 10) for fd in (out, err))
-        words = [word for argv in argvs for word in argv]
+        self._place = place
         scratch = limits.scratch_mib << 20
         options = f"size={scratch},nr_inodes={max(1024, scratch >> 12)},mode=0755,nosuid,nodev"
-        with theirs:
-            try:
-                self._process = subprocess.Popen(
-                    [*_START, "/bin/sh", "-c", _SCRIPT, "greenloop-sandbox", options, layers, bwrap, *_ETC, *words],
-                    cwd=folder,
-                    env={"PATH": TOOL_PATH, "LC_ALL": "C"},
-                    stdin=theirs.fileno(),
-                    stdout=out_end,
-                    stderr=err_end,
-                    start_new_session=True,
-                )
-            except OSError as error:
-                ours.close()
-                os.close(out)
-                os.close(err)
-                raise InfrastructureError(f"the sandbox could not be started: {error}") from error
-            finally:
-                os.close(out_end)
-                os.close(err_end)
-        ours.setblocking(False)
-        self._selector = selectors.DefaultSelector()
-        for fd in (ours.fileno(), out, err):
-            self._selector.register(fd, selectors.EVENT_READ)
-        try:
-            place(self._process.pid)  # at once: moving takes the kernel milliseconds, in which the driver sets up
-        except OSError as error:
-            self._close()
-            raise InfrastructureError(f"the sandbox could not be put under its limits: {error}") from error
+        words = [word for argv in argvs for word in argv]
+        self._argv = [*_START, "/bin/sh", "-c", _SCRIPT, "greenloop-sandbox", options, layers, bwrap, *_ETC, *words]
+        self._folder = folder
+        self._lines: list[str] = []
+        self._partial = b""
+        self._open = contextlib.ExitStack()
 
     def __enter__(self) -> "Driver":
-        try:
+        """Start it, put it under its limits, and wait until the stage is set."""
+        with contextlib.ExitStack() as opened:
+            self._start(opened)
+            with contextlib.suppress(ProcessLookupError):  # it failed at once: we are told why below
+                self._place(self._process.pid)  # early, since moving takes milliseconds, in which the driver sets up
             self._await_line("ready", time.monotonic() + _GRACE)
             self._bound()
-        except BaseException:
-            self._close()
-            raise
+            self._open = opened.pop_all()
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._close()
+    def __exit__(self, *exception: object) -> None:
+        """End the driver (its commands, their namespaces and mounts go with it) and give all files back."""
+        self._open.close()
+
+    def _start(self, opened: contextlib.ExitStack) -> None:
+        """Start the driver's process; what is ``opened`` is closed in the opposite order, the process early."""
+        with contextlib.ExitStack() as theirs:
+            ends = []
+            for _ in range(2):
+                reading, writing = os.pipe()
+                opened.callback(os.close, reading)
+                theirs.callback(os.close, writing)
+                ends.append((reading, writing))
+            self._out, self._err = (Stream(reading, self._limits.output_kib << 10) for reading, _ in ends)
+            self._socket, their_socket = socket.socketpair()
+            opened.enter_context(self._socket)
+            theirs.enter_context(their_socket)
+            self._process = subprocess.Popen(
+                self._argv,
+                cwd=self._folder,
+                env={"PATH": TOOL_PATH, "LC_ALL": "C"},
+                stdin=their_socket.fileno(),
+                stdout=ends[0][1],
+                stderr=ends[1][1],
+                start_new_session=True,
+            )
+        opened.callback(self._end)
+        self._socket.setblocking(False)
+        self._selector = opened.enter_context(selectors.DefaultSelector())
+        for fd in (self._socket.fileno(), self._out.fd, self._err.fd):
+            self._selector.register(fd, selectors.EVENT_READ)
+
+    def _end(self) -> None:
+        """Close the life line, upon which the driver ends by itself; or else by force."""
+        self._socket.close()
+        try:
+            self._process.wait(timeout=1.0)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
 
     def run(self, number: int, command: Command) -> Completed:
         """Run command ``number`` of those given at the start and wait until no process of it is left."""
@@ -230,19 +241,6 @@ class Driver:
         stream.read_available()
         if stream.ended:
             self._selector.unregister(fd)
-
-    def _close(self) -> None:
-        """End the driver (its commands, their namespaces and mounts go with it) and give all files back."""
-        self._socket.close()
-        try:
-            self._process.wait(timeout=1.0)
-        except subprocess.TimeoutExpired:
-            with contextlib.suppress(ProcessLookupError):
-                self._process.kill()
-            self._process.wait()
-        self._selector.close()
-        os.close(self._out.fd)
-        os.close(self._err.fd)
 
 
 class _process:  # noqa: N801 - used as a function
