@@ -10,7 +10,7 @@ from greenloop.mining.changed import ChangedFile
 from greenloop.records import Category, Diagnostic
 from greenloop.workspace.edits.differ import Hunk, hunks
 from greenloop.workspace.edits.text import split_lines
-from greenloop.workspace.syntax import Item, identifiers, items
+from greenloop.workspace.syntax import Item
 
 _CLASSES = {
     Category.SYNTAX: "a syntax error",
@@ -34,33 +34,34 @@ def describe(error: Diagnostic, files: Sequence[ChangedFile]) -> str:
 
 def _of_file(file: ChangedFile) -> str:
     if file.old is None:
-        return f"Add {file.path}{_listed(' with', _names(file.new or b'', file))}."
+        return f"Add {file.path}{_listed(' with', _names(file.new_items))}."
     if file.new is None:
-        return f"Delete {file.path}{_listed(' with', _names(file.old, file))}."
+        return f"Delete {file.path}{_listed(' with', _names(file.old_items))}."
     old, new = _lines(file.old), _lines(file.new)
     found = hunks(old, new)
     removed = sum(hunk.end - hunk.start for hunk in found)
     added = sum(hunk.new_end - hunk.new_start for hunk in found)
-    touched = _touched(found, items(file.old, file.language), items(file.new, file.language))
-    # a broken text's top level is a guess: what the other side still spells was neither added nor removed
-    gained = _names(file.new, file) - _names(file.old, file) - identifiers(file.old, file.language)
-    lost = _names(file.old, file) - _names(file.new, file) - identifiers(file.new, file.language)
-    place = f"{_listed('', touched - gained)} in {file.path}" if touched - gained else f" {file.path}"
+    touched = _touched(found, file.old_items)
+    # a broken text's top level is a guess: what the other side still spells was neither added nor removed. Without a
+    # new word there is no new name, and parsing the new side is what costs most here
+    gained = _names(file.new_items) - file.old_words if file.new_words - file.old_words else frozenset()
+    lost = _names(file.old_items) - file.new_words
+    place = f"{_listed('', touched)} in {file.path}" if touched else f" {file.path}"
     text = f"Change{place} ({_count(removed)} replaced by {_count(added)})"
     return text + _listed(", adding", gained) + _listed(", removing", lost) + "."
 
 
-def _touched(found: Iterable[Hunk], old: Sequence[Item], new: Sequence[Item]) -> frozenset[str]:
-    """The definitions that the hunks lie in, on either side."""
+def _touched(found: Iterable[Hunk], held: Sequence[Item]) -> frozenset[str]:
+    """The old definitions that the hunks lie in."""
     names: set[str] = set()
     for hunk in found:
-        for first, last, side in ((hunk.start, hunk.end, old), (hunk.new_start, hunk.new_end, new)):
-            names |= {item.name for item in side if item.name and item.first_line <= last and first < item.last_line}
+        last = max(hunk.end, hunk.start + 1)
+        names |= {item.name for item in held if item.name and item.first_line <= last and hunk.start < item.last_line}
     return frozenset(names)
 
 
-def _names(source: bytes, file: ChangedFile) -> frozenset[str]:
-    return frozenset(name for item in items(source, file.language) for name in item.names)
+def _names(items: Iterable[Item]) -> frozenset[str]:
+    return frozenset(name for item in items for name in item.names)
 
 
 def _listed(lead: str, names: Iterable[str]) -> str:

@@ -23,7 +23,7 @@ class Candidate:
     @cached_property
     def files(self) -> tuple[ChangedFile, ...]:
         """The files that differ."""
-        return changed_files(self.store, self.base.tree, self.target.tree)
+        return changed_files(self.store.changes(self.base.tree, self.target.tree), self.store.read_blob)
 
     @cached_property
     def changed_lines(self) -> int:

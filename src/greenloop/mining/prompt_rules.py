@@ -10,9 +10,8 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from greenloop.mining.changed import ChangedFile
+from greenloop.mining.changed import ChangedFile, words
 from greenloop.records import Category, Diagnostic, Severity
-from greenloop.workspace.syntax import enclosing, language_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +62,6 @@ _SPECIFIC: dict[Category, tuple[Style, ...]] = {
 }
 _UNBOUND = re.compile(r"Unbound [a-z ]*?([A-Za-z_][\w'.]*)\s*(?:$|\n)")
 _NAME = re.compile(r"[A-Za-z_][\w']*")
-_WORD = re.compile(rb"[A-Za-z_\x80-\xff][\w'\x80-\xff]*")
 
 
 def prompt_for(
@@ -85,20 +83,19 @@ def prompt_for(
 
 def hindsight(diagnostics: Iterable[Diagnostic], files: Iterable[ChangedFile]) -> frozenset[str]:
     """Return the words that the new code holds and neither the old code nor the diagnostics do."""
-    known: set[bytes] = set()
-    fresh: set[bytes] = set()
+    known: set[str] = set()
+    fresh: set[str] = set()
     for file in files:
-        known.update(_WORD.findall(file.old or b""), _WORD.findall(file.path.encode("utf-8", "replace")))
-        fresh.update(_WORD.findall(file.new or b""))
+        known |= file.old_words | words(file.path.encode("utf-8", "replace"))
+        fresh |= file.new_words
     for diagnostic in diagnostics:
-        known.update(_WORD.findall(diagnostic.message.encode("utf-8", "replace")))
-    return frozenset(word.decode("utf-8", "replace") for word in fresh - known)
+        known |= words(diagnostic.message.encode("utf-8", "replace"))
+    return frozenset(fresh - known)
 
 
 def leaks(prompt: str, hidden: frozenset[str]) -> bool:
     """Whether ``prompt`` has one of the ``hidden`` words."""
-    words = {word.decode("utf-8", "replace") for word in _WORD.findall(prompt.encode("utf-8", "replace"))}
-    return not hidden.isdisjoint(words)
+    return not hidden.isdisjoint(words(prompt.encode("utf-8", "replace")))
 
 
 def _styles(category: Category) -> tuple[Style, ...]:
@@ -118,11 +115,13 @@ def _names(category: Category, diagnostics: Sequence[Diagnostic], files: Sequenc
     missing = _UNBOUND.search(error.message)
     if category is Category.UNBOUND and missing is not None:
         names["unbound"] = missing[1]
-    source = next((file.old for file in files if file.path == error.path), None)
-    if source is not None and error.span is not None and language_of(error.path) is not None:
-        item = enclosing(source, error.span.line, language_of(error.path))
-        if item is not None and item.name is not None and _NAME.fullmatch(item.name) and item.name != "_":
-            names["name"] = item.name
+    held = next((file.old_items for file in files if file.path == error.path), ())
+    for item in held:
+        # the last one wins, as in syntax.enclosing
+        if error.span is not None and item.first_line <= error.span.line <= item.last_line:
+            names.pop("name", None)
+            if item.name is not None and _NAME.fullmatch(item.name):
+                names["name"] = item.name
     return names
 
 

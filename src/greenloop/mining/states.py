@@ -7,6 +7,7 @@ for whether a build was asked for. Where only layout or generated files changed,
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from greenloop.mining.changed import ChangedFile, changed_files
 from greenloop.mining.funnel import Tally
@@ -67,13 +68,15 @@ def stretches(
     workspace: Workspace, snapshots: Iterable[Snapshot], store: TreeStore, rules: Rules, tally: Tally
 ) -> Iterator[Stretch]:
     """Yield the stretches of one workspace in order; ``tally`` counts every snapshot, and what each rule drops."""
+    # the new side of one change is the old side of the next
+    read = lru_cache(maxsize=64)(store.read_blob)
     states: list[State] = []
     began = "start"
     for snapshot in snapshots:
         tally.see(UNIT)
         current = states[-1] if states else None
-        files = () if current is None else _changes(store, current.tree, snapshot.tree)
-        cut = snapshot.cut if current is None else _cut(current, snapshot, len(files), rules)
+        changes = () if current is None else store.changes(current.tree, snapshot.tree)
+        cut = snapshot.cut if current is None else _cut(current, snapshot, len(changes), rules)
         if current is not None and cut:
             yield Stretch(workspace, began, tuple(states))
             states, current = [], None
@@ -81,7 +84,7 @@ def stretches(
             began = cut or began
             states = [_state(snapshot)]
             continue
-        same = EQUAL if not files else _sameness(files)
+        same = _sameness(changed_files(changes, read)) if changes else EQUAL
         if same:
             tally.drop(UNIT, same)
             states[-1] = _extended(current, snapshot)
@@ -90,10 +93,6 @@ def stretches(
             states.append(_state(snapshot))
     if states:
         yield Stretch(workspace, began, tuple(states))
-
-
-def _changes(store: TreeStore, old: TreeId, new: TreeId) -> tuple[ChangedFile, ...]:
-    return () if old == new else changed_files(store, old, new)
 
 
 def _cut(current: State, snapshot: Snapshot, files: int, rules: Rules) -> str:

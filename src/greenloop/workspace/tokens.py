@@ -1,59 +1,49 @@
 """The tokens of source text: what is left when layout and comments are taken away.
 
 A lexer, not a parser: it reads broken text as well, and never fails. OCaml's lexical rules are those of the manual
-(https://v2.ocaml.org/manual/lex.html): comments nest and hold strings, a string, a quoted string and a character are
+(https://v2.ocaml.org/manual/lex.html): comments nest and hold strings; a string, a quoted string and a character are
 one token each. A comment or string that is never closed runs to the end of the text. For a language without a lexer
 here, tokens are words, numbers and single punctuation marks; comments and layout are then not told apart from code.
 """
 
 import re
-from collections.abc import Iterator
+from functools import lru_cache
 
 from greenloop.workspace.syntax import Language
 
-_STRING = rb'"(?:[^"\\]|\\.)*(?:"|\Z)'
-_QUOTED = rb"\{(?P<tag>[a-z_]*)\|.*?(?:\|(?P=tag)\}|\Z)"
-_CHARACTER = rb"'(?:[^'\\\n\r]|\\(?:[\\'\"ntbr ]|[0-9]{3}|x[0-9A-Fa-f]{2}|o[0-3][0-7]{2}))'"
-# what can open or close a comment, or hide such a mark
-_IN_COMMENT = re.compile(rb"\(\*|\*\)|" + _STRING + rb"|" + _QUOTED + rb"|" + _CHARACTER, re.DOTALL)
+_LITERAL = (
+    rb'"(?:[^"\\]|\\.)*(?:"|\Z)'
+    rb"|\{(?P<tag>[a-z_]*)\|.*?(?:\|(?P=tag)\}|\Z)"
+    rb"|'(?:[^'\\\n\r]|\\(?:[\\'\"ntbr ]|[0-9]{3}|x[0-9A-Fa-f]{2}|o[0-3][0-7]{2}|u\{[0-9A-Fa-f]+\}))'"
+)
+# what opens or closes a comment, or may hide such a mark
+_MARK = re.compile(rb"\(\*|\*\)|" + _LITERAL, re.DOTALL)
 _OCAML = re.compile(
-    rb"(?P<blank>\s+)|(?P<comment>\(\*)|(?P<token>" + _STRING + rb"|" + _QUOTED + rb"|" + _CHARACTER
-    + rb"|[A-Za-z_\x80-\xff][\w'\x80-\xff]*"
+    _LITERAL + rb"|[A-Za-z_\x80-\xff][\w'\x80-\xff]*"
     rb"|[0-9][\w']*(?:\.[\w']*)?(?:(?<=[eEpP])[+-][0-9_]+)?"
-    rb"|;;|\[@@?@?|\[%%?|\[\||\|\]|\{<|>\}|[!$%&*+\-./:<=>?@^|~#]+|.)",
+    rb"|;;|\[@@?@?|\[%%?|\[\||\|\]|\{<|>\}|[!$%&*+\-./:<=>?@^|~#]+|\S",
     re.DOTALL,
-)  # fmt: skip
+)
 _GENERIC = re.compile(rb"[\w\x80-\xff]+|[^\s\w]")
 
 
 def tokens(source: bytes, language: Language | None) -> tuple[bytes, ...]:
     """Return the tokens of ``source`` in order, without layout; for OCaml without comments too."""
-    return tuple(token for _, token in _placed(source, language))
+    if language is None:
+        return tuple(_GENERIC.findall(source))
+    return tuple(match[0] for match in _OCAML.finditer(_without_comments(source)))
 
 
 def token_lines(source: bytes, language: Language | None) -> dict[int, tuple[bytes, ...]]:
     """Return line (from 1) → the tokens that start on it, for each line that holds any, in order."""
+    text, lexer = (source, _GENERIC) if language is None else (_without_comments(source), _OCAML)
     lines: dict[int, list[bytes]] = {}
     line, seen = 1, 0
-    for place, token in _placed(source, language):
-        line += source.count(b"\n", seen, place)
-        seen = place
-        lines.setdefault(line, []).append(token)
+    for match in lexer.finditer(text):
+        line += text.count(b"\n", seen, match.start())
+        seen = match.start()
+        lines.setdefault(line, []).append(match[0])
     return {number: tuple(held) for number, held in lines.items()}
-
-
-def _placed(source: bytes, language: Language | None) -> Iterator[tuple[int, bytes]]:
-    if language is None:
-        for word in _GENERIC.finditer(source):
-            yield word.start(), word[0]
-        return
-    place = 0
-    while (match := _OCAML.match(source, place)) is not None:
-        start, place = place, match.end()
-        if match.lastgroup == "comment":
-            place = _after_comment(source, place)
-        elif match.lastgroup != "blank":
-            yield start, match[0]
 
 
 def same_code(old: bytes, new: bytes, language: Language | None) -> bool:
@@ -70,29 +60,29 @@ def same_code(old: bytes, new: bytes, language: Language | None) -> bool:
     return _squeezed(old) == _squeezed(new) and tokens(old, language) == tokens(new, language)
 
 
-def _after_comment(source: bytes, place: int) -> int:
-    """Return the place behind the comment whose opening mark ends at ``place``."""
-    depth = 1
-    for mark in _IN_COMMENT.finditer(source, place):
-        if mark[0] == b"(*":
-            depth += 1
-        elif mark[0] == b"*)":
-            depth -= 1
-            if depth == 0:
-                return mark.end()
-    return len(source)
-
-
 def _squeezed(source: bytes) -> bytes:
-    """OCaml without comments and white space, which runs words together."""
+    return b"".join(_without_comments(source).split())
+
+
+@lru_cache(maxsize=8)
+def _without_comments(source: bytes) -> bytes:
+    """OCaml with a blank and the line ends in place of each comment. In a history each text is asked for twice."""
     kept: list[bytes] = []
     place = 0
-    for mark in _IN_COMMENT.finditer(source):
-        if mark.start() >= place and mark[0] == b"(*":
-            kept.append(source[place : mark.start()])
-            place = _after_comment(source, mark.end())
-    kept.append(source[place:])
-    return b"".join(b"".join(kept).split())
+    depth = 0
+    start = 0
+    for mark in _MARK.finditer(source):
+        if mark[0] == b"(*":
+            if depth == 0:
+                start = mark.start()
+            depth += 1
+        elif mark[0] == b"*)" and depth:
+            depth -= 1
+            if depth == 0:
+                kept += (source[place:start], b" ", b"\n" * source.count(b"\n", start, mark.end()))
+                place = mark.end()
+    kept.append(source[place : start if depth else len(source)])
+    return b"".join(kept)
 
 
 def _bare_lines(source: bytes) -> list[bytes]:
