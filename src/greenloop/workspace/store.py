@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 import pygit2
@@ -58,6 +59,7 @@ class TreeStore:
                 pygit2.init_repository(str(path), bare=True)
         try:
             self._repo = pygit2.Repository(str(path))
+            self._odb = self._repo.odb
         except pygit2.GitError as error:
             raise EnvironmentFault(
                 f"{path}: no tree store: {error}", "move it away and run the command again"
@@ -66,7 +68,8 @@ class TreeStore:
     def write_blob(self, content: bytes) -> BlobId:
         """Store ``content`` unless it is there, and return its id."""
         oid = pygit2.hash(content)
-        if oid not in self._repo:
+        # asked of the object database: the repository would read and inflate the object to answer
+        if oid not in self._odb:
             with self._named(f"cannot store {len(content)} bytes"):
                 oid = self._repo.create_blob(content)
         return str(oid)
@@ -82,7 +85,7 @@ class TreeStore:
         """Store a tree of ``files`` (path → entry) and return its id."""
         return self.update(self.empty, files)
 
-    @property
+    @cached_property
     def empty(self) -> TreeId:
         """The id of the tree without files."""
         return str(self._repo.TreeBuilder().write())
@@ -141,6 +144,13 @@ class TreeStore:
         except KeyError:
             return None
         return Entry(Mode(int(item.filemode)), str(item.id)) if isinstance(item, pygit2.Blob) else None
+
+    def is_folder(self, tree: TreeId, path: str) -> bool:
+        """Say whether a folder is at ``path``: in a tree, folders are never empty."""
+        try:
+            return isinstance(self._tree(tree)[path], pygit2.Tree)
+        except KeyError:
+            return False
 
     def read(self, tree: TreeId, path: str) -> bytes | None:
         """Return the bytes of the file at ``path``, or ``None`` when there is none."""
@@ -242,6 +252,7 @@ class TreeStore:
                 "build or fetch the dataset again",
             )
         self._repo = pygit2.Repository(str(self.path))
+        self._odb = self._repo.odb
 
     def __contains__(self, oid: str) -> bool:
         return oid in self._repo

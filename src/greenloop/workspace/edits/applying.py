@@ -10,7 +10,6 @@ from greenloop.records import (
     Edit,
     EditError,
     FileEdit,
-    InputError,
     RenameFile,
     ReplaceBlocks,
     Rung,
@@ -113,6 +112,8 @@ class _Making:
                 blocked = entry is not None
             if blocked:
                 raise EditError(f"{path}: {folder} is a file, not a folder", reason="not-a-folder")
+        if self._is_folder(path):
+            raise EditError(f"{path}: a folder, not a file", "name a file", reason="is-a-folder")
         if path in self.files:
             return self.files[path]
         entry = self.store.entry(self.tree, path)
@@ -121,6 +122,15 @@ class _Making:
         if entry.mode is Mode.LINK:
             raise EditError(f"{path}: a symbolic link", "name the real file", reason="link")
         return _File(entry.mode is Mode.EXECUTABLE, self.store.read_blob(entry.blob))
+
+    def _is_folder(self, path: str) -> bool:
+        inside = path + "/"
+        if any(file is not None and other.startswith(inside) for other, file in self.files.items()):
+            return True
+        if not self.store.is_folder(self.tree, path):
+            return False
+        # the edit may have emptied the folder; rare, so that walking the tree for it is fine
+        return any(other.startswith(inside) and other not in self.files for other in self.store.files(self.tree))
 
     def _replace(self, file: ReplaceBlocks, present: _File | None) -> _File:
         if not file.blocks and file.executable is None:
@@ -143,12 +153,7 @@ class _Making:
         """Store the files and the tree."""
         changes = {path: None if file is None else self._stored(file) for path, file in self.files.items()}
         present = {path: entry for path, entry in changes.items() if entry is not None or self._in_base(path)}
-        try:
-            return self.store.update(self.tree, present)
-        except InputError as error:
-            raise EditError(
-                error.message, "a folder stands where the edit writes a file", reason="is-a-folder"
-            ) from error
+        return self.store.update(self.tree, present)
 
     def _in_base(self, path: str) -> bool:
         return self.store.entry(self.tree, path) is not None

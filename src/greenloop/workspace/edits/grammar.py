@@ -34,12 +34,14 @@ MAX_FILES = 1_000
 MAX_BLOCKS = 10_000
 """The most blocks that one edit may hold, in a reply as in a diff."""
 
+BLANKS = " \t\r\n"
+"""What is cut from the end of a line before it is held against the patterns below."""
 RUN = re.compile(r"^(<{4,}|={4,}|>{4,})", re.MULTILINE)
-OPENING = re.compile(r"(<{4,})(?: +(SEARCH|ORIGINAL|delete|rename|[+-]x))?(?: +(\S.*?))?[ \t]*")
-MIDDLE = re.compile(r"(={4,})(\\?)[ \t]*")
-CLOSING = re.compile(r"(>{4,})(?: +(?:REPLACE|UPDATED))?(\\?)[ \t]*")
+OPENING = re.compile(r"(<{4,})(?: +(SEARCH|ORIGINAL|delete|rename|[+-]x))?(?: +(\S.*))?")
+MIDDLE = re.compile(r"(={4,})(\\?)")
+CLOSING = re.compile(r"(>{4,})(?: +(?:REPLACE|UPDATED))?(\\?)")
 FENCE = re.compile(r"(`{3,})([^`]*)")
-FENCE_END = re.compile(r"(`{3,})(\\?)[ \t]*")
+FENCE_END = re.compile(r"(`{3,})(\\?)")
 
 _BARE = re.compile(r"[\w./~@+][\w./~@+,=-]*")
 _PLAIN_NAMES = frozenset(

@@ -139,13 +139,11 @@ class Target:
         return self._close(at + len(search), fitted)
 
     def _close(self, end: int, replacement: list[str]) -> list[str]:
-        """Return ``replacement`` with its last line ended as the last line that it replaces is."""
-        if not replacement:
-            return replacement
-        *first, last = replacement
-        if end == len(self.lines) and not line_end(self.lines[-1]):
-            return [*first, last.removesuffix(line_end(last))]
-        return replacement if line_end(last) else [*first, last + self.end]
+        """Return ``replacement`` with every line ended, the last as the last line that it replaces is."""
+        ended = [line if line_end(line) else line + self.end for line in replacement]
+        if ended and end == len(self.lines) and not line_end(self.lines[-1]):
+            ended[-1] = ended[-1].removesuffix(line_end(ended[-1]))
+        return ended
 
     def _but_for_indentation(self, search: list[str], replace: list[str]) -> list[Match]:
         keys = [line.strip(_BLANKS) for line in search]

@@ -6,6 +6,7 @@ but is not whole (a block without its end, a file without its path) is refused, 
 
 import re
 from bisect import bisect_left, bisect_right
+from dataclasses import dataclass
 
 from greenloop.records import Block, DeleteFile, Edit, EditError, FileEdit, RenameFile, ReplaceBlocks, WriteFile
 from greenloop.workspace.edits import grammar
@@ -44,6 +45,15 @@ def unify_ends(text: str) -> str:
     return text.replace("\r\n", "\n") if newlines and text.count("\r\n") == newlines else text
 
 
+@dataclass(frozen=True, slots=True)
+class _Open:
+    """A file whose blocks are still being read."""
+
+    path: str
+    executable: bool | None
+    blocks: list[Block]
+
+
 class _Reader:
     """One pass over the lines of a reply."""
 
@@ -51,6 +61,7 @@ class _Reader:
         self.lines = lines
         self.at = 0
         self.files: list[FileEdit] = []
+        self.open: _Open | None = None
         self.blocks = 0
         self.path: str | None = None
         """The last path on a line of its own that no edit has taken yet."""
@@ -60,13 +71,13 @@ class _Reader:
         """Length of the fence around blocks that is open, 0 if none."""
         self.orphan = False
         """A fence without a path was seen: prose if the reply holds edits, a nameless file if not."""
-        ends = [(i, grammar.FENCE_END.fullmatch(line.rstrip("\r\n"))) for i, line in enumerate(lines)]
+        ends = [(i, grammar.FENCE_END.fullmatch(line.rstrip(grammar.BLANKS))) for i, line in enumerate(lines)]
         self.fence_ends = [(i, len(match[1])) for i, match in ends if match]
-        self.openings = [i for i, line in enumerate(lines) if grammar.OPENING.fullmatch(line.rstrip("\r\n"))]
+        self.openings = [i for i, line in enumerate(lines) if grammar.OPENING.fullmatch(line.rstrip(grammar.BLANKS))]
 
     def read(self) -> Edit:
         while self.at < len(self.lines):
-            line = self.lines[self.at].rstrip("\r\n")
+            line = self.lines[self.at].rstrip(grammar.BLANKS)
             opening = grammar.OPENING.fullmatch(line)
             fence = grammar.FENCE.fullmatch(line)
             if opening:
@@ -87,6 +98,7 @@ class _Reader:
                     "ask for less at once",
                     reason="too-large",
                 )
+        self._close()
         if not self.files:
             raise self._nothing()
         return Edit(files=tuple(self.files))
@@ -121,14 +133,30 @@ class _Reader:
         self.at += 1
         check_path(path)
         if word == "delete":
-            self.files.append(DeleteFile(path=path))
+            self._add(DeleteFile(path=path))
         elif word == "rename":
             new_path = grammar.read_path(rest)
             if new_path is None:
                 raise self._malformed(f"{rest[:60]!r} is not a path")
-            self.files.append(RenameFile(path=path, new_path=check_path(new_path)))
+            self._add(RenameFile(path=path, new_path=check_path(new_path)))
         else:
-            self.files.append(ReplaceBlocks(path=path, blocks=(), executable=word == "+x"))
+            self._open(path, word == "+x")
+
+    def _open(self, path: str, executable: bool | None) -> None:
+        """Begin a file to which blocks are added until another file begins."""
+        self._close()
+        self.open = _Open(check_path(path), executable, [])
+
+    def _close(self) -> None:
+        if self.open is not None:
+            self.files.append(
+                ReplaceBlocks(path=self.open.path, blocks=tuple(self.open.blocks), executable=self.open.executable)
+            )
+        self.open = None
+
+    def _add(self, file: FileEdit) -> None:
+        self._close()
+        self.files.append(file)
 
     def _no_path(self) -> EditError:
         return EditError(
@@ -139,13 +167,11 @@ class _Reader:
 
     def _add_block(self, path: str | None, block: Block) -> None:
         self.blocks += 1
-        last = self.files[-1] if self.files else None
         if path is not None:
-            self.files.append(ReplaceBlocks(path=check_path(path), blocks=(block,)))
-        elif isinstance(last, ReplaceBlocks):
-            self.files[-1] = last.model_copy(update={"blocks": (*last.blocks, block)})
-        else:
+            self._open(path, None)
+        if self.open is None:
             raise self._no_path()
+        self.open.blocks.append(block)
 
     def _block(self, run: str) -> Block:
         """Read a block whose opening marker is at hand; leave ``at`` behind its end."""
@@ -164,7 +190,7 @@ class _Reader:
     def _find(self, marker: re.Pattern[str], length: int, start: int) -> tuple[int, bool] | None:
         """Return the line of the next ``marker`` of that length, and whether the text above it ends openly."""
         for at in range(start, len(self.lines)):
-            line = self.lines[at].rstrip("\r\n")
+            line = self.lines[at].rstrip(grammar.BLANKS)
             if line[:1] not in {"<", "=", ">"}:
                 continue
             found = marker.fullmatch(line)
@@ -209,10 +235,10 @@ class _Reader:
         self.path = None
         self._check_fence(path, words, start, end, length)
         executable = True if "+x" in words else False if "-x" in words else None
-        open_end = self.lines[end].rstrip("\r\n").rstrip(" \t").endswith("\\")
+        open_end = self.lines[end].rstrip(grammar.BLANKS).endswith("\\")
         content = self._text(start + 1, end, open_end)
         self.at = end + 1
-        self.files.append(WriteFile(path=check_path(path), content=content, executable=executable))
+        self._add(WriteFile(path=check_path(path), content=content, executable=executable))
 
     def _check_fence(self, path: str, words: list[str], start: int, end: int, length: int) -> None:
         if words[:1] in (["diff"], ["patch"]) and not path.endswith((".diff", ".patch")):
@@ -222,7 +248,7 @@ class _Reader:
                 reason="diff-reply",
             )
         for at in range(start + 1, end):
-            inner = grammar.FENCE.fullmatch(self.lines[at].rstrip("\r\n"))
+            inner = grammar.FENCE.fullmatch(self.lines[at].rstrip(grammar.BLANKS))
             if inner is not None and len(inner[1]) >= length:
                 raise EditError(
                     f"line {at + 1} of the reply: a fence inside the fence of {path}",

@@ -33,7 +33,7 @@ def _body(file: FileEdit) -> str:
     fence = "`" * max(grammar.MIN_FENCE, longest + 1)
     lines = file.content.split("\n")
     words = []
-    if any(grammar.OPENING.fullmatch(line.rstrip("\r")) for line in lines):
+    if any(grammar.OPENING.fullmatch(line.rstrip(grammar.BLANKS)) for line in lines):
         words.append("whole")
     if file.executable is not None:
         words.append("+x" if file.executable else "-x")
