@@ -6,10 +6,14 @@
 import tomllib
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from greenloop.builds.protect import DEFAULT_GLOBS
+from greenloop.builds.toolchains.command import CommandConfig
+from greenloop.builds.toolchains.dune import DuneConfig
+from greenloop.builds.toolchains.ocaml_file import OcamlFileConfig
 from greenloop.records import InputError, Suite
 
 FILE_NAME = "greenloop.toml"
@@ -27,44 +31,20 @@ class ToolchainKind(StrEnum):
 
     AUTO = "auto"
     DUNE = "dune"
-    OCAML_FILE = "ocaml-file"
+    OCAML_FILE = "ocaml_file"
     COMMAND = "command"
 
 
 class ToolchainSettings(Section):
-    """How this repository is checked, built and tested."""
+    """Which toolchain judges this repository, and what an edit may not change."""
 
     kind: ToolchainKind = ToolchainKind.AUTO
-    """`auto` looks at the tree: `dune` where dune files are, `ocaml-file` for loose OCaml files. `command`
-    takes the commands below."""
-    profile: str = "dev"
-    """dune only: the build profile, pinned so that verdicts do not depend on who asks."""
-    check: str = ""
-    """`command` only: parses and type-checks, as a shell command in the repository's root."""
-    build: str = ""
-    """`command` only: builds everything; empty if there is nothing to build."""
-    test: str = ""
-    """`command` only: runs the tests; empty if there are none."""
-    diagnostic_pattern: str = ""
-    """`command` only: a regular expression with the groups `file`, `line`, `message` and, if known, `column`,
-    `end_line`, `end_column`, `severity`."""
-    test_pattern: str = ""
-    """`command` only: a regular expression with the groups `name` and `status`, one match for each test's
-    result."""
+    """`auto` looks at the tree: `dune` where dune files are, `ocaml_file` for loose OCaml files. `command` takes
+    the commands of `[command]`."""
     read_only: tuple[str, ...] = ()
     """Folders outside the repository that the toolchain needs, such as an opam switch or a virtual environment;
     visible in the sandbox, never writable."""
-    protected: tuple[str, ...] = (
-        "test/**",
-        "tests/**",
-        "**/test_*",
-        "**/*_test.*",
-        "**/dune",
-        "dune-project",
-        "dune-workspace",
-        "*.opam",
-        "**/*.expected",
-    )
+    protected: tuple[str, ...] = DEFAULT_GLOBS
     """Globs of the files that a model's edit may not change: they are put back before an edit is judged."""
 
 
@@ -74,8 +54,6 @@ class SandboxSettings(Section):
     enabled: bool = True
     """Without the sandbox, the repository's and the model's code run with your rights: only for code that you
     trust. Every verdict then says so."""
-    wall_seconds: float = Field(default=120.0, gt=0)
-    """Seconds of wall clock for one stage."""
     memory_mib: int = Field(default=4096, ge=64)
     """MiB of address space for one process."""
     scratch_mib: int = Field(default=2048, ge=16)
@@ -160,6 +138,9 @@ class Config(Section):
     version: Literal[1] = 1
     """The version of this file's format."""
     toolchain: ToolchainSettings = ToolchainSettings()
+    dune: DuneConfig = DuneConfig()
+    ocaml_file: OcamlFileConfig = OcamlFileConfig()
+    command: CommandConfig | None = None
     sandbox: SandboxSettings = SandboxSettings()
     build: BuildSettings = BuildSettings()
     model: ModelSettings = ModelSettings()
@@ -170,9 +151,20 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _commands_are_there(self) -> Self:
-        if self.toolchain.kind is ToolchainKind.COMMAND and not self.toolchain.check:
-            raise ValueError('toolchain.check is empty, but toolchain.kind = "command" needs it')
+        if self.toolchain.kind is ToolchainKind.COMMAND and self.command is None:
+            raise ValueError('toolchain.kind = "command" needs a table [command] with at least `check`')
         return self
+
+
+def sections() -> dict[str, type[BaseModel]]:
+    """Return the tables of the file, name → class, in order."""
+    found: dict[str, type[BaseModel]] = {}
+    for name, field in Config.model_fields.items():
+        candidates = (field.annotation, *get_args(field.annotation))
+        for one in candidates:
+            if isinstance(one, type) and issubclass(one, BaseModel):
+                found[name] = one
+    return found
 
 
 def find(start: Path) -> Path | None:

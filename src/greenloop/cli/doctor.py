@@ -14,6 +14,7 @@ import typer
 from rich.table import Table
 
 from greenloop.builds.sandbox import self_test
+from greenloop.cli.app import App
 from greenloop.cli.console import out
 from greenloop.cli.home import Home
 from greenloop.records import GreenloopError
@@ -73,10 +74,9 @@ def _home(home: Home) -> Finding:
 
 def examine(home: Home) -> tuple[Finding, ...]:
     """Look at everything that Greenloop stands on; nothing is changed but the home, which is created."""
-    python = sys.version_info >= (3, 11)
     needed = "judging: without it nothing is verified"
     return (
-        Finding("tools", "python", python, platform.python_version(), "everything", "" if python else "Python 3.11 or later"),
+        Finding("tools", "python", sys.version_info >= (3, 11), platform.python_version(), "everything", "Python 3.11"),
         *(_program(*row) for row in _PROGRAMS),
         *(Finding("sandbox", layer.name, layer.ok, layer.detail, needed, layer.way_out) for layer in self_test()),
         _package("xllamacpp", "xllamacpp", "the local model", "pip install 'greenloop[local]'"),
@@ -93,7 +93,7 @@ def doctor(
 
     Exit status 0 when everything was found, 1 when something is missing.
     """
-    findings = examine(context.find_object(Home) or Home.locate(None))
+    findings = examine(App.of(context).home)
     healthy = all(finding.ok for finding in findings)
     if as_json:
         print(json.dumps({"healthy": healthy, "findings": [asdict(finding) for finding in findings]}))

@@ -1,15 +1,16 @@
 """``greenloop init``: writes a ``greenloop.toml`` by looking at the repository."""
 
+import json
 import os
 import textwrap
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 from rich.markup import escape
 
-from greenloop.cli.config import FILE_NAME, Config, ToolchainKind
+from greenloop.cli.config import FILE_NAME, ToolchainKind, sections
 from greenloop.cli.console import out
 from greenloop.records import InputError
 from greenloop.storage import write_atomically
@@ -31,33 +32,42 @@ def guess_toolchain(root: Path) -> ToolchainKind:
 
 
 def as_toml(value: Any) -> str:
-    """Write one setting's value as TOML. Settings hold text, numbers, booleans and lists of text."""
+    """Write one setting's value as TOML. Settings hold text, numbers, booleans, lists and tables of text."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int | float):
         return repr(value)
     if isinstance(value, tuple):
         return "[" + ", ".join(as_toml(item) for item in value) + "]"
-    escaped = str(value).replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key} = {as_toml(item)}" for key, item in value.items()) + "}"
+    # a JSON string is a TOML basic string
+    return json.dumps(str(value), ensure_ascii=False)
 
 
 def template(kind: ToolchainKind) -> str:
     """Return a whole ``greenloop.toml``: what was found is set, every other setting stands as a comment."""
     lines = ["# Greenloop's settings for this repository; docs/configuration.md explains each.", "version = 1"]
-    for name in Config.model_fields:
-        section = getattr(Config(), name)
-        if not isinstance(section, BaseModel):
+    for name, section in sections().items():
+        # the table of a toolchain that is not in use would only be in the way
+        if name in set(ToolchainKind) - {kind}:
             continue
         lines += ["", f"[{name}]"]
-        for key, field in type(section).model_fields.items():
+        for key, field in section.model_fields.items():
             lines += textwrap.wrap(
-                (field.description or "").replace("\n", " "), 100, initial_indent="# ", subsequent_indent="# "
+                " ".join((field.description or "").split()), 100, initial_indent="# ", subsequent_indent="# "
             )
-            found = name == "toolchain" and key == "kind"
-            setting = f"{key} = {as_toml(kind if found else getattr(section, key))}"
-            lines.append(setting if found or (kind is ToolchainKind.COMMAND and key == "check") else f"# {setting}")
+            lines.append(_setting(kind, name, key, field))
     return "\n".join(lines) + "\n"
+
+
+def _setting(kind: ToolchainKind, section: str, key: str, field: FieldInfo) -> str:
+    if (section, key) == ("toolchain", "kind"):
+        return f"kind = {as_toml(kind)}"
+    if field.is_required():
+        return f'{key} = "false"  # say here how this project is checked'
+    default = field.get_default(call_default_factory=True)
+    return f"# {key} = {as_toml('' if default is None else default)}"
 
 
 def init(
@@ -73,8 +83,6 @@ def init(
     write_atomically(target, template(kind).encode())
     out.print(f"Wrote {escape(str(target))}: {found.vcs} checkout, toolchain [bold]{kind}[/].")
     if kind is ToolchainKind.COMMAND:
-        out.print(
-            "No toolchain was recognised: fill in [bold]toolchain.check[/] with the command that checks your code."
-        )
+        out.print("No toolchain was recognised: fill in [bold]command.check[/] with the command that checks your code.")
     else:
         out.print("Next: [bold]greenloop doctor[/], then [bold]greenloop record[/] while you work.")

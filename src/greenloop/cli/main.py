@@ -35,7 +35,9 @@ def options(
     context: typer.Context,
     home: Annotated[
         Path | None,
-        typer.Option("--home", help="Where Greenloop keeps its data [default: $GREENLOOP_HOME, else your data folder]."),
+        typer.Option(
+            "--home", help="Where Greenloop keeps its data [default: $GREENLOOP_HOME, else your data folder]."
+        ),
     ] = None,
     config: Annotated[
         Path | None,

@@ -1,14 +1,94 @@
 """From settings to a judge: which toolchain, which sandbox, how many workers."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from greenloop.builds.engine import Engine
 from greenloop.builds.sandbox import Bubblewrap, Limits, Sandbox, Unsandboxed
 from greenloop.builds.toolchain import Toolchain
-from greenloop.builds.toolchains import detect
+from greenloop.builds.toolchains import ToolchainName, detect
 from greenloop.builds.toolchains.command import CommandToolchain
-from greenloop.builds.toolchains.dune import DuneToolchain
-from greenloop.builds.toolchains.ocaml_file import OCamlFileToolchain
+from greenloop.builds.toolchains.dune import Dune
+from greenloop.builds.toolchains.ocaml_file import OcamlFile
+from greenloop.cli.app import App
 from greenloop.cli.config import Config, ToolchainKind
+from greenloop.cli.console import err
 from greenloop.cli.home import Home
-from greenloop.records import TreeId
+from greenloop.records import InputError, Suite, TreeId, Workspace
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A judge, the toolchain behind it, and the suite that the settings ask for, as far as the toolchain has it."""
+
+    engine: Engine
+    toolchain: ToolchainName
+    suite: Suite
+
+
+def toolchain_name(home: Home, settings: Config, tree: TreeId) -> ToolchainName:
+    """Return the toolchain for ``tree``: the one that is set, else the one that its files ask for."""
+    match settings.toolchain.kind:
+        case ToolchainKind.AUTO:
+            return detect(home.trees, tree)
+        case ToolchainKind.DUNE:
+            return "dune"
+        case ToolchainKind.OCAML_FILE:
+            return "ocaml_file"
+        case ToolchainKind.COMMAND:
+            return "command"
+
+
+def bench(home: Home, settings: Config, name: ToolchainName) -> Bench:
+    """Build the judge for the toolchain ``name``.
+
+    Raises ``EnvironmentFault`` when a compiler or a layer of the sandbox is missing.
+    """
+    toolchain = _toolchain(settings, name)
+    suite = settings.build.suite
+    if suite not in toolchain.suites:
+        can = ", ".join(sorted(one.value for one in toolchain.suites))
+        raise InputError(f"the toolchain {name} has no suite {suite.value!r}", f"set build.suite to one of: {can}")
+    engine = Engine(
+        store=home.trees,
+        verdicts=home.verdicts,
+        toolchain=toolchain,
+        sandbox=_sandbox(settings),
+        scratch=home.warm,
+        workers=settings.build.workers,
+    )
+    return Bench(engine, name, suite)
+
+
+def judge_for(app: App, workspace: Workspace) -> Bench:
+    """Build the judge for the trees of one recorded workspace, by its newest snapshot."""
+    last = app.home.snapshots.last(workspace.id)
+    if last is None:
+        raise InputError(f"{workspace.id} holds no snapshot")
+    settings = app.settings(Path())
+    return bench(app.home, settings, toolchain_name(app.home, settings, last.tree))
+
+
+def _toolchain(settings: Config, name: ToolchainName) -> Toolchain:
+    if name == "dune":
+        return Dune(settings.dune)
+    if name == "ocaml_file":
+        return OcamlFile(settings.ocaml_file)
+    if settings.command is None:
+        raise InputError("the toolchain `command` has no commands", "add a table [command] to greenloop.toml")
+    return CommandToolchain(settings.command)
+
+
+def _sandbox(settings: Config) -> Sandbox:
+    wanted = settings.sandbox
+    limits = Limits(
+        memory_mib=wanted.memory_mib,
+        output_kib=wanted.output_kib,
+        scratch_mib=wanted.scratch_mib,
+        processes=wanted.processes,
+    )
+    if wanted.enabled:
+        read_only = tuple(Path(folder).expanduser() for folder in settings.toolchain.read_only)
+        return Bubblewrap(limits=limits, read_only=read_only)
+    err.print("[bold red]greenloop: the sandbox is off[/]: code under judgement runs with your rights")
+    return Unsandboxed(limits=limits)

@@ -1,0 +1,38 @@
+"""``greenloop ask``: a change asked for in words."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from greenloop.assists.ask import ask as ask_for
+from greenloop.cli.console import progress
+from greenloop.cli.fix import Apply, AsJson, Candidates, ModelName
+from greenloop.cli.turns import finish, present, sources
+
+
+def ask(
+    context: typer.Context,
+    words: Annotated[str, typer.Argument(help="What should change, in your words.")],
+    folder: Annotated[Path, typer.Option("--in", help="A folder of the repository.")] = Path(),
+    focus: Annotated[
+        list[str] | None, typer.Option("--focus", "-f", help="A file that it is about; repeatable.")
+    ] = None,
+    model: ModelName = None,
+    candidates: Candidates = None,
+    apply: Apply = False,
+    as_json: AsJson = False,
+) -> None:
+    """Ask for a change in words. Every candidate is applied to the present tree and judged before it is shown."""
+    now = present(context, folder)
+    with sources(now.settings, model, candidates) as chosen, progress("asking and judging"):
+        turn = ask_for(
+            now.app.home.trees,
+            now.judge.engine,
+            now.checkout.tree,
+            words,
+            sources=chosen,
+            rules=now.rules,
+            focus=tuple(focus or ()),
+        )
+    finish(now, turn, apply=apply, as_json=as_json)

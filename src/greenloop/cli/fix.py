@@ -1,0 +1,44 @@
+"""``greenloop fix``: repairs what is red in this checkout."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from greenloop.assists.fix import fix as fix_tree
+from greenloop.cli.console import out, progress
+from greenloop.cli.turns import finish, present, sources
+
+Folder = Annotated[Path, typer.Argument(help="A folder of the repository.")]
+ModelName = Annotated[str | None, typer.Option("--model", "-m", help="The model to ask [default: model.name].")]
+Candidates = Annotated[int | None, typer.Option("-n", min=1, help="Candidates to take [default: model.candidates].")]
+Apply = Annotated[bool, typer.Option("--apply", help="Write the best one, if it is verified and files are unchanged.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+
+
+def fix(
+    context: typer.Context,
+    folder: Folder = Path(),
+    model: ModelName = None,
+    candidates: Candidates = None,
+    apply: Apply = False,
+    as_json: AsJson = False,
+) -> None:
+    """Repair what is red in a checkout, uncommitted changes included.
+
+    Candidates come from the compiler's own hints and from the model; each is applied to the present tree and judged
+    before anything is shown. Exit status 0 when the tree is green or an honest fix was found, 1 when not.
+    """
+    now = present(context, folder)
+    with progress("checking the present tree"):
+        before = now.judge.engine.judge(now.checkout.tree, now.judge.suite)
+    if before.green:
+        if as_json:
+            print('{"before": "green", "fixed": false}')
+        else:
+            out.print(f"[green]Green[/]: nothing to fix in {escape(str(now.checkout.root))}.")
+        return
+    with sources(now.settings, model, candidates) as chosen, progress("asking and judging"):
+        turn = fix_tree(now.app.home.trees, now.judge.engine, now.checkout.tree, sources=chosen, rules=now.rules)
+    finish(now, turn, apply=apply, as_json=as_json)

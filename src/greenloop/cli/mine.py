@@ -1,0 +1,129 @@
+"""``greenloop mine``: from histories to proven examples."""
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from greenloop.builds.toolchains import ToolchainName
+from greenloop.cli.app import App
+from greenloop.cli.config import MiningSettings
+from greenloop.cli.console import out, progress
+from greenloop.cli.history import choose
+from greenloop.cli.show import table
+from greenloop.cli.toolchains import bench, toolchain_name
+from greenloop.mining.mine import MiningResult, Progress
+from greenloop.mining.mine import mine as mine_histories
+from greenloop.mining.rules import Rules
+from greenloop.records import InputError, Workspace
+from greenloop.storage import write_atomically
+
+
+def funnel_file(examples: Path) -> Path:
+    """Return where the counts of a mining run lie: beside its examples."""
+    return examples.with_suffix(".funnel.json")
+
+
+def rules(settings: MiningSettings) -> Rules:
+    """Turn settings into mining's rules."""
+    return Rules(
+        idle_minutes=settings.idle_minutes,
+        max_files_per_tick=settings.max_files_per_tick,
+        stable_seconds=settings.stable_seconds,
+        max_changed_lines=settings.max_changed_lines,
+    )
+
+
+def mine(
+    context: typer.Context,
+    target: Annotated[Path, typer.Option("--out", "-o", help="Where the examples go, one JSON object a line.")] = Path(
+        "examples.jsonl"
+    ),
+    workspace: Annotated[
+        list[str] | None, typer.Option("--workspace", "-w", help="Only this workspace; may be given again.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the counts as one JSON object.")] = False,
+) -> None:
+    """Find red→green episodes, prove both ends by verdicts, and write them as examples.
+
+    Beside the examples lies FILE.funnel.json with the count of everything that was dropped, and why.
+    """
+    app = App.of(context)
+    settings = app.settings(Path())
+    snapshots = app.home.snapshots
+    everything = snapshots.workspaces()
+    chosen = tuple(one for pattern in workspace or [] for one in choose(everything, pattern)) or everything
+    if not chosen:
+        raise InputError("there is no history to mine", "start with `greenloop record` or `greenloop import`")
+    groups: dict[ToolchainName, list[Workspace]] = {}
+    for one in chosen:
+        last = snapshots.last(one.id)
+        if last is not None:
+            groups.setdefault(toolchain_name(app.home, settings, last.tree), []).append(one)
+    accepted = frozenset(app.home.feedback.accepted_trees())
+    results: list[tuple[str, str, MiningResult]] = []
+    for name, members in groups.items():
+        judge = bench(app.home, settings, name)
+        with progress(f"judging ({name})", "trees") as report:
+
+            def tell(state: Progress) -> None:
+                report(state.judged, state.to_judge)
+
+            result = mine_histories(
+                snapshots,
+                judge.engine,
+                app.home.trees,
+                judge.suite,
+                rules=rules(settings.mining),
+                accepted=accepted,
+                workspaces=members,
+                progress=tell,
+            )
+        results.append((name, judge.engine.fingerprint, result))
+    counts = _counts(sum(snapshots.count(one.id) for one in chosen), results)
+    examples = [example for _, _, result in results for example in result.examples]
+    write_atomically(target, "".join(example.to_json() + "\n" for example in examples).encode())
+    write_atomically(funnel_file(target), (json.dumps(counts, sort_keys=True, indent=1) + "\n").encode())
+    if as_json:
+        print(json.dumps(counts))
+    else:
+        _show(results, target)
+
+
+def _counts(snapshots: int, results: list[tuple[str, str, MiningResult]]) -> dict[str, object]:
+    return {
+        "snapshots": snapshots,
+        "trees": sum(sum(result.trees.values()) for _, _, result in results),
+        "verified": sum(len(result.examples) for _, _, result in results),
+        "groups": [
+            {
+                "toolchain": name,
+                "fingerprint": fingerprint,
+                "trees": result.trees,
+                "cuts": result.cuts,
+                "categories": dict(sorted(Counter(one.category.value for one in result.examples).items())),
+                "kinds": dict(sorted(Counter(one.kind.value for one in result.episodes).items())),
+                "funnel": json.loads(result.funnel.to_json()),
+            }
+            for name, fingerprint, result in results
+        ],
+    }
+
+
+def _show(results: list[tuple[str, str, MiningResult]], target: Path) -> None:
+    for name, _, result in results:
+        trees = ", ".join(f"{count} {status}" for status, count in result.trees.items())
+        steps = [(f"{step.unit}: {step.name}", str(step.dropped), str(step.kept)) for step in result.funnel.steps]
+        table(f"{name}: {sum(result.trees.values())} trees judged ({trees})", ("rule", "dropped", "left"), steps)
+        kinds = Counter(one.kind.value for one in result.episodes)
+        classes = Counter(one.category.value for one in result.examples)
+        out.print(
+            f"[bold]{len(result.examples)} verified examples[/]: "
+            + ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
+            + "; "
+            + ", ".join(f"{count} {kind}" for kind, count in classes.most_common())
+        )
+    out.print(f"Written to {escape(str(target))} and {escape(str(funnel_file(target)))}.")

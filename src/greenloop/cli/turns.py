@@ -1,0 +1,173 @@
+"""What ``greenloop fix`` and ``greenloop ask`` share: a checkout in, candidates, and the best one shown or written."""
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import typer
+from rich.markup import escape
+
+from greenloop.assists.hints import HintSource
+from greenloop.assists.turn import Turn
+from greenloop.candidates.examine import Rules
+from greenloop.candidates.sampling import ModelSource, Sampling
+from greenloop.candidates.source import Source
+from greenloop.cli import show
+from greenloop.cli.app import App
+from greenloop.cli.config import Config, find
+from greenloop.cli.console import out, progress
+from greenloop.cli.toolchains import Bench, bench, toolchain_name
+from greenloop.models.registry import ModelSettings, open_model
+from greenloop.models.seam import Model
+from greenloop.records import Feedback, FeedbackKind, InputError, Suggestion
+from greenloop.snapshots.secrets import Screen
+from greenloop.workspace.edits import render_unified
+from greenloop.workspace.vcs import Checkout, detect, read_checkout
+from greenloop.workspace.writeback import write_back
+
+
+@dataclass(frozen=True)
+class Present:
+    """A checkout as it stands on the disk, uncommitted changes included, with its judge."""
+
+    app: App
+    settings: Config
+    checkout: Checkout
+    judge: Bench
+
+    @property
+    def rules(self) -> Rules:
+        """What a candidate may do, by the settings."""
+        return Rules(
+            suite=self.judge.suite,
+            max_changed_lines=self.settings.eval.max_changed_lines,
+            protected=self.settings.toolchain.protected,
+        )
+
+
+def project_root(folder: Path) -> Path:
+    """Return the nearest folder upwards with a ``greenloop.toml``, but never above the repository; else its root."""
+    top = detect(folder).root
+    file = find(folder.resolve())
+    return file.parent if file is not None and file.parent.is_relative_to(top) else top
+
+
+def present(context: typer.Context, folder: Path) -> Present:
+    """Read the repository that ``folder`` lies in as it stands on the disk, and set up its judge."""
+    app = App.of(context)
+    settings = app.settings(folder)
+    root = project_root(folder)
+    with progress("reading the checkout"):
+        checkout = read_checkout(root, app.home.trees, max_file_bytes=settings.record.max_file_bytes, screen=Screen())
+    if checkout.tree == app.home.trees.empty:
+        raise InputError(f"{root}: there are no files to work on", "name a folder with a project in it")
+    judge = bench(app.home, settings, toolchain_name(app.home, settings, checkout.tree))
+    return Present(app, settings, checkout, judge)
+
+
+def model_settings(settings: Config) -> ModelSettings:
+    """Return what opening a model needs; the key comes from the environment variable that is named."""
+    wanted = settings.model
+    return ModelSettings(
+        api_key=os.environ.get(wanted.api_key_variable, ""),
+        timeout_seconds=wanted.timeout_seconds,
+        threads=wanted.threads,
+    )
+
+
+def sampling(settings: Config, candidates: int | None) -> Sampling:
+    """Return one greedy reply and as many sampled ones as make up ``candidates``."""
+    count = candidates or settings.model.candidates
+    return Sampling(
+        greedy=1, sampled=count - 1, temperature=settings.model.temperature, max_tokens=settings.model.max_tokens
+    )
+
+
+@contextmanager
+def sources(settings: Config, model: str | None, candidates: int | None) -> Iterator[tuple[Source, ...]]:
+    """Open the model for as long as the block runs; the compiler's own hints need none."""
+    with open_model(model or settings.model.name, model_settings(settings)) as opened:
+        yield (HintSource(), ask_model(settings, opened, candidates))
+
+
+def ask_model(settings: Config, model: Model, candidates: int | None) -> ModelSource:
+    """Return ``model`` as a source of candidates."""
+    return ModelSource(model, sampling(settings, candidates), budget=settings.context.budget_tokens)
+
+
+def finish(now: Present, turn: Turn, *, apply: bool, as_json: bool) -> None:
+    """Show the turn's best suggestion with its badge, keep what became of it, and write it if that was asked."""
+    best = turn.best
+    diff = render_unified(now.app.home.trees, best.base, best.result) if best is not None else ""
+    written: tuple[str, ...] = ()
+    if best is not None:
+        _remember(now.app, best, FeedbackKind.SHOWN)
+    if not as_json:
+        _show(turn, best, diff)
+    if apply and best is not None:
+        written = _apply(now, best)
+    if as_json:
+        print(json.dumps(_as_json(turn, best, diff, written)))
+    elif written:
+        out.print(f"[green]Written:[/] {escape(', '.join(written))}")
+    if not turn.before.green and not turn.fixed:
+        raise typer.Exit(1)
+
+
+def _show(turn: Turn, best: Suggestion | None, diff: str) -> None:
+    if turn.before.errors:
+        show.errors(turn.before.errors, most=1)
+    for fault in turn.faults:
+        out.print(f"[yellow]{escape(fault)}[/]")
+    if best is not None:
+        out.print()
+        out.print(show.coloured_diff(diff), end="")
+        out.print(show.badge(best), f" by {escape(best.model)}")
+        show.errors(best.verdict.errors, most=2)
+    out.print(escape(turn.summary()))
+    if best is not None and not best.verdict.green:
+        out.print("[bold]Nothing here is verified to work.[/] What is shown is the nearest attempt.")
+
+
+def _apply(now: Present, best: Suggestion) -> tuple[str, ...]:
+    if not best.verdict.green or best.flags:
+        why = ", ".join(best.flags) or str(best.badge)
+        raise InputError(
+            f"the best suggestion is not written: {why}", "nothing was changed; look at the diff and edit by hand"
+        )
+    written = write_back(now.checkout.root, now.app.home.trees, best.base, best.result)
+    _remember(now.app, best, FeedbackKind.ACCEPTED)
+    return written
+
+
+def _remember(app: App, suggestion: Suggestion, kind: FeedbackKind) -> None:
+    app.home.feedback.append(
+        Feedback(
+            time=time.time(),
+            kind=kind,
+            suggestion=suggestion.id,
+            base=suggestion.base,
+            result=suggestion.result,
+            model=suggestion.model,
+            badge=str(suggestion.badge),
+        )
+    )
+
+
+def _as_json(turn: Turn, best: Suggestion | None, diff: str, written: tuple[str, ...]) -> dict[str, object]:
+    return {
+        "before": turn.before.status.value,
+        "fixed": turn.fixed,
+        "badge": str(best.badge) if best is not None else None,
+        "flags": list(best.flags) if best is not None else [],
+        "model": best.model if best is not None else None,
+        "diff": diff,
+        "attempts": len(turn.attempts),
+        "why_not": dict(turn.why_not()),
+        "summary": turn.summary(),
+        "written": list(written),
+    }
