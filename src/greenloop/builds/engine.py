@@ -1,8 +1,9 @@
 """The engine: verdicts on trees, each judged once, with a toolchain in a sandbox.
 
-What is stored: every verdict but infrastructure errors. A time-out is stored too, after a second try alone has
-timed out as well: the limits are part of the fingerprint, and a model's endless loop must not cost its limit in
-every run. Nothing else is tried twice but what the machine, not the code, is to blame for.
+What is stored: every verdict but infrastructure errors. Whatever the machine might be to blame for is tried once
+more, alone: an infrastructure error, a time-out, and a tool that crashed or was killed. The second answer holds.
+So a time-out is stored too, though it is a matter of wall clock: the limits are part of the fingerprint, and a
+model's endless loop must not cost its limit in every run.
 """
 
 from collections.abc import Iterable, Sequence
@@ -17,6 +18,7 @@ from greenloop.builds.verdicts import VerdictStore
 from greenloop.records import InfrastructureError, InputError, Status, Suite, TreeId, Verdict
 from greenloop.workspace.store import TreeStore
 
+_DOUBTFUL = frozenset({Status.INFRA_ERROR, Status.TIMEOUT, Status.REJECTED})
 _MAX_FAULTS = 5
 """Trees that may end in an infrastructure error before the rest of a run is given up."""
 
@@ -110,7 +112,7 @@ class Engine:
             # whatever befell the batch as a whole is tried again whole, and then raised
             outcomes = self._toolchain.judge(trees, suite, self._bench)
         return tuple(
-            self._again(tree, suite, outcome) if outcome.status in {Status.INFRA_ERROR, Status.TIMEOUT} else outcome
+            self._again(tree, suite, outcome) if outcome.status in _DOUBTFUL else outcome
             for tree, outcome in zip(trees, outcomes, strict=True)
         )
 

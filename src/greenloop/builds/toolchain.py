@@ -3,16 +3,17 @@
 import functools
 import hashlib
 import shutil
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
 from greenloop.builds.sandbox.policy import Completed, Sandbox
 from greenloop.records import (
+    Category,
     Diagnostic,
     EnvironmentFault,
-    InfrastructureError,
+    Stage,
     StageResult,
     Status,
     Suite,
@@ -114,16 +115,28 @@ def combine(parts: Mapping[str, object]) -> str:
 
 
 def killed(completed: Completed) -> bool:
-    """Whether a signal that is not the program's own fault ended it: out of memory, or someone's kill."""
+    """Whether a signal from elsewhere ended it: no memory left, or somebody's kill, its own children's included."""
     return completed.exit_status in {128 + 9, 128 + 15}
 
 
-def require_tree(store: TreeStore, tree: TreeId) -> None:
-    """Raise ``InputError`` when the tree is unknown, before any work is done on its account."""
-    store.files(tree)
+def staged(
+    stages: Sequence[Stage], completed: Sequence[Completed], assess: Callable[[Stage, Completed], Outcome]
+) -> Outcome:
+    """Put the ends of one command a stage together, up to the first that is not green.
 
-
-def infrastructure(what: str, completed: Completed) -> InfrastructureError:
-    """Return the error for a command whose failure says nothing about the tree."""
-    tail = (completed.stderr or completed.stdout)[-400:].decode("utf-8", "replace").strip()
-    return InfrastructureError(f"{what}: exit status {completed.exit_status}: {tail or 'no output'}")
+    ``stages`` starts with ``types``, whose command parses as well: a syntax error decides which of the two it
+    stopped at. ``assess`` judges one command by itself; the stages of what it returns are ignored.
+    """
+    reached: list[StageResult] = []
+    outcome = Outcome(Status.GREEN)
+    for stage, done in zip(stages, completed, strict=False):
+        outcome = assess(stage, done)
+        unparsed = any(diagnostic.category is Category.SYNTAX for diagnostic in outcome.diagnostics)
+        if stage is Stage.TYPES:
+            parsed = outcome.status if unparsed else Status.GREEN
+            reached.append(StageResult(stage=Stage.PARSE, status=parsed, seconds=done.seconds if unparsed else 0))
+        if not (stage is Stage.TYPES and unparsed):
+            reached.append(StageResult(stage=stage, status=outcome.status, seconds=done.seconds))
+        if outcome.status is not Status.GREEN:
+            break
+    return replace(outcome, stages=tuple(reached))

@@ -16,13 +16,14 @@ import fcntl
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from greenloop.builds.sandbox.policy import Command, Sandbox
+from greenloop.builds.sandbox.policy import Command, Completed, Sandbox
 from greenloop.records import TreeId
 from greenloop.storage import named_io_errors
 from greenloop.workspace.store import Entry, Mode, TreeStore
@@ -32,6 +33,8 @@ MAX_DISTANCE = 32
 
 _KEEP = 3
 """Warm trees kept, of all toolchains together, unless the caller says otherwise."""
+
+_STALE_SECONDS = 86_400.0
 
 
 @dataclass(frozen=True)
@@ -103,6 +106,20 @@ class WarmTrees:
             yield warm
         finally:
             os.close(handle)
+
+    def run_over(self, warm: Warm, tree: TreeId, commands: Sequence[Command]) -> tuple[Completed, ...]:
+        """Run commands over ``tree``, laid as its changes above a warm tree that is held."""
+        changes = self._store.changes(warm.tree, tree)
+        written = [change.path for change in changes if change.new is not None]
+        with tempfile.TemporaryDirectory(prefix=".delta-", dir=self._root) as folder:
+            delta = Path(folder, "w")
+            self._store.materialise(tree, delta, written)
+            return self._sandbox.run_over(
+                warm.folder,
+                delta=delta if written else None,
+                deletions=[change.path for change in changes if change.new is None],
+                commands=commands,
+            )
 
     def _folder(self, tree: TreeId) -> Path:
         return self._root / f"{self._kind}-{tree}"
@@ -212,6 +229,11 @@ class WarmTrees:
                         folder.rename(doomed / "old")
                         _discard(doomed)
                     lock.unlink(missing_ok=True)
+        for leftover in self._root.glob(".*/"):
+            # what a killed process left; a living one is done with its own long before
+            with suppress(FileNotFoundError):
+                if time.time() - leftover.stat().st_mtime > _STALE_SECONDS:
+                    _discard(leftover)
 
 
 def _acquire(lock: Path, how: int) -> int:

@@ -5,9 +5,7 @@ warnings would depend on which warm tree was near. For the same reason errors ar
 as its jobs end. The lines ``-> required by`` are dropped.
 """
 
-import tempfile
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from pathlib import Path
 
 from pydantic import Field
@@ -15,7 +13,7 @@ from pydantic import Field
 from greenloop.builds.diagnostics import alcotest, ocaml
 from greenloop.builds.diagnostics.text import clip, decode, distinct
 from greenloop.builds.sandbox.policy import ENVIRONMENT, Command, Completed
-from greenloop.builds.toolchain import Outcome, Workbench, combine, find_tool, identify, killed
+from greenloop.builds.toolchain import Outcome, Workbench, combine, find_tool, identify, staged
 from greenloop.builds.toolchains.stanzas import expects_results
 from greenloop.builds.warm import Warm, WarmTrees
 from greenloop.records import (
@@ -25,7 +23,6 @@ from greenloop.records import (
     Part,
     Severity,
     Stage,
-    StageResult,
     Status,
     Suite,
     TestStatus,
@@ -133,55 +130,26 @@ class Dune:
 
     def _judge(self, tree: TreeId, suite: Suite, bench: Workbench) -> Outcome:
         warm_trees = self._warm_trees(suite, bench)
-        outcome, base = self._judge_above(warm_trees.near(tree), tree, suite, bench)
+        with warm_trees.near(tree) as base:
+            outcome = self._run(warm_trees, base, tree, suite, bench)
         slow = outcome.status is Status.TIMEOUT and outcome.stages[-1].stage is not Stage.TESTS
         if base.tree != tree and (slow or (outcome.status is Status.GREEN and not base.built)):
             # Either the limit was spent on what the warm tree lacked, and the tree deserves a fair trial, or the
             # warm tree is of a broken one, and the next trees deserve a better.
             with warm_trees.exact(tree) as warm:
                 if slow:
-                    return self._run(warm, tree, suite, bench)
+                    return self._run(warm_trees, warm, tree, suite, bench)
         return outcome
 
-    def _judge_above(
-        self, near: AbstractContextManager[Warm], tree: TreeId, suite: Suite, bench: Workbench
-    ) -> tuple[Outcome, Warm]:
-        with near as warm:
-            return self._run(warm, tree, suite, bench), warm
-
-    def _run(self, warm: Warm, tree: TreeId, suite: Suite, bench: Workbench) -> Outcome:
+    def _run(self, warm_trees: WarmTrees, warm: Warm, tree: TreeId, suite: Suite, bench: Workbench) -> Outcome:
         """Run the suite's stages in a throw-away overlay above ``warm``, up to the first that is not green."""
         stages = [stage for stage in suite.stages if stage in _ALIASES]
-        completed = run_changed(warm, tree, [self._command(stage) for stage in stages], bench)
-        reached: list[StageResult] = []
-        outcome = Outcome(Status.GREEN)
-        for stage, done in zip(stages, completed, strict=False):
-            outcome = _assess_tests(done, tree, bench) if stage is Stage.TESTS else _assess_build(done)
-            unparsed = any(diagnostic.category is Category.SYNTAX for diagnostic in outcome.diagnostics)
-            if stage is Stage.TYPES:
-                # one command does both; a syntax error decides which of the two it stopped at
-                parsed = outcome.status if unparsed else Status.GREEN
-                reached.append(StageResult(stage=Stage.PARSE, status=parsed, seconds=done.seconds if unparsed else 0))
-            if not (stage is Stage.TYPES and unparsed):
-                reached.append(StageResult(stage=stage, status=outcome.status, seconds=done.seconds))
-            if outcome.status is not Status.GREEN:
-                break
-        return Outcome(outcome.status, tuple(reached), outcome.diagnostics, outcome.tests, outcome.note)
+        completed = warm_trees.run_over(warm, tree, [self._command(stage) for stage in stages])
 
+        def assess(stage: Stage, done: Completed) -> Outcome:
+            return _assess_tests(done, tree, bench) if stage is Stage.TESTS else _assess_build(done)
 
-def run_changed(warm: Warm, tree: TreeId, commands: Sequence[Command], bench: Workbench) -> tuple[Completed, ...]:
-    """Run commands over ``tree``, laid as a delta above a warm tree."""
-    changes = bench.store.changes(warm.tree, tree)
-    written = [change.path for change in changes if change.new is not None]
-    with tempfile.TemporaryDirectory(prefix="delta-", dir=bench.scratch) as folder:
-        delta = Path(folder, "w")
-        bench.store.materialise(tree, delta, written)
-        return bench.sandbox.run_over(
-            warm.folder,
-            delta=delta if written else None,
-            deletions=[change.path for change in changes if change.new is None],
-            commands=commands,
-        )
+        return staged(stages, completed, assess)
 
 
 def _assess_build(done: Completed) -> Outcome:
@@ -228,10 +196,10 @@ def _stopped(done: Completed, text: str) -> Outcome | None:
     """Return the outcome of a dune that did not come to its own end, whatever the code is like."""
     if done.timed_out:
         return Outcome(Status.TIMEOUT, note=f"dune was stopped after {done.seconds:.0f} s")
-    if killed(done) or done.exit_status in {126, 127}:
-        return Outcome(Status.INFRA_ERROR, note=f"dune ended with {done.exit_status}: {clip(text)[-300:]}")
+    if done.exit_status in {126, 127}:
+        return Outcome(Status.INFRA_ERROR, note=f"dune could not be run: {clip(text)[-300:]}")
     if _INTERNAL_ERROR in text or (done.exit_status or 0) > 128:
-        # what a program prints can say this too; so it never excuses a tree, it only does not call it red
+        # code under test can bring this about on purpose, so it must not pass for a fault of the machine
         return Outcome(Status.REJECTED, note=f"dune itself failed on this tree: {clip(text)[-300:]}")
     return None
 
