@@ -1,0 +1,120 @@
+"""What a run leaves behind: one line a task, and the settings under which the lines were made."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import Field
+
+from greenloop.candidates.attempt import Attempt
+from greenloop.records import Category, InputError, Record, RecordError, TreeId
+from greenloop.storage import named_io_errors, write_atomically
+from greenloop.storage.lines import append_line, read_lines
+
+
+class RunSettings(Record):
+    """All that a score depends on besides the tasks. Results of different settings are never mixed."""
+
+    greenloop: str
+    """Version of Greenloop, whose prompts and rules these are."""
+    dataset: str
+    model: str
+    toolchain: str
+    greedy: int
+    sampled: int
+    temperature: float
+    max_tokens: int
+    seed: int
+    budget: int
+    """Tokens of context, as ``prompts.tokens`` estimates them."""
+    protected: tuple[str, ...]
+
+
+class TaskResult(Record):
+    """One task and all its samples. ``size`` is the changed lines of the person's own edit, if it is known."""
+
+    task: str
+    author: str
+    base: TreeId
+    prompt: str
+    category: Category
+    size: int | None = Field(default=None, ge=0)
+    red: bool
+    """Whether the base is red under this toolchain; where it is not there is nothing to fix, and no attempt."""
+    attempts: tuple[Attempt, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ResultsFolder:
+    """``run.json``, ``results.jsonl`` and ``report.json`` in one folder."""
+
+    path: Path
+
+    @property
+    def results(self) -> Path:
+        """The file of results."""
+        return self.path / "results.jsonl"
+
+    @property
+    def report(self) -> Path:
+        """The file of the last report."""
+        return self.path / "report.json"
+
+    def open(self, settings: RunSettings) -> dict[str, TaskResult]:
+        """Begin or resume a run: return the results that are there, task → result, those of a torn line left out.
+
+        Raises ``InputError`` when the folder holds results of other settings, ``RecordError`` when it is damaged.
+        """
+        held = self.settings()
+        if held is None:
+            write_atomically(self.path / "run.json", settings.to_json().encode() + b"\n")
+            return {}
+        differing = [name for name in RunSettings.model_fields if getattr(held, name) != getattr(settings, name)]
+        if differing:
+            name = differing[0]
+            raise InputError(
+                f"{self.path}: holds results of another run: {name} was {getattr(held, name)!r}, "
+                f"now it is {getattr(settings, name)!r}",
+                "choose another folder for this run",
+            )
+        return self.read()
+
+    def settings(self) -> RunSettings | None:
+        """Return the settings of the run that the folder holds, or ``None`` when it holds none."""
+        path = self.path / "run.json"
+        with named_io_errors(path):
+            if path.exists():
+                return RunSettings.from_json(path.read_text("utf-8"))
+            if self.results.exists():
+                raise InputError(f"{self.results}: results without their run.json", "choose another folder")
+        return None
+
+    def append(self, result: TaskResult) -> None:
+        """Add one task's result; it is on the disk when this returns."""
+        append_line(self.results, result.to_json())
+
+    def read(self) -> dict[str, TaskResult]:
+        """Return task → result. A line that a crash cut off is left out, so that its task is run again."""
+        lines = read_lines(self.results)
+        whole = (*lines.whole, *([] if lines.torn is None else [lines.torn]))
+        found: dict[str, TaskResult] = {}
+        for number, text in whole:
+            try:
+                result = TaskResult.from_json(text)
+            except RecordError as error:
+                if "not JSON" in error.message and text.startswith("{"):
+                    continue
+                raise RecordError(f"{self.results}:{number}: {error.message}", error.way_out) from error
+            found.setdefault(result.task, result)
+        return found
+
+
+def counted(result: TaskResult) -> tuple[Attempt, ...]:
+    """Return the attempts that pass@k counts: the sampled ones, or the greedy one where nothing was sampled."""
+    sampled = tuple(attempt for attempt in result.attempts if not attempt.greedy)
+    return sampled or result.attempts
+
+
+def fixes(attempts: Iterable[Attempt]) -> int:
+    """How many attempts fixed their task."""
+    return sum(attempt.fixed for attempt in attempts)

@@ -1,0 +1,149 @@
+"""Running a model on tasks, resumably."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from greenloop import __version__
+from greenloop.builds.judge import Judge
+from greenloop.builds.protect import DEFAULT_GLOBS
+from greenloop.candidates.attempt import Outcome
+from greenloop.candidates.examine import Rules, examine
+from greenloop.candidates.sampling import ModelSource, Sampling
+from greenloop.evals.results import ResultsFolder, RunSettings, TaskResult
+from greenloop.evals.scores import EvalReport, evaluate
+from greenloop.models.seam import Model
+from greenloop.prompts.question import Question
+from greenloop.records import InfrastructureError, InputError, Status, Task
+from greenloop.storage import write_atomically
+from greenloop.workspace.store import TreeStore
+
+MAX_FAULTS = 3
+"""After so many tasks in a row that could not be judged, the machine is at fault and the run stops."""
+
+Progress = Callable[[int, int, int], None]
+"""Called with (tasks done, tasks asked for, tasks with a fix among their samples) after each task."""
+
+
+def sampling_for(n: int, *, temperature: float = 0.8, max_tokens: int = 256, seed: int = 0) -> Sampling:
+    """Return how ``n`` samples a task are drawn: one greedily; several independently at ``temperature``.
+
+    pass@k is unbiased for samples drawn alike, so a greedy reply is never mixed with sampled ones.
+    """
+    if n == 1:
+        return Sampling(greedy=1, sampled=0, max_tokens=max_tokens, seed=seed)
+    return Sampling(greedy=0, sampled=n, temperature=temperature, max_tokens=max_tokens, seed=seed)
+
+
+def run(
+    tasks: Sequence[Task],
+    model: Model,
+    judge: Judge,
+    store: TreeStore,
+    *,
+    sampling: Sampling,
+    k: int,
+    budget: int,
+    out_dir: Path,
+    dataset: str = "",
+    protected: tuple[str, ...] = DEFAULT_GLOBS,
+    sizes: Mapping[str, int] | None = None,
+    progress: Progress | None = None,
+) -> EvalReport:
+    """Ask ``model`` each task, judge its samples, store every result in ``out_dir`` and return the report.
+
+    ``sizes`` is task id → changed lines of the person's own edit, for the breakdown. Tasks whose result is stored
+    already are not asked again: a run that stopped goes on where it was.
+
+    Raises ``InputError`` when ``out_dir`` holds another run or there are too few samples for ``k``, ``ModelError`` when
+    the model gives no usable answer, and ``InfrastructureError`` when ``MAX_FAULTS`` tasks in a row could not be
+    judged. What is done is kept in each case.
+    """
+    _check(tasks, sampling, k)
+    folder = ResultsFolder(out_dir)
+    settings = RunSettings(
+        greenloop=__version__,
+        dataset=dataset,
+        model=model.name,
+        toolchain=judge.fingerprint,
+        greedy=sampling.greedy,
+        sampled=sampling.sampled,
+        temperature=sampling.temperature,
+        max_tokens=sampling.max_tokens,
+        seed=sampling.seed,
+        budget=budget,
+        protected=protected,
+    )
+    done = folder.open(settings)
+    bench = _Bench(ModelSource(model, sampling, budget=budget), judge, store, protected, sizes or {})
+    faults: list[str] = []
+    in_a_row = fixed = 0
+    for number, task in enumerate(tasks, 1):
+        if task.id not in done:
+            try:
+                result = bench.answer(task)
+            except InfrastructureError:
+                faults.append(task.id)
+                in_a_row += 1
+                if in_a_row == MAX_FAULTS:
+                    raise
+                continue
+            in_a_row = 0
+            folder.append(result)
+            done[task.id] = result
+        fixed += any(attempt.fixed for attempt in done[task.id].attempts)
+        if progress is not None:
+            progress(number, len(tasks), fixed)
+    results = [done[task.id] for task in tasks if task.id in done]
+    report = evaluate(settings, results, k=k, tasks=len(tasks), unjudged=faults)
+    write_atomically(folder.report, report.to_json().encode() + b"\n")
+    return report
+
+
+def _check(tasks: Sequence[Task], sampling: Sampling, k: int) -> None:
+    counting = sampling.sampled or sampling.greedy
+    if not 1 <= k <= counting:
+        raise InputError(f"fixed@{k} cannot be estimated from {counting} samples a task", "ask for n >= k >= 1")
+    if not tasks:
+        raise InputError("there is no task to evaluate on", "is the held-out part of the dataset empty?")
+    if len({task.id for task in tasks}) < len(tasks):
+        raise InputError("two tasks have the same id", "build the dataset again")
+
+
+@dataclass(frozen=True, slots=True)
+class _Bench:
+    """What all tasks of a run share."""
+
+    source: ModelSource
+    judge: Judge
+    store: TreeStore
+    protected: tuple[str, ...]
+    sizes: Mapping[str, int]
+
+    def answer(self, task: Task) -> TaskResult:
+        """Ask the model one task and judge its samples. Raises ``InfrastructureError`` if one cannot be judged."""
+        before = self.judge.judge(task.base, task.suite)
+        result = TaskResult(
+            task=task.id,
+            author=task.author,
+            base=task.base,
+            prompt=task.prompt,
+            category=task.category,
+            size=self.sizes.get(task.id),
+            red=before.status is Status.RED,
+        )
+        if not result.red:
+            return result
+        question = Question(task.base, task.prompt, before.diagnostics)
+        proposals = tuple(self.source.proposals(self.store, question))
+        # every distinct sample is judged: a bound would be an arbitrary failure
+        rules = Rules(task.suite, task.max_changed_lines, self.protected, max_judged=len(proposals))
+        attempts = examine(self.store, self.judge, before, proposals, rules)
+        for attempt in attempts:
+            if attempt.outcome is Outcome.UNJUDGED:
+                # no failure of the model, so the whole task is tried again another time
+                raise InfrastructureError(
+                    f"a candidate could not be judged: {attempt.detail}",
+                    "run the command again: what is done is kept",
+                )
+        return result.model_copy(update={"attempts": attempts})
