@@ -101,8 +101,8 @@ def test_processes_are_counted_and_threads_as_well(lower: Path) -> None:
 
 
 def test_no_core_is_dumped_and_files_and_descriptors_are_bounded(lower: Path) -> None:
-    done = run(lower, "sh", "-c", "ulimit -c; ulimit -n; ulimit -f; ulimit -v; ulimit -c unlimited")
-    assert done.stdout.split() == [b"0", b"4096", str(16 << 11).encode(), str(256 << 10).encode()]
+    done = run(lower, "sh", "-c", "ulimit -c; ulimit -n; ulimit -s; ulimit -f; ulimit -v; ulimit -c unlimited")
+    assert done.stdout.split() == [b"0", b"4096", b"8192", str(16 << 11).encode(), str(256 << 10).encode()]
     assert not done.ok
 
 

@@ -1,5 +1,6 @@
 """What code in the sandbox must not be able to do, tried in earnest."""
 
+import os
 import signal
 import socket
 import subprocess
@@ -227,3 +228,17 @@ def test_a_broken_layer_is_never_done_without(lower: Path, tmp_path: Path) -> No
     sandbox = Bubblewrap(read_only=[tmp_path / "missing"], limits=Limits(wall_seconds=5))
     with pytest.raises(InfrastructureError, match="missing"):
         run(lower, "true", sandbox=sandbox)
+
+
+def test_a_tree_of_somebody_else_is_refused_and_not_red(tmp_path: Path) -> None:
+    theirs = tmp_path / "theirs"
+    if os.geteuid() == 0:
+        theirs.mkdir()
+        os.chown(theirs, 54321, 54321)
+    else:
+        theirs = Path("/usr")
+    with pytest.raises(InfrastructureError, match="belongs to uid") as caught:
+        run(theirs, "true")
+    assert "chown" in caught.value.way_out
+    with pytest.raises(InfrastructureError, match="belongs to uid"):
+        Bubblewrap().run_in(theirs, [Command(("true",))])

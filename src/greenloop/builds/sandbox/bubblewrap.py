@@ -91,18 +91,14 @@ class Bubblewrap:
         """
         with _faults(), self._run_folder() as folder:
             (folder / "lower").symlink_to(lower.absolute())
-            owner = lower.stat().st_uid
-            if owner != os.geteuid():
-                raise InfrastructureError(
-                    f"the tree {lower} belongs to uid {owner}, the sandbox runs as {os.geteuid()}",
-                    advise("Value too large"),
-                )
+            _demand_own(lower)
             layers = ["lower"]
             if deletions:
                 (folder / "gone").mkdir()
                 if write_whiteouts(folder / "gone", lower, delta, deletions):
                     layers.insert(0, "gone")
             if delta is not None:
+                _demand_own(delta)
                 freshen(delta)
                 (folder / "delta").symlink_to(delta.absolute())
                 layers.insert(0, "delta")
@@ -112,6 +108,7 @@ class Bubblewrap:
         """See ``Sandbox.run_in``."""
         with _faults(), self._run_folder() as run_folder:
             (run_folder / "lower").symlink_to(folder.absolute())
+            _demand_own(folder)
             return self._run(run_folder, "", commands, keep_going)
 
     @contextmanager
@@ -156,6 +153,15 @@ def _tool(name: str, way_out: str) -> str:
     if found is None:
         raise InfrastructureError(f"the sandbox needs {name}, which is not installed", way_out)
     return found
+
+
+def _demand_own(folder: Path) -> None:
+    """Refuse a tree of somebody else: in the sandbox it could not be written, and a build would look red."""
+    owner = folder.stat().st_uid
+    if owner != os.geteuid():
+        raise InfrastructureError(
+            f"the tree {folder} belongs to uid {owner}, the sandbox runs as {os.geteuid()}", advise("Value too large")
+        )
 
 
 @contextmanager

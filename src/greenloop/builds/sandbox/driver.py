@@ -67,6 +67,8 @@ done
 
 _GRACE = 20.0
 """Seconds that setting up or tearing down may take beyond a command's own time before it counts as broken."""
+_STACK = 8 << 20
+"""Bytes of stack that a process starts with, whatever the caller's own: an overflow must not depend on it."""
 _CHUNK = 1 << 16
 
 
@@ -204,6 +206,9 @@ class Driver:
             _, hard = resource.prlimit(pid, kind)
             bound = value if hard == resource.RLIM_INFINITY else min(value, hard)
             resource.prlimit(pid, kind, (bound, bound))
+        _, hard = resource.prlimit(pid, resource.RLIMIT_STACK)
+        stack = _STACK if hard == resource.RLIM_INFINITY else min(_STACK, hard)
+        resource.prlimit(pid, resource.RLIMIT_STACK, (stack, hard))  # may be raised, as some OCaml tests do
 
     def _next_line(self, deadline: float) -> str | None:
         """Return the next line of the control socket, reading the outputs meanwhile; ``None`` at the deadline."""
