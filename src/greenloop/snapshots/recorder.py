@@ -95,9 +95,11 @@ class Recorder:
     def take(self) -> Snapshot | None:
         """Read the folder, and store a snapshot if its tree differs from the last one's."""
         checkout = self._reader.read()
-        if self._head is not None and checkout.head != self._head and checkout.tree != self._tree:
-            # where the tree did not change, the move (a commit) changed no file, and pairs may reach across it
-            self._cut = self._cut or "head-moved"
+        if self._head is not None and checkout.head != self._head:
+            move = self._reader.move(self._head)
+            # a move that nothing is known of, with the same files as before, was a commit: pairs may reach across it
+            if move != "head-moved" or checkout.tree != self._tree:
+                self._cut = self._cut or move
         self._head = checkout.head
         self._tell_skipped(checkout.skipped)
         if checkout.tree == self._tree:

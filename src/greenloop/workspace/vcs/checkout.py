@@ -1,17 +1,20 @@
 """A checkout as one tree, whatever version control holds it."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from greenloop.records import InputError, TreeId
 from greenloop.workspace.store import TreeStore
-from greenloop.workspace.vcs import git, plain
+from greenloop.workspace.vcs import git, mercurial, plain
 from greenloop.workspace.vcs.listing import Listing, Skipped
 from greenloop.workspace.vcs.scan import FileReader, Screen
 
 Vcs = Literal["git", "hg", "plain"]
+
+
+_ATTEMPTS = 3
+"""How often a folder is read again because the head moved meanwhile, before what was read is taken as it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +37,6 @@ class Checkout:
     skipped: tuple[Skipped, ...]
 
 
-_LIST: dict[Vcs, Callable[[Path], Listing]] = {"git": git.list_files, "plain": plain.list_files}
-_HEAD: dict[Vcs, Callable[[Path], str]] = {"git": git.head}
-
-
 def detect(root: Path) -> Place:
     """Find the repository that ``root`` lies in: the nearest ``.git`` or ``.hg`` upwards.
 
@@ -53,7 +52,9 @@ def detect(root: Path) -> Place:
         if (place / ".git" / "HEAD").is_file() or (place / ".git").is_file():
             return Place("plain", folder) if place != folder and git.ignores(place, folder) else Place("git", place)
         if (place / ".hg").is_dir():
-            return Place("hg", place)
+            return (
+                Place("plain", folder) if place != folder and mercurial.ignores(place, folder) else Place("hg", place)
+            )
     return Place("plain", folder)
 
 
@@ -69,17 +70,43 @@ class CheckoutReader:
 
     def head(self) -> str:
         """Return the id of the commit that is checked out, or ``""``."""
-        read = _HEAD.get(self.place.vcs)
-        return "" if read is None else read(self.root)
+        match self.place.vcs:
+            case "git":
+                return git.head(self.root)
+            case "hg":
+                return mercurial.head(self.place.root)
+            case "plain":
+                return ""
+
+    def move(self, old: str) -> str:
+        """Return what took the head from ``old`` to where it is (``checkout``, ``merge``…), ``""`` if only commits.
+
+        Mercurial keeps no such log, so every move there is ``head-moved``.
+        """
+        if self.head() == old:
+            return ""
+        return git.move(self.root, old) if self.place.vcs == "git" else "head-moved"
+
+    def _list(self) -> Listing:
+        match self.place.vcs:
+            case "git":
+                return git.list_files(self.root)
+            case "hg":
+                return mercurial.list_files(self.place.root, self.root)
+            case "plain":
+                return plain.list_files(self.root)
 
     def read(self) -> Checkout:
         """Read the folder as it is now.
 
         Raises ``InputError`` when the repository cannot be read, ``EnvironmentFault`` when its program is missing.
         """
-        head = self.head()
-        listing = _LIST[self.place.vcs](self.root)
-        tree, skipped = self._files.read(listing.paths)
+        for _ in range(_ATTEMPTS):
+            head = self.head()
+            listing = self._list()
+            tree, skipped = self._files.read(listing.paths)
+            if self.head() == head:
+                break
         return Checkout(tree, self.place.vcs, self.root, head, (*listing.skipped, *skipped))
 
 

@@ -4,6 +4,7 @@
 switched off because it may name a program to run.
 """
 
+import re
 from pathlib import Path
 
 from greenloop.workspace.vcs.listing import GENERATED_FOLDERS, Listing, ask
@@ -40,3 +41,25 @@ def ignores(repository: Path, folder: Path) -> bool:
     names = {name.rstrip(b"/") for name in out.split(b"\0")}
     wanted = [str(parent).encode() for parent in (Path(inside), *Path(inside).parents)]
     return not tracked and any(name in names for name in wanted)
+
+
+def move(folder: Path, old: str) -> str:
+    """Return what moved HEAD since it was at ``old``, or ``""`` when it was commits alone: those change no file.
+
+    Read from the reflog: ``checkout``, ``merge``, ``rebase``, ``reset``, ``pull``…; ``head-moved`` where it is silent.
+    """
+    if not head(folder):
+        return "head-moved"
+    out = _git(folder, "reflog", "show", "--max-count=200", "--format=%H %gs", "HEAD", "--")
+    reason = ""
+    for line in out.decode("utf-8", "replace").splitlines():
+        commit, _, action = line.partition(" ")
+        if commit == old:
+            return reason
+        if not _COMMITS.match(action):
+            reason = action.partition(":")[0].partition(" ")[0] or "head-moved"
+    # the first commit of a repository has nothing before it
+    return reason if not old else "head-moved"
+
+
+_COMMITS = re.compile(r"commit( \((initial|amend)\))?:")
