@@ -45,6 +45,8 @@ class _Section:
 def parse_unified(text: str) -> Edit:
     """Return the edit that a unified diff spells out; every block knows its ``line``.
 
+    Files stand in the order of the diff, but for deletions, which come first, and renames, which follow them.
+
     A new file becomes one block with an empty ``search``, so that an existing file is not overwritten; a
     deleted file with content a block that must match, then the deletion; a changed rename the rename, then the
     blocks of the new path.
@@ -90,9 +92,8 @@ class _Reader:
         """Blank lines behind the last section are no section; a hunk may still count them as its own."""
 
     def read(self) -> Edit:
-        files: list[FileEdit] = []
+        sections: list[list[FileEdit]] = []
         seen: set[str] = set()
-        sections = 0
         while self.at < self.end:
             section = self._section()
             edits = self._edits(section)
@@ -100,13 +101,12 @@ class _Reader:
             if named & seen:
                 raise self._refuse("duplicate-path", f"{min(named & seen)} appears twice", section.line)
             seen |= named
-            files += edits
-            sections += 1
-            if sections > MAX_FILES:
+            sections.append(edits)
+            if len(sections) > MAX_FILES:
                 raise _too_large(f"more than {MAX_FILES} files")
-        if not files:
-            raise EditError("the diff is empty", reason="empty")
-        return Edit(files=tuple(files))
+        # a diff means all at once, an edit one after the other: what goes makes way for what comes
+        sections.sort(key=lambda edits: (not isinstance(edits[-1], DeleteFile), not isinstance(edits[0], RenameFile)))
+        return Edit(files=tuple(edit for edits in sections for edit in edits))
 
     def _line(self) -> str | None:
         """Return the line at hand without its end, ``None`` behind the last."""
