@@ -25,13 +25,14 @@ def badge(verdict: Verdict) -> Badge:
 
 
 def distinct(attempts: Iterable[Attempt]) -> tuple[Attempt, ...]:
-    """Return the attempts that lead to a new tree, one a tree: of several the most literal, then the first."""
+    """Return the attempts that lead to a new tree, one a tree: of several one that did not touch
+    protected files, the most literal, the first."""
     best: dict[TreeId, Attempt] = {}
     for attempt in attempts:
         if attempt.outcome not in (Outcome.JUDGED, Outcome.UNJUDGED) or attempt.result is None:
             continue
         held = best.get(attempt.result)
-        if held is None or _rung(attempt) < _rung(held):
+        if held is None or _trust(attempt) < _trust(held):
             best[attempt.result] = attempt
     return tuple(best.values())
 
@@ -67,8 +68,8 @@ def suggestion(attempt: Attempt, *, base: TreeId, toolchain: str, suite: Suite) 
     )
 
 
-def _rung(attempt: Attempt) -> Rung:
-    return Rung.TOKENS if attempt.rung is None else attempt.rung
+def _trust(attempt: Attempt) -> tuple[bool, Rung]:
+    return bool(attempt.restored), Rung.TOKENS if attempt.rung is None else attempt.rung
 
 
 def _key(attempt: Attempt) -> tuple[bool, bool, bool, bool, int, int, int, int]:
