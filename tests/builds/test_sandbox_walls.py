@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from greenloop.builds.sandbox import Bubblewrap, Command, Completed, Limits
+from greenloop.builds.sandbox.cgroup import find
 from greenloop.records import InfrastructureError
 
 
@@ -180,10 +181,16 @@ def test_nothing_is_left_when_greenloop_is_killed(lower: Path) -> None:
         "Bubblewrap(scratch=pathlib.Path(sys.argv[2])).run_over(pathlib.Path(sys.argv[1]), delta=None, deletions=(),"
         " commands=[Command(('sh', '-c', 'sleep 98762 & echo; setsid sleep 98762'))])"
     )
-    with subprocess.Popen([sys.executable, "-c", code, str(lower), str(lower.parent)]) as victim:
+    scratch = lower.parent / "scratch"
+    scratch.mkdir()
+    with subprocess.Popen([sys.executable, "-c", code, str(lower), str(scratch)]) as victim:
         assert wait_until(True, "98762", 30)
         victim.send_signal(signal.SIGKILL)
     assert wait_until(False, "98762", 10)
+    assert list(scratch.iterdir()) != []
+    Bubblewrap(scratch=scratch)
+    assert list(scratch.iterdir()) == []
+    assert [p for h in find() for p in h.folder.glob(f"greenloop-{victim.pid}-*")] == []
 
 
 def test_an_interrupt_leaves_nothing_running(lower: Path, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from greenloop.builds.sandbox import cgroup, seccomp
@@ -22,6 +22,10 @@ _HOST_PATHS = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 """What a toolchain is made of. Never all of /etc, and nothing of /var, /home, /root, /opt, /run, /srv or /sys."""
 _HOST_ETC = ("alternatives", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "ocamlfind.conf")
 """The loader's cache, Debian's command alternatives, and where findlib looks for OCaml's libraries."""
+
+
+_RUN = "greenloop-run-"
+"""How the folders of runs begin; the number of the process that made it follows."""
 
 
 class Bubblewrap:
@@ -62,6 +66,8 @@ class Bubblewrap:
                 "the sandbox cannot limit processes of root: no control group for memory and pids can be made here",
                 "run Greenloop as a plain user",
             )
+        cgroup.sweep(self._groups)
+        _sweep(Path(scratch or tempfile.gettempdir()))
         self._root = tuple(_root_arguments(self._read_only))
 
     def fingerprint(self) -> str:
@@ -114,7 +120,7 @@ class Bubblewrap:
     @contextmanager
     def _run_folder(self) -> Iterator[Path]:
         """A folder for one run: mount points and files to hand over. What is mounted in it is never seen here."""
-        folder = Path(tempfile.mkdtemp(prefix="greenloop-run-", dir=self._scratch))
+        folder = Path(tempfile.mkdtemp(prefix=f"{_RUN}{os.getpid()}-", dir=self._scratch))
         try:
             for name in ("t", "w"):
                 (folder / name).mkdir()
@@ -153,6 +159,15 @@ def _tool(name: str, way_out: str) -> str:
     if found is None:
         raise InfrastructureError(f"the sandbox needs {name}, which is not installed", way_out)
     return found
+
+
+def _sweep(scratch: Path) -> None:
+    """Remove the run folders that a killed Greenloop of this user left behind."""
+    for folder in scratch.glob(f"{_RUN}*-*"):
+        pid = folder.name.removeprefix(_RUN).split("-")[0]
+        with suppress(FileNotFoundError):  # swept by another one just now
+            if not Path("/proc", pid).exists() and folder.stat().st_uid == os.geteuid():
+                shutil.rmtree(folder)
 
 
 def _demand_own(folder: Path) -> None:

@@ -9,7 +9,7 @@ import itertools
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -103,6 +103,15 @@ def group(hierarchies: tuple[Hierarchy, ...], *, memory_bytes: int, processes: i
     finally:
         for folder in folders:
             _remove(folder)
+
+
+def sweep(hierarchies: tuple[Hierarchy, ...]) -> None:
+    """Remove the groups that a killed Greenloop left behind; they are empty, its processes died with it."""
+    for hierarchy in hierarchies:
+        for folder in hierarchy.folder.glob("greenloop-*-*"):
+            if not Path("/proc", folder.name.split("-")[1]).exists():
+                with suppress(OSError):  # in use after all (by another pid namespace), or swept by another one
+                    folder.rmdir()
 
 
 def enter(folders: tuple[Path, ...], pid: int) -> None:
