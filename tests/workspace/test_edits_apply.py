@@ -160,6 +160,13 @@ def test_ambiguous_names_the_first_two_lines(store: TreeStore) -> None:
     assert "line 1 and line 3" in error.message
 
 
+def test_texts_too_long_or_too_much_alike_are_refused(store: TreeStore) -> None:
+    alike = tree(store, a_ml="a\n b\n" * 10_001)
+    assert refusal(store, alike, replace("a.ml", ("a\n  b\n", "x\n"))).reason == "ambiguous"
+    long = tree(store, a_ml="".join(f"{n}\n" for n in range(1_000_001)))
+    assert refusal(store, long, replace("a.ml", ("7\n", "x\n"))).reason == "too-large"
+
+
 def test_blocks_of_one_file_see_the_file_as_it_was_and_may_come_in_any_order(store: TreeStore) -> None:
     base = tree(store, a_ml="a\nb\nc\n")
     applied = run(store, base, replace("a.ml", ("c\n", "a\n"), ("a\n", "c\nc\n")))

@@ -167,6 +167,16 @@ def test_permissions_are_kept_and_the_executable_bit_follows_the_tree(store: Tre
     assert modes == {"secret": 0o600, "tool": 0o750, "run": 0o640}
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_a_file_keeps_its_owner(store: TreeStore, root: Path) -> None:
+    base, result = tree(store, {"a.ml": "a\n"}), tree(store, {"a.ml": "A\n"})
+    store.materialise(base, root)
+    os.chown(root / "a.ml", 65534, 65533)
+    write_back(root, store, base, result)
+    found = (root / "a.ml").stat()
+    assert (found.st_uid, found.st_gid) == (65534, 65533)
+
+
 def test_a_failure_part_way_puts_everything_back(store: TreeStore, root: Path) -> None:
     # the folder z gives way to a file z, but holds a file that is not in the tree: only the last step can tell
     base = tree(store, {"a.ml": "a\n", "gone.ml": "g\n", "z/x.ml": "x\n"})

@@ -53,8 +53,8 @@ def apply(store: TreeStore, tree: TreeId, edit: Edit) -> Applied:
 
     Raises ``EditError`` with one of the reasons: ``no-match``, ``ambiguous``, ``open-end`` (see
     ``matching``), ``overlap`` (blocks that touch the same lines), ``no-file``, ``exists``, ``link``,
-    ``not-a-folder``, ``is-a-folder``, ``binary`` (not UTF-8 text), ``empty`` (an edit that says nothing); or
-    those of ``check_path``. ``InputError`` when ``tree`` is unknown.
+    ``not-a-folder``, ``is-a-folder``, ``binary`` (not UTF-8 text), ``too-large`` (a file over ``MAX_LINES``),
+    ``empty`` (an edit that says nothing); or those of ``check_path``. ``InputError`` when ``tree`` is unknown.
     """
     if not edit.files:
         raise EditError("the edit names no file", reason="empty")

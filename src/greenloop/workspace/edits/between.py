@@ -5,7 +5,7 @@ from itertools import islice
 
 from greenloop.records import Block, DeleteFile, Edit, EditError, FileEdit, ReplaceBlocks, TreeId, WriteFile
 from greenloop.workspace.edits.differ import hunks
-from greenloop.workspace.edits.text import Haystack, decode_text, split_lines
+from greenloop.workspace.edits.text import MAX_LINES, Haystack, decode_text, split_lines
 from greenloop.workspace.store import Change, Mode, TreeStore
 
 _BLOCK_COST = 15
@@ -46,7 +46,9 @@ def _file_edit(store: TreeStore, change: Change) -> FileEdit:
     if old.blob == new.blob:
         return ReplaceBlocks(path=path, blocks=(), executable=mode)
     before = decode_text(store.read_blob(old.blob), path)
-    blocks = unique_blocks(split_lines(before), split_lines(content)) if before else None
+    blocks = None
+    if before and before.count("\n") < MAX_LINES:
+        blocks = unique_blocks(split_lines(before), split_lines(content))
     if blocks is None:
         return WriteFile(path=path, content=content, executable=mode)
     return ReplaceBlocks(path=path, blocks=blocks, executable=mode)

@@ -15,8 +15,8 @@ from greenloop.workspace.edits.lexing import tokens
 from greenloop.workspace.edits.nearest import nearest_region
 from greenloop.workspace.edits.text import Haystack, dominant_end, line_end, split_lines, with_end
 
-MAX_CANDIDATES = 2_000
-"""How many places the indentation rung looks at, at most, before it calls the block ambiguous."""
+MAX_CANDIDATES = 10_000
+"""So many places are compared for a uniform indentation, at most; a text of more is ambiguous."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,10 +151,16 @@ class Target:
             return []
         found: list[Match] = []
         for count, at in enumerate(self.stripped.find(keys)):
+            if count >= MAX_CANDIDATES:
+                raise EditError(
+                    f"{self.path}: more than {MAX_CANDIDATES} places are like the lines to replace",
+                    "search for more lines around",
+                    reason="ambiguous",
+                )
             shifted = self._shifted(at, search, replace)
             if shifted is not None:
                 found.append(Match(at, at + len(search), Rung.INDENTATION, shifted))
-            if len(found) > 1 or count >= MAX_CANDIDATES:
+            if len(found) > 1:
                 break
         return found
 
@@ -176,14 +182,14 @@ class Target:
         present = tokens(self.text.replace("\r\n", "\n"), self.path)
         haystack = Haystack([token.text for token in present])
         found: list[Match] = []
-        for count, at in enumerate(haystack.find([token.text for token in wanted])):
+        for at in haystack.find([token.text for token in wanted]):
             first, last = present[at], present[at + len(wanted) - 1]
             begins = at == 0 or present[at - 1].last < first.first
             ends = at + len(wanted) == len(present) or present[at + len(wanted)].first > last.last
             if begins and ends:
                 lines = self._relaid(first.first, last.last + 1, search, replace)
                 found.append(Match(first.first, last.last + 1, Rung.TOKENS, lines))
-            if len(found) > 1 or count >= MAX_CANDIDATES:
+            if len(found) > 1:
                 break
         return found
 

@@ -4,6 +4,9 @@ from collections.abc import Iterator, Sequence
 
 from greenloop.records import EditError
 
+MAX_LINES = 1_000_000
+"""The longest file, in lines, in which places are looked for: each distinct line takes one of Unicode's numbers."""
+
 
 def split_lines(text: str) -> list[str]:
     """Return the lines of ``text`` with their ends; only ``\\n`` ends a line, as in git and in compilers."""
@@ -64,6 +67,12 @@ class Haystack:
     """
 
     def __init__(self, keys: Sequence[str]) -> None:
+        if len(keys) > MAX_LINES:
+            raise EditError(
+                f"a text of {len(keys)} lines or tokens is too long to search",
+                f"the limit is {MAX_LINES}",
+                reason="too-large",
+            )
         self._codes: dict[str, str] = {}
         for key in keys:
             if key not in self._codes:
