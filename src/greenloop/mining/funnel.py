@@ -1,11 +1,11 @@
 """Counting what every rule drops, so that nothing disappears unseen."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Self
 
 from pydantic import Field, model_validator
 
-from greenloop.records import Part, Record
+from greenloop.records import InputError, Part, Record
 
 
 class Step(Part):
@@ -48,6 +48,30 @@ class Funnel(Record):
     def dropped(self, name: str) -> int:
         """How many things the step ``name`` dropped; 0 for an unknown step."""
         return sum(step.dropped for step in self.steps if step.name == name)
+
+
+def merged(funnels: Sequence[Funnel]) -> Funnel:
+    """Return the sum of funnels with the same steps, such as those of several toolchains.
+
+    Raises ``InputError`` when their steps differ: they were counted under other rules.
+    """
+    if not funnels:
+        return Funnel(steps=())
+    plans = {tuple((step.unit, step.name) for step in funnel.steps) for funnel in funnels}
+    if len(plans) > 1:
+        raise InputError("the funnels have different steps", "mine all the histories under the same rules")
+    columns = zip(*(funnel.steps for funnel in funnels), strict=True)
+    return Funnel(
+        steps=tuple(
+            Step(
+                name=column[0].name,
+                unit=column[0].unit,
+                seen=sum(step.seen for step in column),
+                dropped=sum(step.dropped for step in column),
+            )
+            for column in columns
+        )
+    )
 
 
 class Tally:

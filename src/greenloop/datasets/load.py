@@ -1,0 +1,127 @@
+"""Opening a dataset folder: every file is checked against the card before anything is believed."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from greenloop.datasets.card import CARD_FILE, PACK_FILE, DatasetCard, dataset_version
+from greenloop.datasets.split import Split
+from greenloop.records import Example, InputError, RecordError, Task
+from greenloop.storage import named_io_errors
+from greenloop.workspace.store import TreeStore
+
+_REBUILD = "build or fetch the dataset again"
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """A dataset in ``folder``: its card, and the examples of each part in order."""
+
+    folder: Path
+    card: DatasetCard
+    parts: Mapping[Split, tuple[Example, ...]]
+
+    @property
+    def version(self) -> str:
+        """The version: the same for the same contents."""
+        return self.card.dataset
+
+    @property
+    def train(self) -> tuple[Example, ...]:
+        """What a model may learn from."""
+        return self.parts[Split.TRAIN]
+
+    @property
+    def valid(self) -> tuple[Example, ...]:
+        """What choices between models may be made by; may be empty."""
+        return self.parts[Split.VALID]
+
+    @property
+    def test(self) -> tuple[Example, ...]:
+        """What a model is scored on at the end."""
+        return self.parts[Split.TEST]
+
+    def examples(self, split: str) -> tuple[Example, ...]:
+        """Return the examples of one part. Raises ``InputError`` for an unknown part."""
+        if split not in tuple(Split):
+            raise InputError(f"no part is called {split!r}", f"there are {', '.join(Split)}")
+        return self.parts[Split(split)]
+
+    def tasks(self, split: str, max_changed_lines: int = 10) -> tuple[Task, ...]:
+        """Return the questions of one part; a fix of more than ``max_changed_lines`` lines does not count.
+
+        Examples whose own edit is larger are left out: nobody could answer them as the person did.
+        """
+        return tuple(
+            Task(
+                id=example.id,
+                author=example.author,
+                base=example.base,
+                prompt=example.prompt,
+                diagnostics=example.diagnostics,
+                category=example.category,
+                suite=example.suite,
+                max_changed_lines=max_changed_lines,
+            )
+            for example in self.examples(split)
+            if example.changed_lines <= max_changed_lines
+        )
+
+    def add_trees(self, store: TreeStore) -> None:
+        """Add the trees of all examples, before and after, to ``store``."""
+        store.import_pack(self.folder / PACK_FILE)
+
+
+def load(folder: Path) -> Dataset:
+    """Open the dataset in ``folder``.
+
+    Raises ``InputError`` when it is none, or names the file that is missing, was changed, or was cut short.
+    """
+    card = read_card(folder)
+    if dataset_version(card.sha256) != card.dataset:
+        raise InputError(f"{folder / CARD_FILE}: the version does not follow from the sums", _REBUILD)
+    for name, wanted in card.sha256.items():
+        path = folder / name
+        if not path.is_file():
+            raise InputError(f"{path}: missing from the dataset", _REBUILD)
+        if _digest(path) != wanted:
+            raise InputError(f"{path}: changed or cut short: its SHA-256 is not the card's", _REBUILD)
+    parts = {split: _read(folder / f"{split}.jsonl") for split in Split}
+    counts = Counter({split.value: len(held) for split, held in parts.items()})
+    if counts != Counter({name: part.examples for name, part in card.parts.items()}):
+        raise InputError(f"{folder / CARD_FILE}: the counts of the parts are not those of the files", _REBUILD)
+    return Dataset(folder, card, parts)
+
+
+def read_card(folder: Path) -> DatasetCard:
+    """Read the card of a dataset folder. Raises ``InputError`` when there is none, or it cannot be read."""
+    path = folder / CARD_FILE
+    if not path.is_file():
+        raise InputError(f"{folder}: no dataset here: {CARD_FILE} is missing", "`greenloop dataset build` makes one")
+    with named_io_errors(path):
+        content = path.read_bytes()
+    try:
+        return DatasetCard.from_json(content.decode())
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not UTF-8 text (byte {error.start})", _REBUILD) from error
+    except RecordError as error:
+        raise InputError(f"{path}: {error.message}", error.way_out or _REBUILD) from error
+
+
+def _read(path: Path) -> tuple[Example, ...]:
+    with named_io_errors(path):
+        lines = path.read_bytes().decode().split("\n")
+    examples = []
+    for number, line in enumerate(lines[:-1], 1):
+        try:
+            examples.append(Example.from_json(line))
+        except RecordError as error:
+            raise InputError(f"{path}, line {number}: {error.message}", error.way_out or _REBUILD) from error
+    return tuple(examples)
+
+
+def _digest(path: Path) -> str:
+    with named_io_errors(path), path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
