@@ -16,6 +16,7 @@ _WAYS_OUT = {
     errno.EACCES: "permission denied: choose a place that you may write to",
     errno.EPERM: "permission denied: choose a place that you may write to",
     errno.ENOTDIR: "a part of that path is a file: choose another place",
+    errno.EEXIST: "a part of that path is a file: choose another place",
     errno.EISDIR: "that is a folder: name a file",
 }
 
