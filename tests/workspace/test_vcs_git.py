@@ -1,0 +1,319 @@
+"""Reading a git checkout: what is in the tree, what is left out and why, and that ``.git`` stays as it was."""
+
+import os
+import subprocess
+import sys
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from greenloop.records import InputError
+from greenloop.workspace.store import Mode, TreeStore
+from greenloop.workspace.vcs import CheckoutReader, read_checkout
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> TreeStore:
+    return TreeStore(tmp_path / "store")
+
+
+@pytest.fixture
+def repo(tmp_path: Path) -> Path:
+    folder = tmp_path / "repo"
+    folder.mkdir()
+    git(folder, "init", "-q", "-b", "main")
+    return folder
+
+
+def git(folder: Path, *arguments: str) -> str:
+    named = ["-c", "user.name=Ann", "-c", "user.email=ann@example.org", "-c", "protocol.file.allow=always"]
+    done = subprocess.run(["git", *named, *arguments], cwd=folder, capture_output=True, check=True)
+    return done.stdout.decode().strip()
+
+
+def write(folder: Path, files: dict[str, str]) -> None:
+    for path, content in files.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(content)
+
+
+def commit(folder: Path, files: dict[str, str]) -> str:
+    write(folder, files)
+    git(folder, "add", "-A")
+    git(folder, "commit", "-q", "-m", "a change")
+    return git(folder, "rev-parse", "HEAD")
+
+
+def read(folder: Path, store: TreeStore) -> dict[str, bytes]:
+    tree = read_checkout(folder, store).tree
+    return {path: store.read_blob(entry.blob) for path, entry in store.files(tree).items()}
+
+
+def fingerprint(folder: Path) -> dict[str, tuple[int, int, int, str]]:
+    """Every path below ``folder`` with its mode, inode, modification time and content."""
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        status = path.lstat()
+        content = sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+        found[str(path)] = (status.st_mode, status.st_ino, status.st_mtime_ns, content)
+    return found
+
+
+def test_the_working_copy_is_read_not_the_index(repo: Path, store: TreeStore) -> None:
+    commit(repo, {"kept.ml": "let a = 1\n", "edited.ml": "old\n", "deleted.ml": "x\n", "staged.ml": "x\n"})
+    write(repo, {"edited.ml": "new\n", "untracked/b.ml": "let b = 2\n"})
+    (repo / "deleted.ml").unlink()
+    git(repo, "rm", "-q", "staged.ml")
+
+    assert read(repo, store) == {
+        "edited.ml": b"new\n",
+        "kept.ml": b"let a = 1\n",
+        "untracked/b.ml": b"let b = 2\n",
+    }
+
+
+def test_a_clean_checkout_has_the_tree_that_git_committed(repo: Path, store: TreeStore) -> None:
+    write(repo, {"run.sh": "#!/bin/sh\n", "sub/é.ml": "let é = ()\n"})
+    (repo / "run.sh").chmod(0o755)
+    (repo / "sub/link").symlink_to("../run.sh")
+    head = commit(repo, {})
+
+    checkout = read_checkout(repo, store)
+
+    assert checkout.tree == git(repo, "rev-parse", "HEAD^{tree}")
+    assert (checkout.vcs, checkout.root, checkout.head, checkout.skipped) == ("git", repo, head, ())
+
+
+def test_ignore_rules_of_every_level_hold(repo: Path, store: TreeStore) -> None:
+    write(repo, {".gitignore": "*.o\n!keep.o\n", "sub/.gitignore": "/tmp\n", ".git/info/exclude": "private\n"})
+    write(repo, {"a.o": "", "keep.o": "", "sub/tmp/x": "", "tmp/x": "", "private": ""})
+
+    assert set(read(repo, store)) == {".gitignore", "sub/.gitignore", "keep.o", "tmp/x"}
+
+
+def test_what_tools_generate_is_left_out_even_where_nobody_ignores_it_unless_it_is_tracked(
+    repo: Path, store: TreeStore
+) -> None:
+    commit(repo, {"node_modules/vendored.js": "1\n"})
+    write(repo, {"_build/log": "x", "lib/_build/log": "x", "node_modules/new.js": "x", "builds/x": "x"})
+
+    assert set(read(repo, store)) == {"node_modules/vendored.js", "builds/x"}
+
+
+def test_links_are_stored_and_never_followed(repo: Path, store: TreeStore, tmp_path: Path) -> None:
+    write(tmp_path, {"outside/secret": "s3cret"})
+    write(repo, {"real/a": "a"})
+    (repo / "out").symlink_to(tmp_path / "outside")
+    (repo / "dangling").symlink_to("nowhere")
+
+    checkout = read_checkout(repo, store)
+    files = store.files(checkout.tree)
+
+    assert {path: entry.mode for path, entry in files.items()} == {
+        "dangling": Mode.LINK, "out": Mode.LINK, "real/a": Mode.FILE,
+    }  # fmt: skip
+    assert store.read(checkout.tree, "out") == os.fsencode(tmp_path / "outside")
+
+
+def test_a_tracked_folder_replaced_by_a_link_is_not_read_through_it(
+    repo: Path, store: TreeStore, tmp_path: Path
+) -> None:
+    commit(repo, {"lib/a.ml": "ours", "lib/deep/b.ml": "ours"})
+    write(tmp_path, {"outside/a.ml": "theirs", "outside/deep/b.ml": "theirs"})
+    subprocess.run(["rm", "-r", "lib"], cwd=repo, check=True)
+    (repo / "lib").symlink_to(tmp_path / "outside")
+
+    assert set(read(repo, store)) == {"lib"}
+
+
+def test_a_file_and_a_folder_may_change_places(repo: Path, store: TreeStore) -> None:
+    commit(repo, {"a": "file", "b/c": "folder"})
+    reader = CheckoutReader(repo, store)
+    first = reader.read()
+    (repo / "a").unlink()
+    (repo / "b/c").unlink()
+    (repo / "b").rmdir()
+    write(repo, {"a/x": "now a folder", "b": "now a file"})
+
+    second = reader.read()
+
+    assert set(store.files(first.tree)) == {"a", "b/c"}
+    assert set(store.files(second.tree)) == {"a/x", "b"}
+    assert second.skipped == ()
+
+
+def test_submodules_and_nested_repositories_are_reported(repo: Path, store: TreeStore, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    git(other, "init", "-q")
+    commit(other, {"x": "x"})
+    git(repo, "submodule", "--quiet", "add", str(other), "vendor/sub")
+    commit(repo, {"a": "a"})
+    git(repo, "clone", "-q", str(other), "nested")
+    write(repo, {"hgs/in/.hg/dirstate": "", "hgs/in/file": ""})
+
+    checkout = read_checkout(repo, store)
+
+    assert set(store.files(checkout.tree)) == {".gitmodules", "a"}
+    assert {item.path: item.reason for item in checkout.skipped} == {
+        "hgs/in/": "a nested repository, not read",
+        "nested/": "a nested repository, not read",
+        "vendor/sub": "a submodule, not read",
+    }
+
+
+def test_a_folder_below_the_root_is_read_alone(repo: Path, store: TreeStore) -> None:
+    head = commit(repo, {"lib/a.ml": "a", "lib/.gitignore": "*.tmp\n", "bin/b.ml": "b", ".gitignore": "*.o\n"})
+    write(repo, {"lib/x.o": "", "lib/y.tmp": "", "lib/new.ml": "n"})
+
+    checkout = read_checkout(repo / "lib", store)
+
+    assert set(store.files(checkout.tree)) == {".gitignore", "a.ml", "new.ml"}
+    assert (checkout.root, checkout.head) == (repo / "lib", head)
+
+
+def test_a_folder_that_the_repository_ignores_is_read_as_a_plain_one(repo: Path, store: TreeStore) -> None:
+    commit(repo, {".gitignore": "build/\n"})
+    write(repo, {"build/demo/a.ml": "a", "build/demo/_build/x": "x"})
+
+    checkout = read_checkout(repo / "build/demo", store)
+
+    assert (checkout.vcs, set(store.files(checkout.tree))) == ("plain", {"a.ml"})
+
+
+def test_a_repository_without_commits_is_read(repo: Path, store: TreeStore) -> None:
+    write(repo, {"a": "a"})
+
+    checkout = read_checkout(repo, store)
+
+    assert (checkout.head, set(store.files(checkout.tree))) == ("", {"a"})
+
+
+def test_an_empty_repository_gives_the_empty_tree(repo: Path, store: TreeStore) -> None:
+    assert read_checkout(repo, store).tree == store.empty
+
+
+def test_a_worktree_is_read(repo: Path, store: TreeStore, tmp_path: Path) -> None:
+    commit(repo, {"a": "a"})
+    git(repo, "worktree", "add", "-q", str(tmp_path / "tree"), "-b", "side")
+    write(tmp_path / "tree", {"b": "b"})
+
+    assert set(read(tmp_path / "tree", store)) == {"a", "b"}
+
+
+def test_files_in_conflict_are_read_once_as_they_lie_there(repo: Path, store: TreeStore) -> None:
+    commit(repo, {"a": "base\n"})
+    git(repo, "checkout", "-q", "-b", "side")
+    commit(repo, {"a": "side\n"})
+    git(repo, "checkout", "-q", "main")
+    commit(repo, {"a": "main\n"})
+    merge = subprocess.run(["git", "merge", "-q", "side"], cwd=repo, capture_output=True, check=False)
+    assert merge.returncode == 1
+
+    assert b"<<<<<<<" in read(repo, store)["a"]
+
+
+def test_reading_leaves_git_and_the_files_byte_identical(repo: Path, store: TreeStore) -> None:
+    commit(repo, {"a": "one\n", "b/c": "two\n"})
+    # the index holds stale time stamps now: `git status` would write it back
+    for path in ("a", "b/c"):
+        os.utime(repo / path, ns=(1_600_000_000_000_000_000, 1_600_000_000_000_000_000))
+    write(repo, {"new": "x"})
+    git(repo, "config", "core.fsmonitor", "false")
+    before = fingerprint(repo)
+
+    reader = CheckoutReader(repo, store)
+    reader.read()
+    reader.read()
+    reader.move("0" * 40)
+
+    assert fingerprint(repo) == before
+
+
+def test_a_program_that_the_repository_names_is_not_run(repo: Path, store: TreeStore, tmp_path: Path) -> None:
+    commit(repo, {"a": "a"})
+    hook = tmp_path / "hook"
+    hook.write_text(f"#!/bin/sh\ntouch {tmp_path}/ran\n")
+    hook.chmod(0o755)
+    git(repo, "config", "core.fsmonitor", str(hook))
+
+    read_checkout(repo, store)
+
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_broken_repository_is_one_clear_error(repo: Path, store: TreeStore) -> None:
+    commit(repo, {"a": "a"})
+    (repo / ".git/index").write_bytes(b"nonsense")
+
+    with pytest.raises(InputError, match="git cannot read this repository") as caught:
+        read_checkout(repo, store)
+    assert str(repo) in caught.value.message
+
+
+def test_without_git_the_error_says_how_to_get_it(repo: Path, tmp_path: Path) -> None:
+    # another process with another PATH: nothing of this one is changed
+    code = (
+        "import sys; from pathlib import Path; from greenloop.workspace.store import TreeStore\n"
+        "from greenloop.workspace.vcs import read_checkout\n"
+        "from greenloop.records import EnvironmentFault\n"
+        "try: read_checkout(Path(sys.argv[1]), TreeStore(Path(sys.argv[2])))\n"
+        "except EnvironmentFault as error: print(error)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(repo), str(tmp_path / "s")],
+        env={"PATH": str(tmp_path)}, capture_output=True, check=True, text=True,
+    )  # fmt: skip
+    assert "git is not installed" in done.stdout
+    assert "apt-get install git" in done.stdout
+
+
+def test_started_from_a_hook_the_folder_named_is_read(repo: Path, store: TreeStore, tmp_path: Path) -> None:
+    commit(repo, {"a": "a"})
+    other = tmp_path / "other"
+    other.mkdir()
+    git(other, "init", "-q")
+    write(other, {"b": "b"})
+    hook = repo / ".git/hooks/pre-commit"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text(
+        f"#!{sys.executable}\nfrom pathlib import Path\nfrom greenloop.workspace.store import TreeStore\n"
+        "from greenloop.workspace.vcs import read_checkout\n"
+        f"store = TreeStore(Path({str(store.path)!r}))\n"
+        f"checkout = read_checkout(Path({str(other)!r}), store)\n"
+        f"Path({str(tmp_path / 'said')!r}).write_text(' '.join(store.files(checkout.tree)))\n"
+    )
+    hook.chmod(0o755)
+    commit(repo, {"a": "changed"})
+
+    assert (tmp_path / "said").read_text() == "b"
+
+
+@pytest.mark.parametrize(
+    ("commands", "expected"),
+    [
+        (
+            [["commit", "-q", "--allow-empty", "-m", "one"], ["commit", "-q", "--amend", "--allow-empty", "-m", "two"]],
+            "",
+        ),
+        ([["checkout", "-q", "side"]], "checkout"),
+        ([["merge", "-q", "side"]], "merge"),
+        ([["reset", "-q", "--hard", "HEAD~1"]], "reset"),
+        ([["commit", "-q", "--allow-empty", "-m", "one"], ["cherry-pick", "side"]], "cherry-pick"),
+        ([["checkout", "-q", "--orphan", "fresh"]], "head-moved"),
+    ],
+)
+def test_what_moved_the_head_is_told(repo: Path, store: TreeStore, commands: list[list[str]], expected: str) -> None:
+    commit(repo, {"a": "1"})
+    git(repo, "checkout", "-q", "-b", "side")
+    commit(repo, {"b": "side"})
+    git(repo, "checkout", "-q", "main")
+    commit(repo, {"a": "2"})
+    reader = CheckoutReader(repo, store)
+    old = reader.head()
+
+    for command in commands:
+        git(repo, *command)
+
+    assert reader.move(old) == expected
