@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from greenloop.records import (
     Block,
     DeleteFile,
+    Edit,
     EditError,
     ReplaceBlocks,
     Rung,
@@ -69,22 +70,36 @@ def test_the_edit_leads_exactly_to_the_target(
     assert parse_reply(render_reply(edit)) == edit
 
 
-@settings(max_examples=400, deadline=None)
+FILLER = [f"(* {number} *)\n" for number in range(200)]
+"""Lines that make writing the whole file dear, so that blocks have to do."""
+
+
+@settings(max_examples=600, deadline=None)
 @given(
     old=st.lists(LINES, min_size=1, max_size=40),
-    cuts=st.lists(st.tuples(st.integers(0, 39), st.integers(0, 3), st.lists(LINES, max_size=3)), max_size=4),
+    cuts=st.lists(
+        st.tuples(st.integers(0, 39), st.integers(0, 3), st.lists(LINES, max_size=3)), min_size=1, max_size=6
+    ),
+    above=st.booleans(),
 )
-def test_every_search_occurs_once(old: list[str], cuts: list[tuple[int, int, list[str]]]) -> None:
+def test_every_search_occurs_once_and_all_together_lead_to_the_target(
+    store: TreeStore, old: list[str], cuts: list[tuple[int, int, list[str]]], above: bool
+) -> None:
     new = list(old)
     for at, removed, added in cuts:
         new[at : at + removed] = added
+    if above:
+        old, new = FILLER + old, FILLER + new
+    else:
+        old, new = old + FILLER, new + FILLER
     blocks = unique_blocks(old, new)
-    if blocks is None:
-        return
+    assert blocks is not None
     for block in blocks:
         lines = split_lines(block.search)
-        places = [at for at in range(len(old)) if old[at : at + len(lines)] == lines]
-        assert len(places) == 1
+        assert sum(old[at : at + len(lines)] == lines for at in range(len(old))) == 1
+    if blocks:
+        base, target = text_tree(store, a_ml="".join(old)), text_tree(store, a_ml="".join(new))
+        assert apply(store, base, Edit(files=(ReplaceBlocks(path="a.ml", blocks=blocks),))).tree == target
 
 
 def test_a_small_change_is_a_small_block(store: TreeStore) -> None:

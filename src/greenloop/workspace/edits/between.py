@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from itertools import islice
 
 from greenloop.records import Block, DeleteFile, Edit, EditError, FileEdit, ReplaceBlocks, TreeId, WriteFile
-from greenloop.workspace.edits.differ import hunks
+from greenloop.workspace.edits.differ import Hunk, hunks
 from greenloop.workspace.edits.text import MAX_LINES, Haystack, decode_text, split_lines
 from greenloop.workspace.store import Change, Mode, TreeStore
 
@@ -61,20 +61,22 @@ def unique_blocks(old: Sequence[str], new: Sequence[str]) -> tuple[Block, ...] |
     """
     budget = sum(map(len, new)) + _BLOCK_COST
     haystack = Haystack(old)
-    found: list[tuple[int, int, int, int]] = []
+    found: list[tuple[int, int, Hunk, Hunk]] = []
     for hunk in hunks(old, new):
+        first = hunk
         start, end = _widen(old, haystack, hunk.start, hunk.end, budget)
-        above, below = hunk.start - start, end - hunk.end
-        new_start, new_end = hunk.new_start - above, hunk.new_end + below
         while found and start <= found[-1][1]:
             # blocks that meet are one; what holds a unique run of lines is unique itself
-            left, right, new_left, new_right = found.pop()
-            start, new_start = min(start, left), min(new_start, new_left)
-            end, new_end = max(end, right), max(new_end, new_right)
-        found.append((start, end, new_start, new_end))
+            left, right, first, _ = found.pop()
+            start, end = min(start, left), max(end, right)
+        found.append((start, end, first, hunk))
+    # only now are a block's outer hunks known: lines beyond them are the same on both sides
     blocks = tuple(
-        Block(search="".join(old[start:end]), replace="".join(new[new_start:new_end]))
-        for start, end, new_start, new_end in found
+        Block(
+            search="".join(old[start:end]),
+            replace="".join(new[first.new_start - (first.start - start) : last.new_end + (end - last.end)]),
+        )
+        for start, end, first, last in found
     )
     cost = sum(len(block.search) + len(block.replace) + _BLOCK_COST for block in blocks)
     return blocks if cost <= budget else None
