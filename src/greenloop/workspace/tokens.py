@@ -3,7 +3,7 @@
 A lexer, not a parser: it reads broken text as well, and never fails. OCaml's lexical rules are those of the manual
 (https://v2.ocaml.org/manual/lex.html): comments nest and hold strings; a string, a quoted string and a character are
 one token each. A comment or string that is never closed runs to the end of the text. For a language without a lexer
-here, tokens are words, numbers and single punctuation marks; comments and layout are then not told apart from code.
+here, tokens are words, numbers, strings on one line and single punctuation marks; comments then count as code.
 """
 
 import re
@@ -24,7 +24,7 @@ _OCAML = re.compile(
     rb"|;;|\[@@?@?|\[%%?|\[\||\|\]|\{<|>\}|[!$%&*+\-./:<=>?@^|~#]+|\S",
     re.DOTALL,
 )
-_GENERIC = re.compile(rb"[\w\x80-\xff]+|[^\s\w]")
+_GENERIC = re.compile(rb"""[\w\x80-\xff]+|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|[^\s\w]""")
 
 
 def tokens(source: bytes, language: Language | None) -> tuple[bytes, ...]:

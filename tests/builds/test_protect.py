@@ -1,0 +1,86 @@
+"""Tests, build files and expectations come from the base, whatever an edit did to them."""
+
+from collections.abc import Mapping
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from greenloop.builds.protect import DEFAULT_GLOBS, matches, restore
+from greenloop.records import TreeId
+from greenloop.workspace.store import Entry, Mode, TreeStore
+
+BASE = {
+    "dune-project": "(lang dune 2.9)",
+    "lib/dune": "(library (name lib))",
+    "lib/lib.ml": "let x = 1",
+    "test/dune": "(test (name t))",
+    "test/t.ml": "let () = assert (Lib.x = 2)",
+    "lib/out.expected": "2",
+    "lib.opam": 'opam-version: "2.0"',
+}
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> TreeStore:
+    return TreeStore(tmp_path_factory.mktemp("protect"))
+
+
+def tree(store: TreeStore, files: Mapping[str, str]) -> TreeId:
+    return store.write_tree({path: Entry(Mode.FILE, store.write_blob(text.encode())) for path, text in files.items()})
+
+
+@pytest.mark.parametrize(
+    ("changes", "restored"),
+    [
+        ({"lib/lib.ml": "let x = 2"}, ()),
+        ({"test/t.ml": "let () = ()"}, ("test/t.ml",)),
+        ({"test/t.ml": None, "test/dune": None}, ("test/dune", "test/t.ml")),
+        ({"lib/dune": "(enabled_if false)", "dune": "(dirs :standard \\ test)"}, ("dune", "lib/dune")),
+        ({"lib/out.expected": "1", "lib.opam": None}, ("lib.opam", "lib/out.expected")),
+        ({"dune-project": None}, ("dune-project",)),
+    ],
+)  # fmt: skip
+def test_what_decides_a_verdict_comes_back(
+    store: TreeStore, changes: dict[str, str | None], restored: tuple[str, ...]
+) -> None:
+    hacked = {path: text for path, text in {**BASE, "lib/lib.ml": "let x = 2", **changes}.items() if text is not None}
+    result, paths = restore(store, tree(store, BASE), tree(store, hacked))
+    assert paths == restored
+    assert result == tree(store, {**BASE, "lib/lib.ml": "let x = 2"})
+
+
+def test_a_file_in_the_place_of_a_protected_folder_gives_way(store: TreeStore) -> None:
+    hacked = {path: text for path, text in BASE.items() if not path.startswith("test/")} | {"test": "gone"}
+    result, paths = restore(store, tree(store, BASE), tree(store, hacked))
+    assert paths == ("test", "test/dune", "test/t.ml")
+    assert result == tree(store, BASE)
+
+
+def test_a_folder_in_the_place_of_a_protected_file_gives_way(store: TreeStore) -> None:
+    hacked = {path: text for path, text in BASE.items() if path != "lib/dune"} | {"lib/dune/x.ml": "let y = 1"}
+    result, paths = restore(store, tree(store, BASE), tree(store, hacked))
+    assert paths == ("lib/dune", "lib/dune/x.ml")
+    assert result == tree(store, BASE)
+
+
+def test_globs() -> None:
+    assert matches("dune", ["**/dune"])
+    assert matches("a/b/dune", ["**/dune"])
+    assert not matches("a/b/dune.ml", ["**/dune"])
+    assert matches("test/a/b.ml", ["test/**"])
+    assert not matches("latest/a.ml", ["test/**"])
+    assert not matches("a/b.opam", ["*.opam"])
+    assert matches("a+(1).ml", ["a+(?).ml"])
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.dictionaries(st.sampled_from([*BASE, "new.ml", "test/new.ml", "a/dune", "src/x_test.ml"]), st.text(max_size=3))
+)
+def test_after_restoring_no_protected_file_differs(store: TreeStore, files: dict[str, str]) -> None:
+    base, hacked = tree(store, BASE), tree(store, files)
+    result, paths = restore(store, base, hacked)
+    assert not [change.path for change in store.changes(base, result) if matches(change.path, DEFAULT_GLOBS)]
+    assert {change.path for change in store.changes(hacked, result)} == set(paths)
+    assert restore(store, base, result) == (result, ())
