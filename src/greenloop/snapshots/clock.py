@@ -12,6 +12,7 @@ from watchfiles import Change, watch
 from greenloop.workspace.vcs.listing import GENERATED_FOLDERS, VCS_FOLDERS
 
 _NOISE = frozenset(VCS_FOLDERS.union(GENERATED_FOLDERS))
+_LOOK_MS = 250
 
 
 class Clock(Protocol):
@@ -59,7 +60,7 @@ class PollingWatcher:
 
 
 class FileWatcher:
-    """Asks the kernel (inotify, by watchfiles) which files changed.
+    """Asks the kernel (inotify, by watchfiles) which files below ``root`` changed, from its making on.
 
     Where that cannot be had (too many folders, a network mount), it calls ``report`` once with the reason and polls.
     """
@@ -67,35 +68,38 @@ class FileWatcher:
     def __init__(self, root: Path, report: Callable[[str], None]) -> None:
         self._root = root
         self._report = report
-        self._stop = Event()
         self._polling: PollingWatcher | None = None
         self._events = watch(
             root,
             watch_filter=self._matters,
-            stop_event=self._stop,
-            rust_timeout=250,
+            rust_timeout=_LOOK_MS,
             yield_on_timeout=True,
-            debounce=200,
-            raise_interrupt=False,
-            ignore_permission_denied=True,
+            debounce=_LOOK_MS,
+            # never ignore_permission_denied: with it watchfiles 1.3 hides that the limit of watches was reached
         )
+        # watching begins with the first question: what changes while the recorder reads for the first time counts
+        self._changed = self._ask()
 
     def _matters(self, _change: Change, path: str) -> bool:
-        return _NOISE.isdisjoint(Path(path).relative_to(self._root).parts) if Path(path) != self._root else True
+        return _NOISE.isdisjoint(path.removeprefix(str(self._root)).split("/"))
+
+    def _ask(self) -> bool:
+        """Return whether anything changed since the last question, after at most a quarter of a second."""
+        try:
+            return bool(next(self._events))
+        except (OSError, RuntimeError, StopIteration) as error:  # watchfiles' own error is a RuntimeError
+            self._report(f"{self._root}: no file events ({error or 'they ended'}); every file is looked at instead")
+            self._polling = PollingWatcher()
+            return True
 
     def wait(self, seconds: float, stop: Event) -> bool:
         """Wait ``seconds`` and return whether anything changed since the last call."""
-        if self._polling is not None:
-            return self._polling.wait(seconds, stop)
         deadline = time.monotonic() + seconds
-        changed = False
-        try:
-            while not stop.is_set() and time.monotonic() < deadline:
-                changed |= bool(next(self._events, set()))
-        except OSError as error:
-            self._report(f"{self._root}: no file events ({error}); looking at every file each {seconds:g} s instead")
-            self._polling = PollingWatcher()
+        while self._polling is None and not stop.is_set() and time.monotonic() < deadline:
+            self._changed |= self._ask()
+        if self._polling is not None:
             return self._polling.wait(max(0.0, deadline - time.monotonic()), stop)
+        changed, self._changed = self._changed, False
         return changed
 
 

@@ -99,8 +99,12 @@ class CheckoutReader:
     def read(self) -> Checkout:
         """Read the folder as it is now.
 
-        Raises ``InputError`` when the repository cannot be read, ``EnvironmentFault`` when its program is missing.
+        Raises ``InputError`` when the folder or its repository cannot be read, ``EnvironmentFault`` when the
+        program that reads it is missing.
         """
+        if not self.root.is_dir():
+            # an empty tree would say that someone deleted every file
+            raise InputError(f"{self.root}: the folder is gone", "was it moved, or its disk unmounted?")
         for _ in range(_ATTEMPTS):
             head = self.head()
             listing = self._list()

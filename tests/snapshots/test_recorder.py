@@ -1,0 +1,297 @@
+"""The recorder on real folders with real edits: what it takes, what it leaves, when it cuts, how it ends."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from threading import Event
+
+import pytest
+
+from greenloop.records import InputError, Snapshot, Workspace
+from greenloop.snapshots.clock import ManualClock, ScriptedWatcher
+from greenloop.snapshots.recorder import NO_RECORD, Recorder, workspace_for
+from greenloop.snapshots.store import SnapshotStore
+from greenloop.workspace.store import TreeStore
+
+ANN = workspace_for("ann", "ledger")
+Step = Callable[[], object]
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    folder = tmp_path / "work"
+    folder.mkdir()
+    return folder
+
+
+def git(folder: Path, *arguments: str) -> None:
+    named = ["-c", "user.name=Ann", "-c", "user.email=ann@example.org"]
+    subprocess.run(["git", *named, *arguments], cwd=folder, check=True, capture_output=True)
+
+
+def seen(step: Step) -> Callable[[], bool]:
+    """Make a step that the watcher notices."""
+
+    def act() -> bool:
+        step()
+        return True
+
+    return act
+
+
+def unseen(step: Step) -> Callable[[], bool]:
+    """Make a step that the watcher does not notice."""
+
+    def act() -> bool:
+        step()
+        return False
+
+    return act
+
+
+def record(store: SnapshotStore, root: Path, steps: list[Callable[[], bool]], said: list[str] | None = None) -> None:
+    report = (said if said is not None else []).append
+    Recorder(store, ANN, root, watcher=ScriptedWatcher(steps), report=report).run(Event())
+
+
+def contents(store: SnapshotStore) -> list[dict[str, str]]:
+    return [
+        {path: store.trees.read_blob(entry.blob).decode() for path, entry in store.trees.files(snapshot.tree).items()}
+        for snapshot in store.snapshots(ANN.id)
+    ]
+
+
+def cuts(store: SnapshotStore) -> list[str]:
+    return [snapshot.cut for snapshot in store.snapshots(ANN.id)]
+
+
+def test_each_change_of_the_tree_is_one_snapshot(store: SnapshotStore, root: Path) -> None:
+    (root / "a.ml").write_text("1")
+    record(
+        store,
+        root,
+        [
+            seen(lambda: (root / "a.ml").write_text("2")),
+            seen((root / "a.ml").touch),
+            seen(lambda: (root / "b.ml").write_text("new")),
+            seen((root / "a.ml").unlink),
+        ],
+    )
+
+    assert contents(store) == [{"a.ml": "1"}, {"a.ml": "2"}, {"a.ml": "2", "b.ml": "new"}, {"b.ml": "new"}]
+    assert [snapshot.seq for snapshot in store.snapshots(ANN.id)] == [0, 1, 2, 3]
+    assert cuts(store) == ["start", "", "", ""]
+
+
+def test_what_changed_since_the_last_look_is_taken_when_it_stops(store: SnapshotStore, root: Path) -> None:
+    (root / "a").write_text("1")
+    record(store, root, [unseen(lambda: (root / "a").write_text("2"))])
+
+    assert contents(store)[-1] == {"a": "2"}
+
+
+def test_a_change_that_the_watcher_missed_is_found_in_time(store: SnapshotStore, root: Path) -> None:
+    (root / "a").write_text("1")
+    taken: list[Snapshot] = []
+    idle = unseen(lambda: None)
+    # one interval is longer than the time after which everything is looked at in any case
+    recorder = Recorder(
+        store,
+        ANN,
+        root,
+        interval=301.0,
+        watcher=ScriptedWatcher([unseen(lambda: (root / "a").write_text("2")), idle, idle]),
+        on_snapshot=lambda snapshot, _: taken.append(snapshot),
+    )
+    recorder.run(Event())
+
+    assert len(taken) == 2
+
+
+def test_the_clock_dates_and_the_callback_gets_each_snapshot_after_it_is_stored(
+    store: SnapshotStore, root: Path
+) -> None:
+    (root / "a").write_text("1")
+    clock = ManualClock(100.0)
+    counted: list[tuple[float, int, str]] = []
+
+    def edit() -> None:
+        clock.time = 90.0  # a clock may be set back
+        (root / "a").write_text("2")
+
+    Recorder(
+        store,
+        ANN,
+        root,
+        watcher=ScriptedWatcher([seen(edit)]),
+        clock=clock,
+        on_snapshot=lambda snapshot, checkout: counted.append((snapshot.time, store.count(ANN.id), checkout.vcs)),
+    ).run(Event())
+
+    assert counted == [(100.0, 1, "plain"), (90.0, 2, "plain")]
+
+
+def test_a_restart_goes_on_and_cuts(store: SnapshotStore, root: Path) -> None:
+    (root / "a").write_text("1")
+    record(store, root, [])
+    record(store, root, [])
+    record(store, root, [seen(lambda: (root / "a").write_text("2"))])
+
+    assert contents(store) == [{"a": "1"}, {"a": "2"}]
+    assert cuts(store) == ["start", "start"]
+
+
+def test_commits_do_not_cut_and_checkouts_do(store: SnapshotStore, root: Path) -> None:
+    git(root, "init", "-q", "-b", "main")
+    (root / "a").write_text("1")
+
+    def commit() -> None:
+        git(root, "add", "a")
+        git(root, "commit", "-q", "-m", "one")
+
+    def commit_while_editing() -> None:
+        (root / "a").write_text("3")
+        git(root, "commit", "-q", "-a", "-m", "two")
+        (root / "a").write_text("4")
+
+    def branch_and_back() -> None:
+        git(root, "stash", "-q")
+        git(root, "checkout", "-q", "main~1")
+
+    record(
+        store,
+        root,
+        [
+            seen(commit),
+            seen(lambda: (root / "a").write_text("2")),
+            seen(commit_while_editing),
+            unseen(branch_and_back),
+            seen(lambda: (root / "a").write_text("5")),
+        ],
+    )
+
+    assert contents(store) == [{"a": text} for text in "12415"]
+    assert cuts(store) == ["start", "", "", "checkout", ""]
+
+
+def test_secrets_large_files_and_what_is_ignored_stay_out_and_are_told(store: SnapshotStore, root: Path) -> None:
+    git(root, "init", "-q")
+    secret = "AKIA" + "Z7QX4TRWPLMK2JND"
+    (root / ".gitignore").write_text("*.o\n")
+    (root / "a.ml").write_text("1")
+    (root / "x.o").write_text("object")
+    (root / ".env").write_text("PASSWORD=1")
+    (root / "deploy.sh").write_text(f"export KEY={secret}\n")
+    (root / "large").write_bytes(b"x" * 1_000_001)
+    said: list[str] = []
+
+    record(store, root, [seen(lambda: (root / "a.ml").write_text("2"))], said)
+
+    assert [set(files) for files in contents(store)] == [{".gitignore", "a.ml"}] * 2
+    assert [snapshot.skipped for snapshot in store.snapshots(ANN.id)] == [3, 3]
+    # each is told once, not at every look
+    assert sorted(line.split(": ")[1] for line in said) == [".env", "deploy.sh", "large"]
+    needles = (secret.encode(), b"PASSWORD=1")
+    elsewhere = TreeStore(root.parent / "elsewhere")
+    for content in (*needles, f"export KEY={secret}\n".encode()):
+        assert elsewhere.write_blob(content) not in store.trees
+
+
+def test_a_repository_can_forbid_recording(store: SnapshotStore, root: Path) -> None:
+    git(root, "init", "-q")
+    (root / NO_RECORD).write_text("")
+    (root / "lib").mkdir()
+
+    for folder in (root, root / "lib"):
+        with pytest.raises(InputError, match="forbids recording"):
+            Recorder(store, ANN, folder)
+    assert store.workspaces() == ()
+
+
+def test_a_home_inside_the_folder_is_refused_unless_it_is_named_so(root: Path) -> None:
+    inside = SnapshotStore(root / "home/greenloop.db", TreeStore(root / "home/objects.git"))
+    with pytest.raises(InputError, match="would record itself"):
+        Recorder(inside, ANN, root)
+
+    named = SnapshotStore(root / ".greenloop/greenloop.db", TreeStore(root / ".greenloop/objects.git"))
+    (root / "home").rename(root.parent / "gone")
+    (root / "a").write_text("1")
+    record(named, root, [seen(lambda: None)])
+    assert contents(named) == [{"a": "1"}]
+
+
+def test_a_folder_that_vanishes_ends_the_recording_with_an_error_not_with_an_empty_tree(
+    store: SnapshotStore, root: Path
+) -> None:
+    (root / "a").write_text("1")
+
+    with pytest.raises(InputError, match="the folder is gone"):
+        record(store, root, [seen(lambda: root.rename(root.parent / "moved"))])
+
+    assert contents(store) == [{"a": "1"}]
+
+
+def test_a_workspace_is_named_after_author_and_title() -> None:
+    assert workspace_for("Ann B.", "My ledger/2") == Workspace(
+        id="recorder/Ann-B/My-ledger-2", author="Ann B.", title="My ledger/2", source="recorder"
+    )
+    with pytest.raises(InputError, match="must each hold a letter"):
+        workspace_for("..", "x")
+
+
+PROGRAM = """
+import sys
+from pathlib import Path
+from greenloop.snapshots.recorder import Recorder, run, workspace_for
+from greenloop.snapshots.store import SnapshotStore
+from greenloop.workspace.store import TreeStore
+home, root = Path(sys.argv[1]), Path(sys.argv[2])
+store = SnapshotStore(home / "greenloop.db", TreeStore(home / "objects.git"))
+recorder = Recorder(
+    store, workspace_for("ann", "ledger"), root, interval=0.3,
+    on_snapshot=lambda snapshot, checkout: print("snapshot", snapshot.seq, flush=True),
+)
+print("took", run(recorder).snapshots, flush=True)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_in_the_foreground_it_follows_real_edits_and_ends_on_a_signal(
+    store: SnapshotStore, root: Path, number: signal.Signals
+) -> None:
+    (root / "a").write_text("1")
+    home = str(store.path.parent)
+    with subprocess.Popen([sys.executable, "-c", PROGRAM, home, str(root)], stdout=subprocess.PIPE, text=True) as run:
+        assert run.stdout is not None
+        assert run.stdout.readline() == "snapshot 0\n"
+        (root / "lib").mkdir()
+        (root / "lib/b").write_text("1")
+        assert run.stdout.readline() == "snapshot 1\n"
+        (root / "lib/b").write_text("2")
+        assert run.stdout.readline() == "snapshot 2\n"
+        # the last edit is made and the signal sent at once: the recorder still takes it
+        (root / "lib/b").write_text("3")
+        os.kill(run.pid, number)
+        rest = run.stdout.read().splitlines()
+
+    assert rest == ["snapshot 3", "took 4"]
+    assert run.returncode == 0
+    assert contents(store)[-1] == {"a": "1", "lib/b": "3"}
+
+
+def test_killed_outright_it_keeps_all_it_had_taken(store: SnapshotStore, root: Path) -> None:
+    (root / "a").write_text("1")
+    home = str(store.path.parent)
+    with subprocess.Popen([sys.executable, "-c", PROGRAM, home, str(root)], stdout=subprocess.PIPE, text=True) as run:
+        assert run.stdout is not None
+        assert run.stdout.readline() == "snapshot 0\n"
+        (root / "a").write_text("2")
+        assert run.stdout.readline() == "snapshot 1\n"
+        run.kill()
+
+    assert contents(store) == [{"a": "1"}, {"a": "2"}]
+    record(store, root, [seen(lambda: (root / "a").write_text("3"))])
+    assert cuts(store) == ["start", "", "start"]
