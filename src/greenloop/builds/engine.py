@@ -112,7 +112,7 @@ class Engine:
             # whatever befell the batch as a whole is tried again whole, and then raised
             outcomes = self._toolchain.judge(trees, suite, self._bench)
         return tuple(
-            self._again(tree, suite, outcome) if outcome.status in _DOUBTFUL else outcome
+            self._again(tree, suite, outcome) if outcome.status in _DOUBTFUL and not outcome.final else outcome
             for tree, outcome in zip(trees, outcomes, strict=True)
         )
 

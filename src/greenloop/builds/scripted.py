@@ -1,8 +1,9 @@
-"""A judge that answers from a script: the fake of the ``Judge`` seam, for tests and for dry runs."""
+"""The fakes of two seams, for tests and for dry runs: a judge and a toolchain that answer from a script."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from greenloop.builds.judge import Progress
+from greenloop.builds.toolchain import Outcome, Workbench
 from greenloop.records import (
     Diagnostic,
     GreenloopError,
@@ -82,3 +83,35 @@ class ScriptedJudge:
             stages=tuple(StageResult(stage=stage, status=status, seconds=0) for stage in stages),
             diagnostics=diagnostics,
         )
+
+
+class ScriptedToolchain:
+    """Answers each tree by ``script`` and runs nothing; what the script raises befalls the whole batch.
+
+    ``asked`` lists the batches judged, in order; with several workers the order is theirs.
+    """
+
+    name = "scripted"
+
+    def __init__(
+        self,
+        script: Callable[[TreeId, Suite], Outcome],
+        *,
+        batch: int = 1,
+        suites: frozenset[Suite] = frozenset(Suite),
+        fingerprint: str = "scripted",
+    ) -> None:
+        self._script = script
+        self._fingerprint = fingerprint
+        self.batch = batch
+        self.suites = suites
+        self.asked: list[tuple[TreeId, ...]] = []
+
+    def fingerprint(self) -> str:
+        """The fingerprint that was given."""
+        return self._fingerprint
+
+    def judge(self, trees: Sequence[TreeId], suite: Suite, bench: Workbench) -> tuple[Outcome, ...]:  # noqa: ARG002
+        """Answer by script, one outcome a tree."""
+        self.asked.append(tuple(trees))
+        return tuple(self._script(tree, suite) for tree in trees)

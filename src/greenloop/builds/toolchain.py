@@ -39,7 +39,8 @@ class Workbench:
 class Outcome:
     """A toolchain's answer on one tree, before the engine makes a ``Verdict`` of it.
 
-    ``Status.INFRA_ERROR`` asks the engine to try again, and in the end to raise; ``note`` says why.
+    ``Status.INFRA_ERROR`` asks the engine to try again, and in the end to raise; ``note`` says why. ``final`` says
+    that the toolchain has itself tried a doubtful tree twice.
     """
 
     status: Status
@@ -47,6 +48,7 @@ class Outcome:
     diagnostics: tuple[Diagnostic, ...] = ()
     tests: tuple[TestResult, ...] = ()
     note: str = ""
+    final: bool = False
 
 
 class Toolchain(Protocol):

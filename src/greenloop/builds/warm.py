@@ -8,8 +8,9 @@ them; a kill at any moment leaves a folder whose name says that it is not comple
 Which one is near: the one with the fewest changed paths, as long as they are at most ``MAX_DISTANCE`` and at most
 half of the tree's files (but four are always allowed). Farther away, the asked tree itself is warmed.
 
-What a warm tree's own build leaves is trusted by every tree judged above it. So whoever judges edits that nobody
-has read judges their base first: then the base is the near one, and no such edit is ever warmed.
+What a warm tree's own build leaves is trusted by every tree judged above it. Only generators and preprocessors that
+a tree holds run in it, never its tests. Whoever judges edits that nobody has read judges their base first, so that the
+base is the near one.
 """
 
 import fcntl
@@ -50,8 +51,9 @@ class Warm:
 class WarmTrees:
     """The warm trees below ``root``, a folder of Greenloop's own, for one ``kind`` of build.
 
-    ``kind`` names everything on which the leftovers depend: the toolchain's fingerprint and how far it builds.
-    ``commands`` make a materialised tree warm; without any the trees are merely materialised.
+    ``kind`` names everything on which the leftovers depend: the toolchain's fingerprint and how far it builds;
+    ``richer`` are kinds that go further and serve as well. ``commands`` make a materialised tree warm; without any
+    the trees are merely materialised.
     """
 
     def __init__(
@@ -62,12 +64,14 @@ class WarmTrees:
         store: TreeStore,
         sandbox: Sandbox,
         commands: Sequence[Command],
+        richer: Sequence[str] = (),
         products: frozenset[str] | None = frozenset(),
         keep: int = _KEEP,
     ) -> None:
         """``products`` names the entries at the tree's root that its build may leave; ``None`` means all."""
         self._root = root
         self._kind = kind
+        self._kinds = (kind, *richer)
         self._store = store
         self._sandbox = sandbox
         self._commands = tuple(commands)
@@ -111,38 +115,44 @@ class WarmTrees:
         """Run commands over ``tree``, laid as its changes above a warm tree that is held."""
         changes = self._store.changes(warm.tree, tree)
         written = [change.path for change in changes if change.new is not None]
-        with tempfile.TemporaryDirectory(prefix=".delta-", dir=self._root) as folder:
-            delta = Path(folder, "w")
-            self._store.materialise(tree, delta, written)
+        gone = [change.path for change in changes if change.new is None]
+        with self._materialised(tree, written) as delta:
             return self._sandbox.run_over(
-                warm.folder,
-                delta=delta if written else None,
-                deletions=[change.path for change in changes if change.new is None],
-                commands=commands,
+                warm.folder, delta=delta if written else None, deletions=gone, commands=commands
             )
 
-    def _folder(self, tree: TreeId) -> Path:
-        return self._root / f"{self._kind}-{tree}"
+    def run_clean(self, tree: TreeId, commands: Sequence[Command]) -> tuple[Completed, ...]:
+        """Run commands over ``tree`` with nothing built, and leave nothing."""
+        with self._materialised(tree, None) as folder:
+            return self._sandbox.run_over(folder, delta=None, deletions=(), commands=commands)
+
+    @contextmanager
+    def _materialised(self, tree: TreeId, paths: Sequence[str] | None) -> Iterator[Path]:
+        with tempfile.TemporaryDirectory(prefix=".delta-", dir=self._root) as folder:
+            self._store.materialise(tree, Path(folder, "w"), paths)
+            Path(folder, "w").mkdir(exist_ok=True)
+            yield Path(folder, "w")
 
     def _hold_nearest(self, tree: TreeId) -> tuple[int, Warm] | None:
         """Return the nearest one that is near enough, its lock held shared."""
         bound = min(MAX_DISTANCE, max(4, len(self._store.files(tree)) // 2))
-        candidates: list[tuple[int, TreeId]] = []
-        for folder in self._root.glob(f"{self._kind}-*/"):
-            base = folder.name.removeprefix(f"{self._kind}-")
-            if base in self._store:
-                distance = len(self._store.changes(base, tree))
-                if distance <= bound:
-                    candidates.append((distance, base))
-        for _, base in sorted(candidates):
-            held = self._hold(base)
+        candidates: list[tuple[int, str, TreeId]] = []
+        for kind in self._kinds:
+            for folder in self._root.glob(f"{kind}-*/"):
+                base = folder.name.removeprefix(f"{kind}-")
+                if base in self._store:
+                    distance = len(self._store.changes(base, tree))
+                    if distance <= bound:
+                        candidates.append((distance, kind, base))
+        for _, kind, base in sorted(candidates):
+            held = self._hold(kind, base)
             if held is not None:
                 return held
         return None
 
-    def _hold(self, tree: TreeId) -> tuple[int, Warm] | None:
+    def _hold(self, kind: str, tree: TreeId) -> tuple[int, Warm] | None:
         """Return a warm tree with its lock held shared, or ``None`` when it is not there (any more)."""
-        folder = self._folder(tree)
+        folder = self._root / f"{kind}-{tree}"
         lock = folder.with_name(f"{folder.name}.lock")
         handle = _acquire(lock, fcntl.LOCK_SH)
         if not folder.is_dir():
@@ -153,9 +163,9 @@ class WarmTrees:
 
     def _make(self, tree: TreeId) -> tuple[int, Warm]:
         """Build ``tree`` unless it is there, and return it held. The caller holds the lock for making."""
-        folder = self._folder(tree)
+        folder = self._root / f"{self._kind}-{tree}"
         while True:
-            held = self._hold(tree)
+            held = self._hold(self._kind, tree)
             if held is not None:
                 self._evict()
                 return held

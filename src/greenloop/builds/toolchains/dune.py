@@ -6,6 +6,7 @@ as its jobs end. The lines ``-> required by`` are dropped.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from pydantic import Field
@@ -15,7 +16,7 @@ from greenloop.builds.diagnostics.text import clip, decode, distinct
 from greenloop.builds.sandbox.policy import ENVIRONMENT, Command, Completed
 from greenloop.builds.toolchain import Outcome, Workbench, combine, find_tool, identify, staged
 from greenloop.builds.toolchains.stanzas import expects_results
-from greenloop.builds.warm import Warm, WarmTrees
+from greenloop.builds.warm import WarmTrees
 from greenloop.records import (
     Category,
     Diagnostic,
@@ -61,8 +62,8 @@ class DuneConfig(Part):
     """Wall-clock limit of the build, in seconds."""
     test_seconds: float = Field(default=60.0, gt=0)
     """Wall-clock limit of all tests, in seconds."""
-    warm_seconds: float = Field(default=900.0, gt=0)
-    """Wall-clock limit of a build from nothing, in seconds."""
+    warm_seconds: float = Field(default=600.0, gt=0)
+    """Wall-clock limit of each stage of a build from nothing, in seconds."""
     keep_warm: int = Field(default=3, ge=1)
     """Warm trees kept on disk, each with its whole ``_build``."""
     path: str = ENVIRONMENT["PATH"]
@@ -89,7 +90,7 @@ class Dune:
             "commands": (_BUILD, config.profile, sorted(_ALIASES.items())),
             "environment": sorted(_ENVIRONMENT.items()),
             "path": path,
-            "seconds": (config.check_seconds, config.build_seconds, config.test_seconds),
+            "seconds": (config.check_seconds, config.build_seconds, config.test_seconds, config.warm_seconds),
         }
         for optional in ("ocamlc.opt", "ocamlopt.opt"):
             try:
@@ -112,11 +113,13 @@ class Dune:
         return Command(argv, _ENVIRONMENT | {"PATH": config.path}, seconds or sum(limits[stage] for stage in stages))
 
     def _warm_trees(self, suite: Suite, bench: Workbench) -> WarmTrees:
-        # the tests' suite needs nothing warm that the build's does not
+        # the tests' suite needs nothing warm that the build's does not, and the check's is contained in both
         stages = [stage for stage in suite.stages if stage in {Stage.TYPES, Stage.BUILD}]
+        kinds = [f"{bench.fingerprint[:16]}-{stage.value}" for stage in (Stage.TYPES, Stage.BUILD)]
         return WarmTrees(
             bench.scratch / "warm",
-            kind=f"{bench.fingerprint[:16]}-{stages[-1].value}",
+            kind=kinds[len(stages) - 1],
+            richer=kinds[len(stages) :],
             store=bench.store,
             sandbox=bench.sandbox,
             commands=(self._command(*stages, seconds=self._config.warm_seconds),),
@@ -130,26 +133,43 @@ class Dune:
 
     def _judge(self, tree: TreeId, suite: Suite, bench: Workbench) -> Outcome:
         warm_trees = self._warm_trees(suite, bench)
+        stages = [stage for stage in suite.stages if stage in _ALIASES]
         with warm_trees.near(tree) as base:
-            outcome = self._run(warm_trees, base, tree, suite, bench)
-        slow = outcome.status is Status.TIMEOUT and outcome.stages[-1].stage is not Stage.TESTS
-        if base.tree != tree and (slow or (outcome.status is Status.GREEN and not base.built)):
-            # Either the limit was spent on what the warm tree lacked, and the tree deserves a fair trial, or the
-            # warm tree is of a broken one, and the next trees deserve a better.
-            with warm_trees.exact(tree) as warm:
-                if slow:
-                    return self._run(warm_trees, warm, tree, suite, bench)
+            completed = warm_trees.run_over(base, tree, [self._command(stage) for stage in stages])
+        outcome = _assess(stages, completed, tree, bench)
+        if base.tree != tree and _doubtful(outcome):
+            # a fair trial, in which nothing that was built before has a say, nor how little was
+            commands = [self._command(stage, seconds=self._clean_seconds(stage)) for stage in stages]
+            completed = warm_trees.run_clean(tree, commands)
+            outcome = replace(_assess(stages, completed, tree, bench), final=True)
+        elif base.tree != tree and outcome.status is Status.GREEN and not base.built:
+            # the warm tree is of a broken one: the next trees deserve a better
+            with warm_trees.exact(tree):
+                pass
         return outcome
 
-    def _run(self, warm_trees: WarmTrees, warm: Warm, tree: TreeId, suite: Suite, bench: Workbench) -> Outcome:
-        """Run the suite's stages in a throw-away overlay above ``warm``, up to the first that is not green."""
-        stages = [stage for stage in suite.stages if stage in _ALIASES]
-        completed = warm_trees.run_over(warm, tree, [self._command(stage) for stage in stages])
+    def _clean_seconds(self, stage: Stage) -> float:
+        return self._config.test_seconds if stage is Stage.TESTS else self._config.warm_seconds
 
-        def assess(stage: Stage, done: Completed) -> Outcome:
-            return _assess_tests(done, tree, bench) if stage is Stage.TESTS else _assess_build(done)
 
-        return staged(stages, completed, assess)
+def _doubtful(outcome: Outcome) -> bool:
+    """Whether what was built before may be to blame: for lacking too much, or for confusing dune.
+
+    dune 2.9 does not get over a folder that became a file, for one, and says so without a place.
+    """
+    if outcome.status is Status.RED:
+        placeless = all(d.path is None and d.category is Category.OTHER for d in outcome.diagnostics)
+        return placeless and outcome.stages[-1].stage is not Stage.TESTS
+    return outcome.status is Status.REJECTED or (
+        outcome.status is Status.TIMEOUT and outcome.stages[-1].stage is not Stage.TESTS
+    )
+
+
+def _assess(stages: Sequence[Stage], completed: Sequence[Completed], tree: TreeId, bench: Workbench) -> Outcome:
+    def assess(stage: Stage, done: Completed) -> Outcome:
+        return _assess_tests(done, tree, bench) if stage is Stage.TESTS else _assess_build(done)
+
+    return staged(stages, completed, assess)
 
 
 def _assess_build(done: Completed) -> Outcome:
