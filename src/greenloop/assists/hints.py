@@ -7,8 +7,9 @@ OCaml's hints (4.13 to 5.3) that are acted on, each at the error's span unless i
 - ``Did you forget to provide `()' as argument?``;
 - ``If this is a recursive definition, you should add the 'rec' keyword on line 3``.
 
-On 1,026 red files of novices' sessions 33 had the last hint and 14 one of the others. An unbound name without a hint
-is given the one name of its file that is close to it, signed ``closest-name``. They are judged like any other.
+An unbound name without a hint is given the one name of its file that is close to it, signed ``closest-name``. All are
+judged like any other candidate. On 1,026 red files of novices' sessions (OCaml 4.13) 49 had a candidate, and 27 of
+those were honestly fixed by one, with 1.2 judgements each.
 """
 
 import difflib
