@@ -90,10 +90,10 @@ def main() -> None:
     step("5. Real red workspaces: repaired, or honestly not")
     fix = repair(held_out_reds(dataset))
     step("6. The report")
-    greenloop(
-        "report", "--examples", str(examples), "--eval", str(run), "--fix", str(OUT / f"fix-{fix['tried']}.json"),
-        "--title", "Greenloop: the loop on examples/orderbook", "--out", str(OUT / "report.html"),
-    )  # fmt: skip
+    saved = OUT / f"fix-{fix['tried']}.json"
+    page = ["--title", "Greenloop: the loop on examples/orderbook", "--out", str(OUT / "report.html")]
+    parts = ["--examples", str(examples), "--dataset", str(dataset), "--eval", str(run), "--fix", str(saved)]
+    greenloop("report", *parts, *page)
 
     funnel = json.loads((OUT / "examples.funnel.json").read_text())
     scores = json.loads((run / "report.json").read_text())

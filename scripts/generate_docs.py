@@ -6,9 +6,10 @@ configuration reference from the typed settings.
 
 import sys
 from pathlib import Path
+from typing import Any
 
-import click
 import typer
+from typer.core import TyperArgument, TyperCommand, TyperGroup
 
 from greenloop.cli.config import sections
 from greenloop.cli.init import as_toml
@@ -54,24 +55,24 @@ def command_line() -> str:
     return "\n".join(lines) + "\n"
 
 
-def _describe(command: click.Command, path: str, lines: list[str]) -> None:
-    context = click.Context(command, info_name=path)
+def _describe(command: Any, path: str, lines: list[str]) -> None:
+    # Typer's command classes derive from a private copy of click, so only its own names are used here
+    assert isinstance(command, TyperCommand | TyperGroup)
+    context = typer.Context(command, info_name=path)
     lines += ["", f"## `{path}`", "", " ".join((command.help or "").split())]
     rows = []
     for parameter in command.get_params(context):
         shown = parameter.get_help_record(context)
-        if shown is not None and "--help" not in shown[0]:
+        if isinstance(parameter, TyperArgument):
+            rows.append(((parameter.name or "").upper(), parameter.help or ""))
+        elif shown is not None and "--help" not in shown[0]:
             rows.append(shown)
-        elif isinstance(parameter, click.Argument):
-            rows.append((parameter.make_metavar(context), getattr(parameter, "help", None) or ""))
     if rows:
         lines += ["", "| argument or option | meaning |", "|---|---|"]
         lines += [f"| `{_cell(name)}` | {_cell(meaning)} |" for name, meaning in rows]
-    if isinstance(command, click.Group):
+    if isinstance(command, TyperGroup):
         for name in command.list_commands(context):
-            child = command.get_command(context, name)
-            if child is not None and not child.hidden:
-                _describe(child, f"{path} {name}", lines)
+            _describe(command.get_command(context, name), f"{path} {name}", lines)
 
 
 def _cell(text: str) -> str:

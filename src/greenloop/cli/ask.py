@@ -7,7 +7,7 @@ import typer
 
 from greenloop.assists.ask import ask as ask_for
 from greenloop.cli.console import progress
-from greenloop.cli.fix import Apply, AsJson, Candidates, ModelName
+from greenloop.cli.fix import Apply, AsJson, Candidates, ModelName, Save
 from greenloop.cli.turns import finish, present, sources
 
 
@@ -22,6 +22,7 @@ def ask(
     candidates: Candidates = None,
     apply: Apply = False,
     as_json: AsJson = False,
+    save: Save = None,
 ) -> None:
     """Ask for a change in words. Every candidate is applied to the present tree and judged before it is shown."""
     now = present(context, folder)
@@ -35,4 +36,4 @@ def ask(
             rules=now.rules,
             focus=tuple(focus or ()),
         )
-    finish(now, turn, apply=apply, as_json=as_json)
+    finish(now, turn, apply=apply, as_json=as_json, save=save)

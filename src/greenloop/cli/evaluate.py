@@ -1,6 +1,5 @@
 """``greenloop eval``: how good a model is at held-out tasks, by verdicts."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -77,5 +76,6 @@ def run_tasks(
     if as_json:
         print(result.to_json())
     else:
-        show.table(f"{result.settings.model} on {len(tasks)} held-out tasks", ("", "value", "95 %"), table_rows(result))
+        rows = [(f"{section}: {name}", value, detail) for section, name, value, detail in table_rows(result)]
+        show.table(f"{result.settings.model} on {len(tasks)} held-out tasks", ("", "", ""), rows)
         out.print(f"Stored in {escape(str(target or dataset / 'runs'))}.")

@@ -4,10 +4,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
 from greenloop.assists.fix import fix as fix_tree
-from greenloop.cli.console import out, progress
+from greenloop.cli.console import progress
 from greenloop.cli.turns import finish, present, sources
 
 Folder = Annotated[Path, typer.Argument(help="A folder of the repository.")]
@@ -15,6 +14,8 @@ ModelName = Annotated[str | None, typer.Option("--model", "-m", help="The model 
 Candidates = Annotated[int | None, typer.Option("-n", min=1, help="Candidates to take [default: model.candidates].")]
 Apply = Annotated[bool, typer.Option("--apply", help="Write the best one, if it is verified and files are unchanged.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+
+Save = Annotated[Path | None, typer.Option(help="Also write all of the turn to this file, for `greenloop report`.")]
 
 
 def fix(
@@ -24,6 +25,7 @@ def fix(
     candidates: Candidates = None,
     apply: Apply = False,
     as_json: AsJson = False,
+    save: Save = None,
 ) -> None:
     """Repair what is red in a checkout, uncommitted changes included.
 
@@ -31,14 +33,13 @@ def fix(
     before anything is shown. Exit status 0 when the tree is green or an honest fix was found, 1 when not.
     """
     now = present(context, folder)
+    engine, tree = now.judge.engine, now.checkout.tree
     with progress("checking the present tree"):
-        before = now.judge.engine.judge(now.checkout.tree, now.judge.suite)
+        before = engine.judge(tree, now.judge.suite)
     if before.green:
-        if as_json:
-            print('{"before": "green", "fixed": false}')
-        else:
-            out.print(f"[green]Green[/]: nothing to fix in {escape(str(now.checkout.root))}.")
+        # no model is loaded for a tree that is green
+        finish(now, fix_tree(now.app.home.trees, engine, tree, sources=(), rules=now.rules), as_json=as_json, save=save)
         return
     with sources(now.settings, model, candidates) as chosen, progress("asking and judging"):
-        turn = fix_tree(now.app.home.trees, now.judge.engine, now.checkout.tree, sources=chosen, rules=now.rules)
-    finish(now, turn, apply=apply, as_json=as_json)
+        turn = fix_tree(now.app.home.trees, engine, tree, sources=chosen, rules=now.rules)
+    finish(now, turn, apply=apply, as_json=as_json, save=save)

@@ -6,12 +6,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
-import click
 import typer
 
-from greenloop.cli import ask, dataset, doctor, evaluate, fix, history, init, mine, record
+from greenloop.cli import ask, dataset, doctor, evaluate, fix, history, init, mine, record, report
 from greenloop.cli.app import App
-from greenloop.cli.console import err, tell
+from greenloop.cli.console import tell
 from greenloop.records import GreenloopError
 
 app = typer.Typer(
@@ -60,6 +59,7 @@ app.command("log", rich_help_panel="History")(history.log)
 app.command(rich_help_panel="From history to a score")(mine.mine)
 app.add_typer(dataset.app, name="dataset", rich_help_panel="From history to a score")
 app.add_typer(evaluate.app, name="eval", rich_help_panel="From history to a score")
+app.command(rich_help_panel="From history to a score")(report.report)
 app.command(rich_help_panel="Help with code")(fix.fix)
 app.command(rich_help_panel="Help with code")(ask.ask)
 
@@ -69,14 +69,7 @@ def main() -> None:
     # a closed pipe (`greenloop log | head`) ends the program quietly, as it does for other tools
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     try:
-        status = app(standalone_mode=False)
+        app()
     except GreenloopError as error:
         tell(error)
         sys.exit(error.exit_status)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except (KeyboardInterrupt, click.Abort):
-        err.print("greenloop: stopped; what was finished is kept")
-        sys.exit(130)
-    sys.exit(status if isinstance(status, int) else 0)

@@ -15,6 +15,7 @@ from greenloop.cli.console import out, progress
 from greenloop.cli.history import choose
 from greenloop.cli.show import table
 from greenloop.cli.toolchains import bench, toolchain_name
+from greenloop.mining.episodes import UNIT as EPISODES
 from greenloop.mining.mine import MiningResult, Progress
 from greenloop.mining.mine import mine as mine_histories
 from greenloop.mining.rules import Rules
@@ -97,6 +98,7 @@ def _counts(snapshots: int, results: list[tuple[str, str, MiningResult]]) -> dic
     return {
         "snapshots": snapshots,
         "trees": sum(sum(result.trees.values()) for _, _, result in results),
+        "mined": sum(result.funnel.kept(EPISODES) for _, _, result in results),
         "verified": sum(len(result.examples) for _, _, result in results),
         "groups": [
             {

@@ -25,6 +25,7 @@ from greenloop.models.registry import ModelSettings, open_model
 from greenloop.models.seam import Model
 from greenloop.records import Feedback, FeedbackKind, InputError, Suggestion
 from greenloop.snapshots.secrets import Screen
+from greenloop.storage import write_atomically
 from greenloop.workspace.edits import render_unified
 from greenloop.workspace.vcs import Checkout, detect, read_checkout
 from greenloop.workspace.writeback import write_back
@@ -99,7 +100,7 @@ def ask_model(settings: Config, model: Model, candidates: int | None) -> ModelSo
     return ModelSource(model, sampling(settings, candidates), budget=settings.context.budget_tokens)
 
 
-def finish(now: Present, turn: Turn, *, apply: bool, as_json: bool) -> None:
+def finish(now: Present, turn: Turn, *, apply: bool = False, as_json: bool = False, save: Path | None = None) -> None:
     """Show the turn's best suggestion with its badge, keep what became of it, and write it if that was asked."""
     best = turn.best
     diff = render_unified(now.app.home.trees, best.base, best.result) if best is not None else ""
@@ -110,6 +111,8 @@ def finish(now: Present, turn: Turn, *, apply: bool, as_json: bool) -> None:
         _show(turn, best, diff)
     if apply and best is not None:
         written = _apply(now, best)
+    if save is not None:
+        write_atomically(save, (json.dumps(_saved(now, turn, written), indent=1) + "\n").encode())
     if as_json:
         print(json.dumps(_as_json(turn, best, diff, written)))
     elif written:
@@ -156,6 +159,22 @@ def _remember(app: App, suggestion: Suggestion, kind: FeedbackKind) -> None:
             badge=str(suggestion.badge),
         )
     )
+
+
+def _saved(now: Present, turn: Turn, written: tuple[str, ...]) -> dict[str, object]:
+    """Return all that a report needs to show the turn again."""
+    best = turn.best
+    return {
+        "workspace": now.checkout.root.name,
+        "summary": turn.summary(),
+        "fixed": turn.fixed,
+        "badge": None if best is None else str(best.badge),
+        "model": None if best is None else best.model,
+        "written": list(written),
+        "before": json.loads(turn.before.to_json()),
+        "suggestion": None if best is None else json.loads(best.to_json()),
+        "attempts": [json.loads(attempt.to_json()) for attempt in turn.attempts],
+    }
 
 
 def _as_json(turn: Turn, best: Suggestion | None, diff: str, written: tuple[str, ...]) -> dict[str, object]:

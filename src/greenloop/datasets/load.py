@@ -88,7 +88,7 @@ def load(folder: Path) -> Dataset:
             raise InputError(f"{path}: missing from the dataset", _REBUILD)
         if _digest(path) != wanted:
             raise InputError(f"{path}: changed or cut short: its SHA-256 is not the card's", _REBUILD)
-    parts = {split: _read(folder / f"{split}.jsonl") for split in Split}
+    parts = {split: read_examples(folder / f"{split}.jsonl") for split in Split}
     counts = Counter({split.value: len(held) for split, held in parts.items()})
     if counts != Counter({name: part.examples for name, part in card.parts.items()}):
         raise InputError(f"{folder / CARD_FILE}: the counts of the parts are not those of the files", _REBUILD)
@@ -110,9 +110,19 @@ def read_card(folder: Path) -> DatasetCard:
         raise InputError(f"{path}: {error.message}", error.way_out or _REBUILD) from error
 
 
-def _read(path: Path) -> tuple[Example, ...]:
+def read_examples(path: Path) -> tuple[Example, ...]:
+    """Read examples, one JSON object a line.
+
+    Raises ``InputError`` naming file and line when one cannot be read, or the file was cut short.
+    """
     with named_io_errors(path):
-        lines = path.read_bytes().decode().split("\n")
+        content = path.read_bytes()
+    try:
+        lines = content.decode().split("\n")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not UTF-8 text (byte {error.start})", _REBUILD) from error
+    if lines[-1]:
+        raise InputError(f"{path}: cut short: the last line has no end", _REBUILD)
     examples = []
     for number, line in enumerate(lines[:-1], 1):
         try:
