@@ -33,7 +33,8 @@ def test_a_reply_and_its_tokens(smollm2: LocalModel) -> None:
     (reply,) = smollm2.complete(ask("What is the capital of France?", max_tokens=20))
     assert "Paris" in reply.text
     assert reply.finish_reason == "stop"
-    assert reply.prompt_tokens == smollm2.count_tokens(ask("What is the capital of France?").messages)
+    spelled = sum(smollm2.count_tokens(message.content) for message in ask("What is the capital of France?").messages)
+    assert spelled < reply.prompt_tokens < spelled + 20, "the chat template adds a little"
     assert 0 < reply.reply_tokens <= 20
     (cut,) = smollm2.complete(ask("Tell me a story.", max_tokens=3))
     assert (cut.finish_reason, cut.reply_tokens) == ("length", 3)

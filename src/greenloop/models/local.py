@@ -8,9 +8,12 @@ llama.cpp's default chain (top-k 40, top-p 0.95, min-p 0.05) at the temperature 
 """
 
 import importlib.util
+import json
 import shutil
+import socket
 import tempfile
 import threading
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +42,16 @@ def find_smollm2() -> Path:
     return found[0]
 
 
+class _UnixConnection(HTTPConnection):
+    def __init__(self, path: Path) -> None:
+        super().__init__("localhost", timeout=60)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.connect(str(self._path))
+
+
 class LocalModel(Model):
     """A GGUF file (SmolLM2 by default) run on ``threads`` threads with room for ``context_tokens`` tokens.
 
@@ -63,8 +76,9 @@ class LocalModel(Model):
         self._lock = threading.Lock()
         self._system: Message | None = None
         self._folder = Path(tempfile.mkdtemp(prefix="greenloop-model-"))
+        self._socket = self._folder / "model.sock"
         try:
-            self._server: Any = _start(self.path, self._folder / "model.sock", threads, context_tokens)
+            self._server: Any = _start(self.path, self._socket, threads, context_tokens)
         except BaseException:
             shutil.rmtree(self._folder, ignore_errors=True)
             raise
@@ -97,11 +111,18 @@ class LocalModel(Model):
             self._server = None
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def count_tokens(self, messages: tuple[Message, ...]) -> int:
-        """Return how many tokens the model's own tokenizer and chat template make of ``messages``."""
+    def count_tokens(self, text: str) -> int:
+        """Return how many tokens the model's own tokenizer makes of ``text``, without a chat template."""
         with self._lock:
-            self._system = None
-            return int(self._call(messages, max_tokens=1, cache_prompt=False)["usage"]["prompt_tokens"])
+            if self._server is None:
+                raise ModelError(f"{self.name}: the model is closed", "open it again")
+            # the bindings offer no tokenizer, the socket does
+            connection = _UnixConnection(self._socket)
+            try:
+                connection.request("POST", "/tokenize", json.dumps({"content": text}))
+                return len(json.loads(connection.getresponse().read())["tokens"])
+            finally:
+                connection.close()
 
     def _prepare(self, messages: tuple[Message, ...]) -> None:
         system = messages[0] if messages[0].role == "system" else None
@@ -146,20 +167,21 @@ class LocalModel(Model):
         raise ModelError(f"{self.name}: llama.cpp refused the request: {fault.get('message')}")
 
 
-def _start(path: Path, socket: Path, threads: int, context_tokens: int) -> Any:
+def _start(path: Path, address: Path, threads: int, context_tokens: int) -> Any:
     # a heavy optional dependency (100 MB of native code): only whoever runs a local model needs it
     try:
         import xllamacpp
     except ImportError as error:
         raise ModelError(f"the local model's runtime cannot be loaded: {error}", INSTALL) from error
-    if len(bytes(socket)) > _MAX_SOCKET_PATH:
+    if len(bytes(address)) > _MAX_SOCKET_PATH:
         raise ModelError(
-            f"{socket.parent}: the path of the temporary folder is too long for a socket", "set TMPDIR to a shorter one"
+            f"{address.parent}: the path of the temporary folder is too long for a socket",
+            "set TMPDIR to a shorter one",
         )
     settings = xllamacpp.CommonParams()
     settings.model.path = str(path)
     # llama.cpp takes a host that ends in .sock for the path of a Unix socket
-    settings.hostnames = [str(socket)]
+    settings.hostnames = [str(address)]
     settings.n_ctx = context_tokens
     settings.n_parallel = 1
     settings.cpuparams.n_threads = threads

@@ -7,13 +7,14 @@ from itertools import pairwise
 
 from greenloop.prompts.question import Context, Piece, ShownError
 from greenloop.prompts.render import body
-from greenloop.prompts.tokens import BYTES_PER_TOKEN, estimate_tokens
+from greenloop.prompts.tokens import estimate_tokens
 from greenloop.records import TreeId
 from greenloop.workspace.store import Entry, Mode, TreeStore
 from greenloop.workspace.syntax import Item, Language, items, language_of
 
 MAX_FILE_BYTES = 1_000_000
 """Larger files are generated or data; no line of them is shown."""
+_MAX_CHARACTERS_PER_TOKEN = 8
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,8 @@ class Draft:
         chosen = self._rows.get(file.path, frozenset())
         if not added or chosen.issuperset(added):
             return bool(added)
-        if sum(len(file.lines[row]) for row in added if row not in chosen) > limit * BYTES_PER_TOKEN:
+        # lines so much longer are not worth an exact look, which costs time by their length
+        if sum(len(file.lines[row]) for row in added if row not in chosen) > limit * _MAX_CHARACTERS_PER_TOKEN:
             return False
         rows = {**self._rows, file.path: _bridged(file, chosen.union(added))}
         if estimate_tokens(body(self._pieces(rows), self._errors)) > limit:

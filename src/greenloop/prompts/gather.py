@@ -84,10 +84,11 @@ def _shown(draft: Draft, error: Diagnostic, message_bytes: int, *, with_code: bo
 
 
 def _add_first_error(draft: Draft, error: Diagnostic) -> None:
-    # a third of the budget in bytes is as many bytes as the budget has tokens
-    for with_code in (True, False):
-        if draft.add_error(_shown(draft, error, max(1, draft.budget), with_code=with_code)):
-            return
+    # a token is about three bytes of a message, so the first try gives it half of the budget
+    for share in (1.5, 0.75, 0.25):
+        for with_code in (True, False):
+            if draft.add_error(_shown(draft, error, int(draft.budget * share), with_code=with_code)):
+                return
     raise InputError(
         f"a budget of {draft.budget} tokens does not hold the error in {error.path or 'the build'}",
         "give a larger token budget",

@@ -25,6 +25,8 @@ two plums
 A new file is its path, then its whole text between two lines of ```."""
 """The system message. Its example is no code and its path is in no tree, so that a copy of it changes nothing."""
 
+_TEMPLATE_TOKENS = 16
+"""What chat templates put around two messages."""
 _FENCE_RUN = re.compile(r"^[ \t]*(`{3,})", re.MULTILINE)
 _TAGS = {".ml": "ocaml", ".mli": "ocaml"}
 
@@ -41,11 +43,11 @@ def render_training(question: Question, context: Context, edit: Edit) -> tuple[M
 
 
 def overhead(question: Question) -> int:
-    """Return the estimated tokens of a prompt whose context is empty, separators included.
+    """Return the estimated tokens of a prompt whose context is empty, with room for a chat template.
 
     What ``render`` gives is estimated at no more than ``overhead(question)`` plus the budget of ``gather``.
     """
-    return estimate_tokens(SYSTEM) + estimate_tokens(question.prompt.strip()) + 1
+    return estimate_tokens(SYSTEM) + estimate_tokens(f"\n\n{question.prompt.strip()}") + _TEMPLATE_TOKENS
 
 
 def body(pieces: Sequence[Piece], errors: Sequence[ShownError]) -> str:
