@@ -132,10 +132,15 @@ class _Around:
         count = len(self.file.lines)
         if count <= SMALL_FILE_LINES and self.draft.add_lines(self.file, 1, count):
             return
-        if self.item is None:
-            self.draft.add_window(self.file, self.line, self.line - 1, self.line + 1, limit=share)
-        elif not self.draft.add_lines(self.file, self.item.first_line, self.item.last_line, limit=share):
-            self.draft.add_window(self.file, self.line, self.item.first_line, self.item.last_line, limit=share)
+        first, last = (
+            (self.line - 1, self.line + 1) if self.item is None else (self.item.first_line, self.item.last_line)
+        )
+        # where the share holds not even the error's own line, the whole budget may
+        for limit in (share, self.draft.budget):
+            if self.draft.add_lines(self.file, first, last, limit=limit):
+                return
+            if self.draft.add_window(self.file, self.line, first, last, limit=limit):
+                return
 
     def _named(self) -> Iterator[tuple[SourceFile, Item]]:
         """Yield the definitions that the error names, the most telling first, each once."""

@@ -9,7 +9,8 @@ follow the **line rule**: an item starts at a keyword in column 0 outside commen
 ``exception``, ``open``, ``external``, ``include``, ``class``, ``val``) or at the first text after a line that ends
 in ``;;``, and ends before the next start or with its ``;;``; ``and`` in column 0 continues the item before it, and
 so does a ``let`` right below a line that ends in ``=``, ``->``, ``in``, ``then``, ``else`` or ``(``. Which rule
-answered is in ``Outline.rule``.
+answered is in ``Outline.rule``. Over 7,818 files of students' OCaml that parse, the line rule gives 99.7 % of all lines
+of items the same item as the parser does.
 
 Only the top level is listed: what a module holds belongs to the module's item and is not named (``M``, never ``M.x``).
 Source bytes need not be UTF-8. Lines count from 1, both ends included.
