@@ -4,14 +4,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from greenloop.builds.lint import flags
 from greenloop.records import TreeId
 from greenloop.workspace.store import Entry, Mode, TreeStore
-from greenloop.workspace.syntax import Language
-from greenloop.workspace.tokens import same_code, token_lines, tokens
 
 Check = Callable[[Mapping[str, str], Mapping[str, str]], tuple[str, ...]]
 
@@ -86,45 +82,3 @@ def test_other_languages_get_the_generic_rules(check: Check) -> None:
     assert check({"a.py": old}, {"a.py": old.replace("'a'", "'a'  # type: ignore")}) == ("silenced-warning",)
     assert check({"a.py": old}, {"a.py": ""}) == ("deletion",)
     assert check({"a.py": old}, {"a.py": old + "\n\n"}) == ("unchanged",)
-
-
-def test_tokens_know_ocaml() -> None:
-    source = b"""let f' = '"' (* "*)" (* nested *) 'x' *) ;; [@@x] {q|(* no *)|q} 1.5e-3 "a\\"b" |> (*"""
-    expected = (
-        b"let",
-        b"f'",
-        b"=",
-        b"'\"'",
-        b";;",
-        b"[@@",
-        b"x",
-        b"]",
-        b"{q|(* no *)|q}",
-        b"1.5e-3",
-        b'"a\\"b"',
-        b"|>",
-    )
-    assert tokens(source, Language.OCAML) == expected
-
-
-def test_lines_of_tokens_survive_comments() -> None:
-    assert token_lines(b"let\n(* a\nb *) x\n\n= 1", Language.OCAML) == {1: (b"let",), 3: (b"x",), 5: (b"=", b"1")}
-
-
-WORDS = st.lists(st.sampled_from(["let", "x", "=", "(", ")", '"s"', "'c'", "1", "+", ";;"]), max_size=20)
-LAYOUT = st.lists(st.sampled_from([" ", "\n", "\t", " (* c *) ", '\n(* "(*" *)\n']), min_size=20, max_size=20)
-
-
-@given(WORDS, LAYOUT)
-def test_layout_and_comments_are_never_code(words: list[str], layout: list[str]) -> None:
-    plain = " ".join(words)
-    decorated = "".join(word + blank for word, blank in zip(words, layout, strict=False))
-    assert same_code(plain.encode(), decorated.encode(), Language.OCAML)
-    assert not same_code(plain.encode(), (plain + " y").encode(), Language.OCAML)
-
-
-@given(st.binary(max_size=200))
-def test_any_bytes_have_tokens(source: bytes) -> None:
-    for language in (Language.OCAML, None):
-        lines = token_lines(source, language)
-        assert [token for line in lines.values() for token in line] == list(tokens(source, language))

@@ -7,7 +7,7 @@ from functools import cached_property
 from greenloop.builds.protect import matches
 from greenloop.records import BlobId, EditError
 from greenloop.workspace.edits.text import decode_text
-from greenloop.workspace.store import Change
+from greenloop.workspace.store import Change, Mode
 from greenloop.workspace.syntax import Item, Language, items, language_of
 from greenloop.workspace.tokens import same_code
 
@@ -27,10 +27,11 @@ class ChangedFile:
     What rules ask of it is found once: parsing a file costs more than all of them together.
     """
 
-    def __init__(self, path: str, old: bytes | None, new: bytes | None) -> None:
+    def __init__(self, path: str, old: bytes | None, new: bytes | None, *, link: bool = False) -> None:
         self.path = path
         self.old = old
         self.new = new
+        self.link = link
 
     @property
     def language(self) -> Language | None:
@@ -51,7 +52,9 @@ class ChangedFile:
 
     @property
     def text(self) -> bool:
-        """Whether every side is UTF-8 text."""
+        """Whether every side is a file of UTF-8 text, and no link."""
+        if self.link:
+            return False
         try:
             for side in (self.old, self.new):
                 decode_text(side or b"", self.path)
@@ -87,6 +90,7 @@ def changed_files(changes: Iterable[Change], read: Callable[[BlobId], bytes]) ->
             change.path,
             None if change.old is None else read(change.old.blob),
             None if change.new is None else read(change.new.blob),
+            link=any(side is not None and side.mode is Mode.LINK for side in (change.old, change.new)),
         )
         for change in changes
     )

@@ -37,7 +37,7 @@ class Candidate:
             edit = edit_between(self.store, self.base.tree, self.target.tree)
             applied = apply(self.store, self.base.tree, edit)
         except EditError:
-            # a link or a mode changed, or a path that no edit may name: such a change cannot be taught
+            # a mode changed, or a path that no edit may name: such a change cannot be taught
             return None
         exact = applied.rung is Rung.EXACT and applied.tree == self.target.tree
         return edit if exact else None
@@ -62,7 +62,7 @@ def filters(rules: Rules, accepted: frozenset[TreeId]) -> tuple[Filter, ...]:
         Filter("not proven by verdicts", _unproven),
         Filter("written by Greenloop", lambda pair: pair.target.tree in accepted),
         Filter("layout or comments only", lambda pair: all(file.format_only for file in pair.files)),
-        Filter("not UTF-8 text", lambda pair: not all(file.text for file in pair.files)),
+        Filter("not UTF-8 text, or a link", lambda pair: not all(file.text for file in pair.files)),
         Filter("a generated file", lambda pair: any(file.generated for file in pair.files)),
         Filter(
             f"over {rules.max_changed_lines} changed lines", lambda pair: pair.changed_lines > rules.max_changed_lines
