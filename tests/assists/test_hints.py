@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from greenloop.assists.hints import HintSource, replacements
@@ -129,6 +129,7 @@ def test_hints_of_several_files_are_followed_together(store: TreeStore, write: W
     assert len(others) == 2
 
 
+@settings(deadline=None)
 @given(
     source=st.binary(max_size=60),
     line=st.integers(1, 5),

@@ -17,6 +17,7 @@ def counts(draw: st.DrawFn) -> tuple[int, int, int]:
     return n, draw(st.integers(0, n)), draw(st.integers(1, n))
 
 
+@settings(deadline=None)
 @given(counts())
 def test_pass_at_k_is_the_share_of_draws_with_a_right_one(drawn: tuple[int, int, int]) -> None:
     n, c, k = drawn
@@ -25,6 +26,7 @@ def test_pass_at_k_is_the_share_of_draws_with_a_right_one(drawn: tuple[int, int,
     assert pass_at_k(n, c, k) == pytest.approx(sum(any(draw) for draw in draws) / len(draws), abs=1e-15)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 3000), st.data())
 def test_pass_at_k_stays_exact_for_many_samples(n: int, data: st.DataObject) -> None:
     c = data.draw(st.integers(0, n))

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from greenloop.feedback.log import FeedbackLog
@@ -47,6 +47,7 @@ def test_only_accepted_trees_are_named(tmp_path: Path) -> None:
     assert log.accepted_trees() == {f"{accepted:040x}"}
 
 
+@settings(deadline=None)
 @given(kept=st.integers(min_value=1, max_value=450))
 def test_a_torn_last_line_is_told_and_costs_nothing_else(tmp_path_factory: pytest.TempPathFactory, kept: int) -> None:
     log = FeedbackLog(tmp_path_factory.mktemp("torn") / "log.jsonl")
