@@ -128,7 +128,9 @@ class WarmTrees:
 
     @contextmanager
     def _materialised(self, tree: TreeId, paths: Sequence[str] | None) -> Iterator[Path]:
-        with tempfile.TemporaryDirectory(prefix=".delta-", dir=self._root) as folder:
+        with named_io_errors(self._root):
+            holder = tempfile.TemporaryDirectory(prefix=".delta-", dir=self._root)
+        with holder as folder:
             self._store.materialise(tree, Path(folder, "w"), paths)
             Path(folder, "w").mkdir(exist_ok=True)
             yield Path(folder, "w")

@@ -120,8 +120,10 @@ class OcamlFile:
                 f"single OCaml files can only be checked, not judged by the suite {suite.value!r}",
                 "ask for the suite 'check', or add a dune-project",
             )
-        bench.scratch.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix="files-", dir=bench.scratch) as folder:
+        with named_io_errors(bench.scratch):
+            bench.scratch.mkdir(parents=True, exist_ok=True)
+            holder = tempfile.TemporaryDirectory(prefix="files-", dir=bench.scratch)
+        with holder as folder:
             with named_io_errors(Path(folder)):
                 units = tuple(_lay_out(trees, bench.store, Path(folder)))
                 Path(folder, "units").write_text("".join(f"{unit.unit}\n" for unit in units), "utf-8")
