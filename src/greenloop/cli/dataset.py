@@ -5,14 +5,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.markdown import Markdown
 from rich.markup import escape
 
 from greenloop.cli.app import App
 from greenloop.cli.console import out, progress
 from greenloop.cli.mine import funnel_file
 from greenloop.cli.show import table
-from greenloop.datasets.build import build as build_dataset
 from greenloop.datasets.card import readme
 from greenloop.datasets.load import load, read_examples
 from greenloop.datasets.split import SplitBy, SplitRule
@@ -36,6 +34,9 @@ def build(
     name: Annotated[str, typer.Option(help="The dataset's name, for its card.")] = "Greenloop dataset",
 ) -> None:
     """Write a dataset: JSONL, Parquet, trees, and a card with every count. Equal examples give equal bytes."""
+    # pyarrow takes half a second to import, which no other command should wait for
+    from greenloop.datasets.build import build as build_dataset
+
     here = App.of(context)
     settings = here.settings(Path())
     found = read_examples(examples)
@@ -61,6 +62,9 @@ def card(
     as_json: Annotated[bool, typer.Option("--json", help="Print the card as JSON.")] = False,
 ) -> None:
     """Show a dataset's card, after checking every file against it."""
+    # rich's Markdown brings a parser and a highlighter that no other command needs
+    from rich.markdown import Markdown
+
     found = load(dataset).card
     if as_json:
         print(found.to_json())

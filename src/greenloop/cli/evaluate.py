@@ -12,8 +12,6 @@ from greenloop.cli.console import out, progress
 from greenloop.cli.toolchains import bench, toolchain_name
 from greenloop.cli.turns import model_settings
 from greenloop.datasets.load import load
-from greenloop.evals.run import run, sampling_for
-from greenloop.evals.tables import table_rows
 from greenloop.models.registry import open_model
 from greenloop.records import InputError
 
@@ -45,6 +43,10 @@ def run_tasks(
     "Fixed" needs the error gone, no new one before it, no top-level name removed, few changed lines, and neither a
     stub nor a mere deletion in its place. A run that was stopped goes on where it was.
     """
+    # scipy takes seconds to import, which no other command should wait for
+    from greenloop.evals.run import run, sampling_for
+    from greenloop.evals.tables import table_rows
+
     here = App.of(context)
     settings = here.settings(Path())
     found = load(dataset)
