@@ -99,7 +99,7 @@ def test_one_tree_cannot_spoil_its_neighbours(bench: "Bench") -> None:
     chatty = "let x = " + "!" * 5_000_000 + "y\n"
     trees = [bench.tree({"a.ml": body}) for body in (GREEN, crash, explode, chatty, "let x = 1 + true\n")]
     sandbox = Bubblewrap(limits=Limits(wall_seconds=120))
-    verdicts = bench.engine(OcamlFile(OcamlFileConfig(seconds=4)), workers=1, sandbox=sandbox).judge_many(
+    verdicts = bench.engine(OcamlFile(OcamlFileConfig(seconds=2)), workers=1, sandbox=sandbox).judge_many(
         trees, Suite.CHECK
     )
     green, crashed, exploded, chattered, red = verdicts.values()
