@@ -50,6 +50,9 @@ def test_replies_depend_on_the_request_alone(smollm2: LocalModel) -> None:
         smollm2.complete(ask("word " * 2_000))
     again = (smollm2.complete(greedy), smollm2.complete(sampled))
     assert again == first
+    smollm2.complete(ask("Name a number.", max_tokens=1))
+    assert smollm2.complete(sampled) == first[1]
+    assert smollm2.complete(greedy) == first[0]
 
 
 def test_seeds_are_respected(smollm2: LocalModel) -> None:

@@ -66,6 +66,11 @@ Fix that error.""",
     )
 
 
+def test_what_is_no_unicode_is_not_sent(store: TreeStore) -> None:
+    context = Context((), (), 0, frozenset())
+    assert render(Question(store.empty, "caf\udce9"), context)[1].content == "caf?"
+
+
 def test_the_example_of_the_system_message_is_an_edit_of_a_file_that_is_in_no_tree() -> None:
     example = SYSTEM[SYSTEM.index("shopping/list.txt") : SYSTEM.index("A new file")]
     (file,) = parse_reply(example).files

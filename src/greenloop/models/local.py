@@ -74,7 +74,8 @@ class LocalModel(Model):
             )
         self.context_tokens = context_tokens
         self._lock = threading.Lock()
-        self._system: Message | None = None
+        # what the cache holds, for certain
+        self._prepared: tuple[Message, ...] | None = None
         self._folder = Path(tempfile.mkdtemp(prefix="greenloop-model-"))
         self._socket = self._folder / "model.sock"
         try:
@@ -93,8 +94,8 @@ class LocalModel(Model):
         Floating-point sums depend on how many tokens are evaluated at once, so what is still in llama.cpp's cache from
         earlier requests could change a reply. Hence each request goes the same way: the system message alone (kept
         from the request before when that had the same one, else evaluated afresh), then the whole prompt on top of
-        it, and only then the replies, each of which evaluates nothing but the prompt's last token again. With one
-        system message for all requests, which costs most of a short prompt, this is also the fastest way.
+        it, and only then the replies, each of which evaluates nothing but the prompt's last token again. It is also the
+        fast way: a prompt's tokens cost as much time as a reply's, and the system message is the same for all.
 
         Raises ``ModelError`` when the prompt is longer than the context.
         """
@@ -125,12 +126,15 @@ class LocalModel(Model):
                 connection.close()
 
     def _prepare(self, messages: tuple[Message, ...]) -> None:
-        system = messages[0] if messages[0].role == "system" else None
-        if system is not None:
-            alone = (system, Message("user", ""))
-            self._call(alone, max_tokens=1, cache_prompt=system == self._system)
-        self._system = system
-        self._call(messages, max_tokens=1, cache_prompt=system is not None)
+        """Bring the cache into the one state that these messages always lead to."""
+        before, self._prepared = self._prepared, None
+        if messages != before:
+            has_system = messages[0].role == "system"
+            if has_system:
+                alone = (messages[0], Message("user", ""))
+                self._call(alone, max_tokens=1, cache_prompt=before is not None and before[0] == messages[0])
+            self._call(messages, max_tokens=1, cache_prompt=has_system)
+        self._prepared = messages
 
     def _reply(self, request: Request, seed: int) -> Reply:
         answer = self._call(
@@ -157,8 +161,7 @@ class LocalModel(Model):
         fault = answer.get("error")
         if fault is None:
             return answer
-        # what is in the cache after a refusal is not known
-        self._system = None
+        self._prepared = None
         if fault.get("type") == "exceed_context_size_error":
             raise ModelError(
                 f"{self.name}: the prompt has {fault['n_prompt_tokens']} tokens, the context holds {fault['n_ctx']}",

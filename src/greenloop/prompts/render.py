@@ -34,7 +34,9 @@ _TAGS = {".ml": "ocaml", ".mli": "ocaml"}
 def render(question: Question, context: Context) -> tuple[Message, ...]:
     """Return the system message and the user's: the code by file, the errors, then the person's words."""
     parts = [part for part in (body(context.pieces, context.errors), question.prompt.strip()) if part]
-    return (Message("system", SYSTEM), Message("user", "\n\n".join(parts)))
+    # what is no Unicode (half of a surrogate pair, from a command line or a file name) no model can be sent
+    text = "\n\n".join(parts).encode("utf-8", "replace").decode("utf-8")
+    return (Message("system", SYSTEM), Message("user", text))
 
 
 def render_training(question: Question, context: Context, edit: Edit) -> tuple[Message, ...]:
