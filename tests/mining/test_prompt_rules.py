@@ -2,7 +2,7 @@
 
 import re
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from greenloop.mining.changed import ChangedFile
@@ -67,6 +67,7 @@ def test_a_word_that_only_the_new_code_has_is_never_used() -> None:
 NAMES = st.lists(st.sampled_from(["pi", "tau", "area", "fix", "error", "this", "compile", "x"]), max_size=8)
 
 
+@settings(deadline=None)
 @given(NAMES, NAMES, st.integers(0, 500), st.sampled_from(list(Category)))
 def test_no_hindsight_and_no_line_numbers(old: list[str], new: list[str], number: int, category: Category) -> None:
     files = [ChangedFile("lib/shapes.ml", " ".join(old).encode(), " ".join(new).encode())]

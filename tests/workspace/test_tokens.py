@@ -1,6 +1,6 @@
 """Layout and comments are no code; everything else is, in broken text as well."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from greenloop.workspace.syntax import Language
@@ -34,6 +34,7 @@ WORDS = st.lists(st.sampled_from(["let", "x", "=", "(", ")", '"s"', "'c'", "1", 
 LAYOUT = st.lists(st.sampled_from([" ", "\n", "\t", " (* c *) ", '\n(* "(*" *)\n']), min_size=20, max_size=20)
 
 
+@settings(deadline=None)
 @given(WORDS, LAYOUT)
 def test_layout_and_comments_are_never_code(words: list[str], layout: list[str]) -> None:
     plain = " ".join(words)
@@ -42,6 +43,7 @@ def test_layout_and_comments_are_never_code(words: list[str], layout: list[str])
     assert not same_code(plain.encode(), (plain + " y").encode(), Language.OCAML)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_any_bytes_have_tokens(source: bytes) -> None:
     for language in (Language.OCAML, None):

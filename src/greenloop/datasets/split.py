@@ -157,7 +157,7 @@ def _by_time(examples: Sequence[Example], rule: SplitRule) -> Parts:
         end = max([end, *(group.end for group in held)])
     if not kept[Split.TEST]:
         raise InputError(
-            f"with a gap of {rule.gap_seconds:g} s between the parts nothing is left to test on",
+            f"with whole episodes and {rule.gap_seconds:g} s between the parts nothing is left to test on",
             "choose a smaller gap, or record a longer history",
         )
     side = {one.id: part for part, held in kept.items() for group in held for one in group.examples}
