@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
@@ -45,6 +46,11 @@ class Change:
     new: Entry | None
 
 
+_CACHED_TREES = 4096
+_CACHED_BLOBS = 64
+"""How many objects are kept in memory once read: trees are small, files of up to a megabyte are not."""
+
+
 class TreeStore:
     """Trees and blobs by their ids, in a bare git object database at ``path`` (created when missing).
 
@@ -53,6 +59,9 @@ class TreeStore:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        # objects never change, and a history asks for each tree and file as the new one, then as the old one
+        self._tree = lru_cache(_CACHED_TREES)(self._read_tree)
+        self._blob = lru_cache(_CACHED_BLOBS)(self._read_blob)
         with named_io_errors(path):
             if not (path / "HEAD").exists():
                 path.mkdir(parents=True, exist_ok=True)
@@ -76,6 +85,9 @@ class TreeStore:
 
     def read_blob(self, blob: BlobId) -> bytes:
         """Return the bytes of a blob."""
+        return self._blob(blob)
+
+    def _read_blob(self, blob: BlobId) -> bytes:
         found = self._object(blob)
         if not isinstance(found, pygit2.Blob):
             raise InputError(f"{blob} is no blob in {self.path}")
@@ -257,7 +269,7 @@ class TreeStore:
     def __contains__(self, oid: str) -> bool:
         return oid in self._repo
 
-    def _tree(self, tree: TreeId) -> pygit2.Tree:
+    def _read_tree(self, tree: TreeId) -> pygit2.Tree:
         found = self._object(tree)
         if not isinstance(found, pygit2.Tree):
             raise InputError(f"{tree} is no tree in {self.path}")

@@ -20,7 +20,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache
+from functools import cache, lru_cache
 
 import tree_sitter
 import tree_sitter_ocaml
@@ -181,6 +181,7 @@ def _query(language: Language, pattern: str) -> tree_sitter.Query:
     return tree_sitter.Query(_grammar(language), pattern)
 
 
+@lru_cache(maxsize=8)
 def _parse(source: bytes, language: Language) -> tree_sitter.Node:
     return tree_sitter.Parser(_grammar(language)).parse(source).root_node
 
