@@ -55,7 +55,7 @@ def export_history(store: SnapshotStore, path: Path, workspaces: Sequence[str] =
     writer = _Writer(store)
     lines = writer.lines([known[id_] for id_ in sorted(set(workspaces) or known)])
     if path.name.endswith(".xz"):
-        compressor = lzma.LZMACompressor(preset=9)
+        compressor = lzma.LZMACompressor(preset=6)
         content = b"".join([*(compressor.compress(line) for line in lines), compressor.flush()])
     else:
         content = b"".join(lines)
