@@ -43,6 +43,21 @@ def test_layout_and_comments_are_never_code(words: list[str], layout: list[str])
     assert not same_code(plain.encode(), (plain + " y").encode(), Language.OCAML)
 
 
+TEXTS = st.lists(
+    st.sampled_from([" ", "\n", "let", "x", "1", "(*", "*)", "(", ")", "*", '"', "'", "{|", "|}", "a b", ";;"]),
+    max_size=12,
+).map("".join)
+
+
+@settings(deadline=None, max_examples=400)
+@given(TEXTS, TEXTS, TEXTS, TEXTS)
+def test_cheap_answers_agree_with_the_lexer(before: str, old: str, new: str, after: str) -> None:
+    sides = [f"{before}{middle}{after}".encode() for middle in (old, new)]
+    if before.count("(*") == before.count("*)") == 0:
+        expected = tokens(sides[0], Language.OCAML) == tokens(sides[1], Language.OCAML)
+        assert same_code(sides[0], sides[1], Language.OCAML) == expected
+
+
 @settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_any_bytes_have_tokens(source: bytes) -> None:

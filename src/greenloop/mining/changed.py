@@ -73,12 +73,12 @@ class ChangedFile:
         return items(self.new or b"", self.language)
 
     @cached_property
-    def old_words(self) -> frozenset[str]:
+    def old_words(self) -> frozenset[bytes]:
         """Every word of the old side, comments and strings included."""
         return words(self.old or b"")
 
     @cached_property
-    def new_words(self) -> frozenset[str]:
+    def new_words(self) -> frozenset[bytes]:
         """Every word of the new side, comments and strings included."""
         return words(self.new or b"")
 
@@ -96,9 +96,9 @@ def changed_files(changes: Iterable[Change], read: Callable[[BlobId], bytes]) ->
     )
 
 
-def words(text: bytes) -> frozenset[str]:
-    """Return the words of ``text``: letters, digits, ``_`` and ``'``, beginning with no digit."""
-    return frozenset(word.decode("utf-8", "replace") for word in _WORD.findall(text))
+def words(text: bytes) -> frozenset[bytes]:
+    """Return the words of ``text``: letters, digits, ``_`` and ``'``, beginning with no digit. They stay bytes."""
+    return frozenset(_WORD.findall(text))
 
 
 def _says_generated(content: bytes) -> bool:

@@ -44,8 +44,8 @@ def _of_file(file: ChangedFile) -> str:
     touched = _touched(found, file.old_items)
     # a broken text's top level is a guess: what the other side still spells was neither added nor removed. Without a
     # new word there is no new name, and parsing the new side is what costs most here
-    gained = _names(file.new_items) - file.old_words if file.new_words - file.old_words else frozenset()
-    lost = _names(file.old_items) - file.new_words
+    gained = _unspelled(_names(file.new_items), file.old_words) if file.new_words - file.old_words else ()
+    lost = _unspelled(_names(file.old_items), file.new_words)
     place = f"{_listed('', touched)} in {file.path}" if touched else f" {file.path}"
     text = f"Change{place} ({_count(removed)} replaced by {_count(added)})"
     return text + _listed(", adding", gained) + _listed(", removing", lost) + "."
@@ -62,6 +62,10 @@ def _touched(found: Iterable[Hunk], held: Sequence[Item]) -> frozenset[str]:
 
 def _names(items: Iterable[Item]) -> frozenset[str]:
     return frozenset(name for item in items for name in item.names)
+
+
+def _unspelled(names: Iterable[str], words: frozenset[bytes]) -> tuple[str, ...]:
+    return tuple(name for name in names if name.encode("utf-8", "replace") not in words)
 
 
 def _listed(lead: str, names: Iterable[str]) -> str:

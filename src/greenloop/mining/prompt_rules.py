@@ -73,29 +73,32 @@ def prompt_for(
     """
     names = _names(category, diagnostics, files)
     hidden = hindsight(diagnostics, files)
-    usable: list[tuple[int, str]] = []
-    for style in _styles(category):
-        prompt = _filled(style.wording, names)
-        if prompt is not None and not leaks(prompt, hidden):
-            usable.append((style.weight, prompt))
-    return _drawn(example_id, usable) if usable else None
+    filled = ((style.weight, _filled(style.wording, names)) for style in _styles(category))
+    usable = [(weight, prompt) for weight, prompt in filled if prompt is not None]
+    while usable:
+        drawn = _drawn(example_id, usable)
+        if not leaks(drawn[1], hidden):
+            return drawn[1]
+        usable.remove(drawn)
+    return None
 
 
 def hindsight(diagnostics: Iterable[Diagnostic], files: Iterable[ChangedFile]) -> frozenset[str]:
     """Return the words that the new code holds and neither the old code nor the diagnostics do."""
-    known: set[str] = set()
-    fresh: set[str] = set()
+    known: set[bytes] = set()
+    fresh: set[bytes] = set()
     for file in files:
         known |= file.old_words | words(file.path.encode("utf-8", "replace"))
         fresh |= file.new_words
     for diagnostic in diagnostics:
         known |= words(diagnostic.message.encode("utf-8", "replace"))
-    return frozenset(fresh - known)
+    return frozenset(word.decode("utf-8", "replace") for word in fresh - known)
 
 
 def leaks(prompt: str, hidden: frozenset[str]) -> bool:
     """Whether ``prompt`` has one of the ``hidden`` words."""
-    return not hidden.isdisjoint(words(prompt.encode("utf-8", "replace")))
+    spoken = words(prompt.encode("utf-8", "replace"))
+    return any(word.encode("utf-8", "replace") in spoken for word in hidden)
 
 
 def _styles(category: Category) -> tuple[Style, ...]:
@@ -132,11 +135,11 @@ def _filled(wording: str, names: dict[str, str]) -> str | None:
         return None
 
 
-def _drawn(example_id: str, usable: Sequence[tuple[int, str]]) -> str:
+def _drawn(example_id: str, usable: Sequence[tuple[int, str]]) -> tuple[int, str]:
     total = sum(weight for weight, _ in usable)
     left = int.from_bytes(hashlib.sha256(f"prompt {example_id}".encode()).digest()[:8], "big") % total
-    for weight, prompt in usable:
-        left -= weight
+    for entry in usable:
+        left -= entry[0]
         if left < 0:
-            return prompt
+            return entry
     raise AssertionError("the weights add up to the total")

@@ -7,7 +7,6 @@ for whether a build was asked for. Where only layout or generated files changed,
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import lru_cache
 
 from greenloop.mining.changed import ChangedFile, changed_files
 from greenloop.mining.funnel import Tally
@@ -68,8 +67,6 @@ def stretches(
     workspace: Workspace, snapshots: Iterable[Snapshot], store: TreeStore, rules: Rules, tally: Tally
 ) -> Iterator[Stretch]:
     """Yield the stretches of one workspace in order; ``tally`` counts every snapshot, and what each rule drops."""
-    # the new side of one change is the old side of the next
-    read = lru_cache(maxsize=64)(store.read_blob)
     states: list[State] = []
     began = "start"
     for snapshot in snapshots:
@@ -84,7 +81,7 @@ def stretches(
             began = cut or began
             states = [_state(snapshot)]
             continue
-        same = _sameness(changed_files(changes, read)) if changes else EQUAL
+        same = _sameness(changed_files(changes, store.read_blob)) if changes else EQUAL
         if same:
             tally.drop(UNIT, same)
             states[-1] = _extended(current, snapshot)

@@ -17,6 +17,7 @@ _LITERAL = (
     rb"|'(?:[^'\\\n\r]|\\(?:[\\'\"ntbr ]|[0-9]{3}|x[0-9A-Fa-f]{2}|o[0-3][0-7]{2}|u\{[0-9A-Fa-f]+\}))'"
 )
 # what opens or closes a comment, or may hide such a mark
+_MARKS = (b"(*", b"*)", b'"', b"'", b"{", b"|}")
 _MARK = re.compile(rb"\(\*|\*\)|" + _LITERAL, re.DOTALL)
 _OCAML = re.compile(
     _LITERAL + rb"|[A-Za-z_\x80-\xff][\w'\x80-\xff]*"
@@ -56,8 +57,41 @@ def same_code(old: bytes, new: bytes, language: Language | None) -> bool:
         return True
     if language is None:
         return _bare_lines(old) == _bare_lines(new)
-    # cheap and nearly always enough: a text with other letters in its code is other code
+    # cheap answers that are nearly always enough come first
+    if _other_code(old, new):
+        return False
     return _squeezed(old) == _squeezed(new) and tokens(old, language) == tokens(new, language)
+
+
+def _other_code(old: bytes, new: bytes) -> bool:
+    """Whether what changed is code, seen without a lexer; ``False`` when only a lexer can tell.
+
+    It is when the text between the first and the last changed byte differs in more than white space, opens and closes
+    nothing, and stands where no comment is open. (A stray comment mark in a string before it may hide a comment: then
+    a change of that comment passes for code.)
+    """
+    first = _common_prefix(old, new)
+    shortest = min(len(old), len(new)) - first
+    last = min(shortest, _common_prefix(old[first:][::-1], new[first:][::-1]))
+    changed = [text[first : len(text) - last] for text in (old, new)]
+    # a mark of two bytes may stand half outside
+    around = [text[max(0, first - 1) : len(text) - last + 1] for text in (old, new)]
+    if any(mark in text for text in around for mark in _MARKS):
+        return False
+    before = old[:first]
+    return before.count(b"(*") <= before.count(b"*)") and b"".join(changed[0].split()) != b"".join(changed[1].split())
+
+
+def _common_prefix(left: bytes, right: bytes) -> int:
+    """Return how many bytes both begin with, by bisection: slices are compared at the speed of memory."""
+    low, high = 0, min(len(left), len(right))
+    while low < high:
+        middle = (low + high + 1) // 2
+        if left[low:middle] == right[low:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low
 
 
 def _squeezed(source: bytes) -> bytes:
