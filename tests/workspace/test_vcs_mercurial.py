@@ -11,6 +11,7 @@ import pytest
 from greenloop.records import InputError
 from greenloop.workspace.store import Mode, TreeStore
 from greenloop.workspace.vcs import CheckoutReader, detect, read_checkout
+from greenloop.workspace.vcs.listing import GENERATED_FOLDERS
 
 SLOW = ("--config", "storage.dirstate-v2.slow-path=allow")
 
@@ -86,6 +87,13 @@ def test_ignore_rules_hold_and_what_tools_generate_is_left_out(repo: Path, store
     write(repo, {"a.o": "", "private/x": "", "lib/private/x": "", "_build/log": "", "lib/_build/log": ""})
 
     assert set(read(repo, store)) == {".hgignore", "_build/tracked", "lib/private/x"}
+
+
+def test_the_file_of_ignore_rules_lists_all_that_tools_generate(repo: Path, store: TreeStore) -> None:
+    write(repo, {f"{place}{name}/x": "" for place in ("", "lib/") for name in GENERATED_FOLDERS})
+    write(repo, {"lib/a": "a"})
+
+    assert set(read(repo, store)) == {"lib/a"}
 
 
 def test_a_repository_without_commits_is_read(repo: Path, store: TreeStore) -> None:
