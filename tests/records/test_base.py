@@ -30,7 +30,7 @@ def test_equal_records_give_equal_bytes(edit: Edit) -> None:
 def test_records_are_frozen() -> None:
     edit = Edit(files=())
     with pytest.raises(ValidationError):
-        edit.files = (DeleteFile(path="a"),)
+        edit.files = (DeleteFile(path="a"),)  # type: ignore[misc]
 
 
 @pytest.mark.parametrize(

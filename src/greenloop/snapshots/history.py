@@ -143,7 +143,10 @@ def import_history(store: SnapshotStore, path: Path) -> HistoryReport:
         except ValidationError as error:
             what = error.errors()[0]
             where = ".".join(str(step) for step in what["loc"][:2])
-            raise RecordError(f"{path}:{number}: no line of a Greenloop history: {where} {what['msg']}") from error
+            raise RecordError(
+                f"{path}:{number}: no line of a Greenloop history: {where} {what['msg']}",
+                "`greenloop export` writes such files; other formats have importers of their own",
+            ) from error
         except _Wrong as error:
             raise RecordError(f"{path}:{number}: {error}", "export the history again") from error
     if not reader.ended:

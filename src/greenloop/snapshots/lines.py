@@ -16,7 +16,7 @@ def read_lines(path: Path) -> Iterator[tuple[int, bytes]]:
     Raises ``RecordError`` when the file is missing, empty, damaged or cut short.
     """
     if not path.is_file():
-        raise RecordError(f"{path}: no such file")
+        raise RecordError(f"{path}: no such file", "check the path")
     number = 0
     with named_io_errors(path), path.open("rb") as raw:
         compressed = raw.read(len(_XZ)) == _XZ

@@ -1,7 +1,8 @@
 """Putting bytes on this machine's disk so that a kill or a full disk leaves the old state or the new one.
 
 Holds the three ways in which Greenloop keeps things beside git objects: whole files replaced atomically, files of
-lines that only grow (``storage.lines``), and SQLite databases in WAL mode. Absent here: any table, any record, any knowledge of where the home is.
+lines that only grow (``storage.lines``), and SQLite databases in WAL mode. Absent here: any table, any record, any
+knowledge of where the home is.
 """
 
 from greenloop.storage.database import open_database

@@ -10,6 +10,7 @@ from pathlib import Path
 from greenloop.records import EnvironmentFault
 
 _WAYS_OUT = {
+    errno.ENOENT: "check the path",
     errno.ENOSPC: "the disk is full: free some space and run the command again; nothing was half written",
     errno.EDQUOT: "your disk quota is used up: free some space and run the command again",
     errno.EROFS: "the file system is read-only: choose another place",
