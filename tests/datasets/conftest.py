@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from greenloop.mining.mine import example_id
+from greenloop.mining.example import example_id
 from greenloop.records import Category, Diagnostic, Example, Severity, Span, Suite
 from greenloop.workspace.edits import changed_lines, edit_between
 from greenloop.workspace.store import Entry, Mode, TreeStore

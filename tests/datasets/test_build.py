@@ -32,7 +32,7 @@ def bytes_of(folder: Path) -> dict[str, str]:
 
 def test_the_same_examples_give_the_same_bytes(store: TreeStore, make: Make, tmp_path: Path) -> None:
     first = build(everyone(make), store, tmp_path / "first")
-    second = build(everyone(make), store, tmp_path / "else" / "where")
+    second = build(everyone(make), store, tmp_path / "else" / "where", workers=2)
     assert bytes_of(first.folder) == bytes_of(second.folder)
     assert first.version == second.version
     other = build(everyone(make)[:-1], store, tmp_path / "other")

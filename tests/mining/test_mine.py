@@ -213,6 +213,18 @@ def test_progress_ends_where_everything_is_judged(lab: Any) -> None:
     assert [state.judged for state in told] == sorted(state.judged for state in told)
 
 
+def test_the_number_of_processes_changes_nothing(lab: Any) -> None:
+    for number in range(20):
+        texts = [f"let x = {number}\n", f"let x = bad{number}\n", f"let y = {number}\n"]
+        lab.record(*map(lab.tree, texts), workspace=f"w{number}", author=f"author {number % 3}")
+    _duplicate(lab)
+    results = [
+        mine(lab.snapshots, ScriptedJudge(lab.answer), lab.trees, Suite.CHECK, workers=workers) for workers in (1, 2)
+    ]
+    assert results[0] == results[1]
+    assert len(results[0].examples) == 21
+
+
 STATES = st.tuples(
     st.sampled_from([GREEN, RED, NEXT, "let f x = bad2 x\n", "let loop = 1\n", GREEN + "(* c *)\n"]),
     st.sampled_from([1, 25, 3600]),

@@ -26,6 +26,7 @@ from greenloop.datasets.tables import parquet
 from greenloop.mining.funnel import Funnel, Step
 from greenloop.records import Example, InputError
 from greenloop.storage import named_io_errors, write_atomically
+from greenloop.workspace.crew import Crew
 from greenloop.workspace.store import TreeStore
 
 Progress = Callable[[int, int], None]
@@ -46,13 +47,15 @@ def build(
     rule: SplitRule | None = None,
     budget: int = 1200,
     funnel: Funnel | None = None,
+    workers: int = 1,
     progress: Progress | None = None,
 ) -> Dataset:
     """Write ``examples`` as a dataset at ``out_dir`` and return it.
 
     ``store`` holds their trees; ``funnel`` is what mining counted; ``budget`` is in tokens of context for the
-    rendered messages; ``progress`` is called with (examples rendered, all). The folder appears as a whole or not at
-    all. An existing dataset there is replaced (what others put beside its files is kept); anything else is refused.
+    rendered messages, which ``workers`` processes render (see ``workspace.crew``); ``progress`` is called with
+    (examples rendered, all). The folder appears as a whole or not at all. An existing dataset there is replaced (what
+    others put beside its files is kept); anything else is refused.
 
     Raises ``InputError`` when there are no examples, they cannot be split, or ``out_dir`` holds something else.
     """
@@ -70,7 +73,11 @@ def build(
         # a folder below the private one gets the modes that people expect
         (scratch / "new").mkdir()
     try:
-        sums = _write_files(scratch / "new", parts, store, budget, progress or _silent)
+        with Crew(store, workers) as crew:
+            _write_parts(scratch / "new", parts, crew, budget, progress or _silent)
+        everything = [example for held in parts.examples.values() for example in held]
+        store.export_pack((tree for one in everything for tree in (one.base, one.target)), scratch / "new" / PACK_FILE)
+        sums = {path.name: _digest(path) for path in sorted((scratch / "new").iterdir())}
         card = _card(name, parts, rule.described(), budget, counted, sums)
         write_atomically(scratch / "new" / README_FILE, readme(card).encode())
         write_atomically(scratch / "new" / CARD_FILE, f"{card.to_json()}\n".encode())
@@ -126,21 +133,22 @@ def _own_steps(given: int, distinct: int, parts: Parts, rule: SplitRule) -> list
     return steps
 
 
-def _write_files(folder: Path, parts: Parts, store: TreeStore, budget: int, progress: Progress) -> dict[str, str]:
-    """Write all but the card; return file → SHA-256."""
-    everything = [example for held in parts.examples.values() for example in held]
+def _write_parts(folder: Path, parts: Parts, crew: Crew, budget: int, progress: Progress) -> None:
+    total = sum(map(len, parts.examples.values()))
     rendered = 0
 
     def tick() -> None:
         nonlocal rendered
         rendered += 1
-        progress(rendered, len(everything))
+        progress(rendered, total)
 
     for part, held in parts.examples.items():
         write_atomically(folder / f"{part}.jsonl", "".join(f"{one.to_json()}\n" for one in held).encode())
-        write_atomically(folder / f"{part}.parquet", parquet(held, store, budget, tick))
-    store.export_pack((tree for one in everything for tree in (one.base, one.target)), folder / PACK_FILE)
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.iterdir())}
+        write_atomically(folder / f"{part}.parquet", parquet(held, crew, budget, tick))
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _card(name: str, parts: Parts, split_by: str, budget: int, funnel: Funnel, sums: dict[str, str]) -> DatasetCard:

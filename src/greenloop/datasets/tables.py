@@ -3,6 +3,7 @@
 import io
 import json
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
@@ -13,6 +14,7 @@ from greenloop.prompts.gather import gather
 from greenloop.prompts.question import Question
 from greenloop.prompts.render import render_training
 from greenloop.records import Example
+from greenloop.workspace.crew import Crew
 from greenloop.workspace.store import TreeStore
 
 # in quotes: the stubs know the type of a field, the library at run time does not
@@ -38,17 +40,18 @@ SCHEMA = pa.schema(_FIELDS)
 """``diagnostics`` and ``edit`` are JSON; ``messages`` are what the model sees and what it should reply."""
 
 
-def messages_of(example: Example, store: TreeStore, budget: int) -> tuple[Message, ...]:
+def messages_of(store: TreeStore, example: Example, budget: int) -> tuple[Message, ...]:
     """Return system, user and assistant message of an example, its context in at most ``budget`` tokens."""
     question = Question(tree=example.base, prompt=example.prompt, diagnostics=example.diagnostics)
     return render_training(question, gather(store, question, budget=budget), example.edit)
 
 
-def parquet(examples: Sequence[Example], store: TreeStore, budget: int, tick: Callable[[], None]) -> bytes:
+def parquet(examples: Sequence[Example], crew: Crew, budget: int, tick: Callable[[], None]) -> bytes:
     """Return ``examples`` as one Parquet file; the same examples give the same bytes. ``tick`` follows each."""
     rows: list[dict[str, object]] = []
-    for example in examples:
-        rows.append(_row(example, messages_of(example, store, budget)))
+    rendered = crew.map(partial(messages_of, budget=budget), examples)
+    for example, messages in zip(examples, rendered, strict=True):
+        rows.append(_row(example, messages))
         tick()
     sink = io.BytesIO()
     pq.write_table(pa.Table.from_pylist(rows, schema=SCHEMA), sink, compression="zstd", version="2.6")

@@ -7,7 +7,7 @@ from functools import cached_property
 from greenloop.mining.changed import ChangedFile, changed_files
 from greenloop.mining.episodes import is_red
 from greenloop.mining.rules import Rules
-from greenloop.records import Edit, EditError, Rung, TreeId, Verdict
+from greenloop.records import Edit, EditError, Rung, Verdict
 from greenloop.workspace.edits import apply, changed_lines, edit_between
 from greenloop.workspace.store import TreeStore
 
@@ -15,10 +15,11 @@ from greenloop.workspace.store import TreeStore
 class Candidate:
     """A pair of trees that may become an example. What it is asked for is read once."""
 
-    def __init__(self, store: TreeStore, base: Verdict, target: Verdict) -> None:
+    def __init__(self, store: TreeStore, base: Verdict, target: Verdict, *, accepted: bool) -> None:
         self.store = store
         self.base = base
         self.target = target
+        self.accepted = accepted
 
     @cached_property
     def files(self) -> tuple[ChangedFile, ...]:
@@ -54,13 +55,14 @@ class Filter:
 UNIT = "candidates"
 DUPLICATE = "duplicate of an earlier example"
 LEAKING = "no prompt without hindsight"
+"""The rules that are not filters of a pair alone."""
 
 
-def filters(rules: Rules, accepted: frozenset[TreeId]) -> tuple[Filter, ...]:
-    """Return the filters in order. ``accepted`` are trees that Greenloop suggested and a person accepted."""
+def filters(rules: Rules) -> tuple[Filter, ...]:
+    """Return the filters in order."""
     return (
         Filter("not proven by verdicts", _unproven),
-        Filter("written by Greenloop", lambda pair: pair.target.tree in accepted),
+        Filter("written by Greenloop", lambda pair: pair.accepted),
         Filter("layout or comments only", lambda pair: all(file.format_only for file in pair.files)),
         Filter("not UTF-8 text, or a link", lambda pair: not all(file.text for file in pair.files)),
         Filter("a generated file", lambda pair: any(file.generated for file in pair.files)),

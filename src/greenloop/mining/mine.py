@@ -1,22 +1,19 @@
 """Mining: from the histories of workspaces to proven examples."""
 
-import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from greenloop.builds.fixed import first_error
 from greenloop.builds.judge import Judge
 from greenloop.mining import episodes, filters, states
-from greenloop.mining.describe import describe
 from greenloop.mining.episodes import Fix, fix_of, is_clear, runs
-from greenloop.mining.filters import Candidate
+from greenloop.mining.example import Proposal, example_of
 from greenloop.mining.funnel import Funnel, Tally
-from greenloop.mining.prompt_rules import prompt_for
 from greenloop.mining.rules import Rules
 from greenloop.mining.states import Stretch, stretches
 from greenloop.records import Episode, Example, Suite, TreeId, Verdict, Workspace
 from greenloop.snapshots.store import SnapshotStore
+from greenloop.workspace.crew import Crew
 from greenloop.workspace.store import TreeStore
 
 UNCLEAR = "no clear verdict: timed out, or red without an error"
@@ -27,7 +24,10 @@ _BATCH_STATES = 2000
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far mining is. ``judged`` of the ``to_judge`` states found so far have their verdicts."""
+    """How far mining is. ``judged`` of the ``to_judge`` states found so far have their verdicts.
+
+    ``examples`` lags behind: they are made while the next states are judged.
+    """
 
     workspaces: int
     workspaces_done: int
@@ -59,20 +59,24 @@ def mine(
     rules: Rules | None = None,
     accepted: frozenset[TreeId] = frozenset(),
     workspaces: Iterable[Workspace] | None = None,
+    workers: int = 1,
     progress: Callable[[Progress], None] | None = None,
 ) -> MiningResult:
     """Mine the fixes of ``workspaces`` (all of ``snapshots`` unless given).
 
     ``accepted`` are the trees that people accepted from Greenloop's suggestions: they are no examples. Every verdict
-    comes from ``judge``. Raises ``InfrastructureError`` when the judge could not reach one.
+    comes from ``judge``. Beside the judge, ``workers`` processes turn what was found into examples; the result does
+    not depend on their number (see ``workspace.crew``). Raises ``InfrastructureError`` when a verdict could not be
+    reached.
     """
     chosen = snapshots.workspaces() if workspaces is None else tuple(workspaces)
-    miner = _Miner(
-        judge=judge, store=store, suite=suite, rules=rules or Rules(), accepted=accepted, workspaces=len(chosen),
-        progress=progress,
-    )  # fmt: skip
-    miner.run(chosen, snapshots)
-    return miner.result()
+    with Crew(store, workers) as crew:
+        miner = _Miner(
+            judge=judge, store=store, suite=suite, rules=rules or Rules(), accepted=accepted, workspaces=len(chosen),
+            crew=crew, progress=progress,
+        )  # fmt: skip
+        miner.run(chosen, snapshots)
+        return miner.result()
 
 
 class _Miner:
@@ -87,20 +91,23 @@ class _Miner:
         rules: Rules,
         accepted: frozenset[TreeId],
         workspaces: int,
+        crew: Crew,
         progress: Callable[[Progress], None] | None,
     ) -> None:
         self._judge = judge
         self._store = store
         self._suite = suite
         self._rules = rules
-        self._filters = filters.filters(rules, accepted)
+        self._accepted = accepted
+        self._crew = crew
         self._workspaces = workspaces
         self._workspaces_done = 0
         self._progress = progress
-        names = (*(rule.name for rule in self._filters), filters.DUPLICATE, filters.LEAKING)
+        names = (*(rule.name for rule in filters.filters(rules)), filters.LEAKING, filters.DUPLICATE)
         self._tally = Tally(
             ((states.UNIT, states.NAMES), (_STATES, (UNCLEAR,)), (episodes.UNIT, episodes.NAMES), (filters.UNIT, names))
         )
+        self._waiting: list[tuple[list[Fix], Iterator[Example | str]]] = []
         self._examples: dict[str, Example] = {}
         self._episodes: list[Episode] = []
         self._cuts: Counter[str] = Counter()
@@ -117,6 +124,8 @@ class _Miner:
                 self._handle(batch)
                 batch = []
         self._handle(batch)
+        self._collect(0)
+        self._tell(0, 0)
 
     def result(self) -> MiningResult:
         return MiningResult(
@@ -141,10 +150,40 @@ class _Miner:
             if tree not in self._seen:
                 self._seen.add(tree)
                 self._statuses[verdicts[tree].status.value] += 1
-        for stretch in batch:
-            for fix in self._fixes(stretch, verdicts):
-                self._consider(fix, verdicts)
-        self._tell(0, 0)
+        fixes = [fix for stretch in batch for fix in self._fixes(stretch, verdicts)]
+        proposals = [self._proposal(fix, verdicts) for fix in fixes]
+        self._waiting.append((fixes, self._crew.map(example_of, proposals)))
+        # the crew works on this batch while the next one is judged
+        self._collect(1)
+
+    def _proposal(self, fix: Fix, verdicts: dict[TreeId, Verdict]) -> Proposal:
+        return Proposal(
+            base=verdicts[fix.red.tree],
+            target=verdicts[fix.green.tree],
+            workspace=fix.run.stretch.workspace.id,
+            author=fix.run.stretch.workspace.author,
+            time=fix.green.start,
+            suite=self._suite,
+            accepted=fix.green.tree in self._accepted,
+            rules=self._rules,
+        )
+
+    def _collect(self, left: int) -> None:
+        """Take the crew's results in order, until at most ``left`` batches are under way."""
+        while len(self._waiting) > left:
+            fixes, results = self._waiting.pop(0)
+            for fix, result in zip(fixes, results, strict=True):
+                self._take(fix, result)
+
+    def _take(self, fix: Fix, result: Example | str) -> None:
+        self._tally.see(filters.UNIT)
+        if isinstance(result, str):
+            self._tally.drop(filters.UNIT, result)
+        elif result.id in self._examples:
+            self._tally.drop(filters.UNIT, filters.DUPLICATE)
+        else:
+            self._examples[result.id] = result
+            self._episodes.append(fix.episode())
 
     def _tell(self, done: int, of: int) -> None:
         if self._progress is not None:
@@ -170,45 +209,3 @@ class _Miner:
                 yield found
             else:
                 self._tally.drop(episodes.UNIT, found)
-
-    def _consider(self, fix: Fix, verdicts: dict[TreeId, Verdict]) -> None:
-        self._tally.see(filters.UNIT)
-        pair = Candidate(self._store, verdicts[fix.red.tree], verdicts[fix.green.tree])
-        against = next((rule.name for rule in self._filters if rule.drops(pair)), None)
-        id_ = example_id(fix.red.tree, fix.green.tree, self._suite)
-        if against is None and id_ in self._examples:
-            against = filters.DUPLICATE
-        example = None if against is not None else self._example(id_, fix, pair)
-        if example is None:
-            self._tally.drop(filters.UNIT, against or filters.LEAKING)
-            return
-        self._examples[id_] = example
-        self._episodes.append(fix.episode())
-
-    def _example(self, id_: str, fix: Fix, pair: Candidate) -> Example | None:
-        assert pair.edit is not None, "a filter drops pairs without an exact edit"
-        error = first_error(pair.base)
-        prompt = prompt_for(id_, error.category, pair.base.diagnostics, pair.files)
-        if prompt is None:
-            return None
-        return Example(
-            id=id_,
-            workspace=fix.run.stretch.workspace.id,
-            author=fix.run.stretch.workspace.author,
-            time=fix.green.start,
-            base=fix.red.tree,
-            target=fix.green.tree,
-            edit=pair.edit,
-            prompt=prompt,
-            description=describe(error, pair.files),
-            diagnostics=pair.base.diagnostics,
-            category=error.category,
-            changed_lines=pair.changed_lines,
-            toolchain=pair.base.toolchain,
-            suite=self._suite,
-        )
-
-
-def example_id(base: TreeId, target: TreeId, suite: Suite) -> str:
-    """Return the id of an example: 16 hexadecimal digits from its trees and its suite."""
-    return hashlib.sha256(f"{base} {target} {suite.value}".encode()).hexdigest()[:16]

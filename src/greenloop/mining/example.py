@@ -1,0 +1,64 @@
+"""From a pair of judged trees to an example, or to the name of the rule against it."""
+
+import hashlib
+from dataclasses import dataclass
+
+from greenloop.builds.fixed import first_error
+from greenloop.mining.describe import describe
+from greenloop.mining.filters import LEAKING, Candidate, filters
+from greenloop.mining.prompt_rules import prompt_for
+from greenloop.mining.rules import Rules
+from greenloop.records import Example, Suite, TreeId, Verdict
+from greenloop.workspace.store import TreeStore
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A fix that may become an example. ``time`` is when its target was first seen, in Unix seconds.
+
+    ``accepted``: a person accepted the target from Greenloop's suggestions.
+    """
+
+    base: Verdict
+    target: Verdict
+    workspace: str
+    author: str
+    time: float
+    suite: Suite
+    accepted: bool
+    rules: Rules
+
+
+def example_of(store: TreeStore, proposal: Proposal) -> Example | str:
+    """Return the example, or the name of the filter that drops it."""
+    pair = Candidate(store, proposal.base, proposal.target, accepted=proposal.accepted)
+    against = next((rule.name for rule in filters(proposal.rules) if rule.drops(pair)), None)
+    if against is not None:
+        return against
+    assert pair.edit is not None, "a filter drops pairs without an exact edit"
+    error = first_error(pair.base)
+    id_ = example_id(pair.base.tree, pair.target.tree, proposal.suite)
+    prompt = prompt_for(id_, error.category, pair.base.diagnostics, pair.files)
+    if prompt is None:
+        return LEAKING
+    return Example(
+        id=id_,
+        workspace=proposal.workspace,
+        author=proposal.author,
+        time=proposal.time,
+        base=pair.base.tree,
+        target=pair.target.tree,
+        edit=pair.edit,
+        prompt=prompt,
+        description=describe(error, pair.files),
+        diagnostics=pair.base.diagnostics,
+        category=error.category,
+        changed_lines=pair.changed_lines,
+        toolchain=pair.base.toolchain,
+        suite=proposal.suite,
+    )
+
+
+def example_id(base: TreeId, target: TreeId, suite: Suite) -> str:
+    """Return the id of an example: 16 hexadecimal digits from its trees and its suite."""
+    return hashlib.sha256(f"{base} {target} {suite.value}".encode()).hexdigest()[:16]
