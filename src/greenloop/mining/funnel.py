@@ -93,6 +93,15 @@ class Tally:
         """Count one thing that the rule ``name`` kept out."""
         self._dropped[unit, name] += 1
 
+    def add(self, funnel: Funnel) -> None:
+        """Add the counts of a part of the stream that was tallied by itself, under the same names."""
+        units: set[str] = set()
+        for step in funnel.steps:
+            if step.unit not in units:
+                units.add(step.unit)
+                self._seen[step.unit] += step.seen
+            self._dropped[step.unit, step.name] += step.dropped
+
     def funnel(self) -> Funnel:
         """Return the counts so far."""
         steps: list[Step] = []

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from greenloop.builds.judge import Judge
 from greenloop.mining import episodes, filters, states
@@ -10,7 +11,7 @@ from greenloop.mining.episodes import Fix, fix_of, is_clear, runs
 from greenloop.mining.example import Proposal, example_of
 from greenloop.mining.funnel import Funnel, Tally
 from greenloop.mining.rules import Rules
-from greenloop.mining.states import Stretch, stretches
+from greenloop.mining.states import History, Stretch, clean
 from greenloop.records import Episode, Example, Suite, TreeId, Verdict, Workspace
 from greenloop.snapshots.store import SnapshotStore
 from greenloop.workspace.crew import Crew
@@ -18,6 +19,8 @@ from greenloop.workspace.store import TreeStore
 
 UNCLEAR = "no clear verdict: timed out, or red without an error"
 _STATES = "states"
+_GROUP_WORKSPACES = 16
+"""Workspaces whose snapshots are in memory at a time."""
 _BATCH_STATES = 2000
 """States judged at a time: enough to keep all workers busy, few enough to hold their verdicts in memory."""
 
@@ -137,10 +140,13 @@ class _Miner:
         )
 
     def _stretches(self, workspaces: Iterable[Workspace], snapshots: SnapshotStore) -> Iterator[Stretch]:
-        for workspace in workspaces:
-            history = snapshots.snapshots(workspace.id)
-            yield from stretches(workspace, history, self._store, self._rules, self._tally)
-            self._workspaces_done += 1
+        left = iter(workspaces)
+        while group := list(islice(left, _GROUP_WORKSPACES)):
+            histories = [History(one, tuple(snapshots.snapshots(one.id)), self._rules) for one in group]
+            for found, funnel in self._crew.map(clean, histories, chunk=1):
+                self._tally.add(funnel)
+                self._workspaces_done += 1
+                yield from found
 
     def _handle(self, batch: list[Stretch]) -> None:
         trees = tuple(dict.fromkeys(state.tree for stretch in batch for state in stretch.states))

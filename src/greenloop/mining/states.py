@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from greenloop.mining.changed import ChangedFile, changed_files
-from greenloop.mining.funnel import Tally
+from greenloop.mining.funnel import Funnel, Tally
 from greenloop.mining.rules import Rules
 from greenloop.records import Snapshot, TreeId, Workspace
 from greenloop.workspace.store import TreeStore
@@ -61,6 +61,22 @@ SAMENESSES: tuple[Sameness, ...] = (
     Sameness("only layout or comments changed", lambda file: file.generated or file.format_only),
 )
 NAMES: tuple[str, ...] = (EQUAL, *(rule.name for rule in SAMENESSES))
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """The snapshots of one workspace in order, and the rules to clean them by."""
+
+    workspace: Workspace
+    snapshots: tuple[Snapshot, ...]
+    rules: Rules
+
+
+def clean(store: TreeStore, history: History) -> tuple[tuple[Stretch, ...], Funnel]:
+    """Return the stretches of one workspace in order, and the count of every rule."""
+    tally = Tally(((UNIT, NAMES),))
+    found = tuple(stretches(history.workspace, history.snapshots, store, history.rules, tally))
+    return found, tally.funnel()
 
 
 def stretches(

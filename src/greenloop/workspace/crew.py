@@ -19,7 +19,6 @@ from greenloop.workspace.store import TreeStore
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-_CHUNK = 8
 
 
 class Crew:
@@ -46,16 +45,18 @@ class Crew:
         if self._pool is not None:
             self._pool.shutdown(cancel_futures=True)
 
-    def map(self, function: Callable[[TreeStore, Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+    def map(
+        self, function: Callable[[TreeStore, Item], Result], items: Iterable[Item], *, chunk: int = 8
+    ) -> Iterator[Result]:
         """Return what ``function`` makes of each item, in order. Other processes start on it at once.
 
-        ``function`` must be importable by its name. What it raises is raised when its result is asked for, and
-        ``EnvironmentFault`` when a process died.
+        ``function`` must be importable by its name; a process gets ``chunk`` items at a time. What it raises is raised
+        when its result is asked for, and ``EnvironmentFault`` when a process died.
         """
         if self._pool is None:
             return (function(self._store, item) for item in items)
         with _named_death():
-            return _watched(self._pool.map(partial(_apply, function), items, chunksize=_CHUNK))
+            return _watched(self._pool.map(partial(_apply, function), items, chunksize=chunk))
 
 
 def _watched(results: Iterator[Result]) -> Iterator[Result]:
