@@ -5,7 +5,6 @@ a report. Everything lands in ``build/demo``; nothing needs the network.
 """
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -21,7 +20,7 @@ from greenloop.workspace.store import TreeStore
 
 ROOT = Path(__file__).resolve().parent.parent
 OUT = ROOT / "build" / "demo"
-HISTORY = ROOT / "examples" / "orderbook" / "history.jsonl.xz"
+PROJECT = ROOT / "examples" / "orderbook"
 MAX_WORKSPACES = 3
 """So many held-out red workspaces are tried, newest first, until one is repaired; each try is told."""
 
@@ -32,7 +31,8 @@ def greenloop(*arguments: str, allowed: tuple[int, ...] = (0,)) -> int:
     """Show a command as a person would type it, run it, and return its exit status."""
     shown = " ".join(str(Path(one).relative_to(ROOT)) if one.startswith(str(ROOT)) else one for one in arguments)
     console.print(f"[bold cyan]$ greenloop {shown}[/]")
-    command = [sys.executable, "-m", "greenloop", "--home", str(OUT / "home"), *arguments]
+    common = ["--home", str(OUT / "home"), "--config", str(PROJECT / "greenloop.toml")]
+    command = [sys.executable, "-m", "greenloop", *common, *arguments]
     status = subprocess.run(command, cwd=OUT, check=False).returncode
     if status not in allowed:
         sys.exit(f"demo: that command ended with status {status}")
@@ -72,21 +72,22 @@ def repair(reds: tuple[Example, ...]) -> dict[str, object]:
 def main() -> None:
     """Run the demo."""
     start = time.monotonic()
-    # the settings of a repository that lies around this one must not change the demo
-    os.environ.pop("GREENLOOP_HOME", None)
-    shutil.rmtree(OUT, ignore_errors=True)
-    OUT.mkdir(parents=True)
+    OUT.mkdir(parents=True, exist_ok=True)
+    for path in OUT.iterdir():
+        # the home stays: verdicts belong to trees, so a second demo answers from those of the first
+        if path.name != "home":
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
     examples, dataset, run = OUT / "examples.jsonl", OUT / "dataset", OUT / "eval"
 
     step("1. A history that Greenloop recorded while people wrote an OCaml project")
-    greenloop("import", "history", str(HISTORY))
+    greenloop("import", "history", str(PROJECT / "history.jsonl.xz"))
     greenloop("log")
     step("2. Red → green episodes, each proven by builds of both ends, become examples")
     greenloop("mine", "--out", str(examples))
     step("3. A dataset with held-out people")
     greenloop("dataset", "build", str(examples), "--out", str(dataset))
     step("4. The local model on the held-out tasks: every answer is applied and type-checked")
-    greenloop("eval", "run", "--dataset", str(dataset), "--n", "4", "--k", "4", "--out", str(run))
+    greenloop("eval", "run", "--dataset", str(dataset), "--out", str(run))
     step("5. Real red workspaces: repaired, or honestly not")
     fix = repair(held_out_reds(dataset))
     step("6. The report")

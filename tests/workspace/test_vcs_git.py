@@ -10,7 +10,7 @@ import pytest
 
 from greenloop.records import InputError
 from greenloop.workspace.store import Mode, TreeStore
-from greenloop.workspace.vcs import CheckoutReader, read_checkout
+from greenloop.workspace.vcs import CheckoutReader, Place, detect, read_checkout
 
 
 @pytest.fixture
@@ -317,3 +317,14 @@ def test_what_moved_the_head_is_told(repo: Path, store: TreeStore, commands: lis
         git(repo, *command)
 
     assert reader.move(old) == expected
+
+
+def test_a_folder_deep_below_an_ignored_one_is_plain(tmp_path: Path) -> None:
+    """git's own listing ends in an internal error there, so it is asked in another way."""
+    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
+    (tmp_path / ".gitignore").write_text("/build/\n")
+    deep = tmp_path / "build" / "demo" / "workspace"
+    deep.mkdir(parents=True)
+    (deep / "a.ml").write_text("let x = 1\n")
+    assert detect(deep) == Place("plain", deep)
+    assert detect(tmp_path) == Place("git", tmp_path)

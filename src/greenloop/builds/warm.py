@@ -6,7 +6,8 @@ while it is mounted and exclusively while it is made or evicted, so that any num
 them; a kill at any moment leaves a folder whose name says that it is not complete, and that the next one removes.
 
 Which one is near: the one with the fewest changed paths, as long as they are at most ``MAX_DISTANCE`` and at most
-half of the tree's files (but four are always allowed). Farther away, the asked tree itself is warmed.
+half of the tree's files (but four are always allowed). Farther away, the asked tree itself is warmed. Along a history
+the warm trees follow: see ``follow``.
 
 What a warm tree's own build leaves is trusted by every tree judged above it. Only generators and preprocessors that
 a tree holds run in it, never its tests. Whoever judges edits that nobody has read judges their base first, so that the
@@ -16,6 +17,7 @@ base is the near one.
 import fcntl
 import os
 import shutil
+import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -25,12 +27,15 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from greenloop.builds.sandbox.policy import Command, Completed, Sandbox
-from greenloop.records import TreeId
+from greenloop.records import EnvironmentFault, TreeId
 from greenloop.storage import named_io_errors
 from greenloop.workspace.store import Entry, Mode, TreeStore
 
 MAX_DISTANCE = 32
 """Changed paths beyond which a fresh warm build pays: by then most of a usual project is built anew."""
+
+FOLLOW_DISTANCE = 2
+"""Changed paths beyond which a green tree is worth a warm tree of its own, made from the one below it."""
 
 _KEEP = 3
 """Warm trees kept, of all toolchains together, unless the caller says otherwise."""
@@ -111,6 +116,16 @@ class WarmTrees:
         finally:
             os.close(handle)
 
+    def follow(self, base: Warm, tree: TreeId) -> None:
+        """Warm ``tree``, starting from a copy of ``base``, which is held: what both share is not built again."""
+        with _locked(self._root / f"{self._kind}.making"):
+            handle, _ = self._make(tree, base)
+        os.close(handle)
+
+    def distance(self, base: Warm, tree: TreeId) -> int:
+        """How many paths differ between a warm tree and ``tree``."""
+        return len(self._store.changes(base.tree, tree))
+
     def run_over(self, warm: Warm, tree: TreeId, commands: Sequence[Command]) -> tuple[Completed, ...]:
         """Run commands over ``tree``, laid as its changes above a warm tree that is held."""
         changes = self._store.changes(warm.tree, tree)
@@ -163,8 +178,8 @@ class WarmTrees:
         os.utime(lock)
         return handle, Warm(tree, folder / "w", built=(folder / "built").exists())
 
-    def _make(self, tree: TreeId) -> tuple[int, Warm]:
-        """Build ``tree`` unless it is there, and return it held. The caller holds the lock for making."""
+    def _make(self, tree: TreeId, base: Warm | None = None) -> tuple[int, Warm]:
+        """Build ``tree`` unless it is there, and return it held. The caller holds the lock for making, and ``base``."""
         folder = self._root / f"{self._kind}-{tree}"
         while True:
             held = self._hold(self._kind, tree)
@@ -174,19 +189,22 @@ class WarmTrees:
             handle = _acquire(folder.with_name(f"{folder.name}.lock"), fcntl.LOCK_EX)
             try:
                 if not folder.is_dir():
-                    self._build(tree, folder)
+                    self._build(tree, folder, base)
             finally:
                 os.close(handle)
 
-    def _build(self, tree: TreeId, folder: Path) -> None:
-        """Materialise and build in a folder of another name, then give it its own."""
+    def _build(self, tree: TreeId, folder: Path, base: Warm | None) -> None:
+        """Materialise, or copy and change, ``base``; build in a folder of another name, then give it its own."""
         with named_io_errors(self._root):
             for leftover in self._root.glob(f".{folder.name}.*"):
                 _discard(leftover)
             fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=self._root))
         try:
-            self._store.materialise(tree, fresh / "w")
-            (fresh / "w").mkdir(exist_ok=True)
+            if base is None:
+                self._store.materialise(tree, fresh / "w")
+                (fresh / "w").mkdir(exist_ok=True)
+            else:
+                self._derive(base, tree, fresh / "w")
             built = True
             if self._commands:
                 # a build that fails, or that takes longer than its limit, leaves what it has: all the same a start
@@ -199,6 +217,20 @@ class WarmTrees:
         except BaseException:
             _discard(fresh)
             raise
+
+    def _derive(self, base: Warm, tree: TreeId, folder: Path) -> None:
+        """Copy ``base`` with its times, which build systems go by, and make its sources those of ``tree``."""
+        copied = subprocess.run(["cp", "-a", "--reflink=auto", base.folder, folder], capture_output=True, check=False)
+        if copied.returncode != 0:
+            reason = copied.stderr.decode("utf-8", "replace").strip()
+            raise EnvironmentFault(f"{base.folder}: cannot be copied: {reason}", "is the disk full?")
+        changes = self._store.changes(base.tree, tree)
+        with named_io_errors(folder):
+            for change in changes:
+                # `base` was put in order after its own build, so its folders are those of its tree
+                if change.new is None:
+                    (folder / change.path).unlink(missing_ok=True)
+        self._store.materialise(tree, folder, [change.path for change in changes if change.new is not None])
 
     def _restore(self, tree: TreeId, folder: Path) -> None:
         """Put sources back that the build has changed, and remove what it has left outside of its products.

@@ -16,7 +16,7 @@ from greenloop.builds.diagnostics.text import clip, decode, distinct
 from greenloop.builds.sandbox.policy import ENVIRONMENT, Command, Completed
 from greenloop.builds.toolchain import Outcome, Workbench, combine, find_tool, identify, staged
 from greenloop.builds.toolchains.stanzas import expects_results
-from greenloop.builds.warm import WarmTrees
+from greenloop.builds.warm import FOLLOW_DISTANCE, WarmTrees
 from greenloop.records import (
     Category,
     Diagnostic,
@@ -136,7 +136,10 @@ class Dune:
         stages = [stage for stage in suite.stages if stage in _ALIASES]
         with warm_trees.near(tree) as base:
             completed = warm_trees.run_over(base, tree, [self._command(stage) for stage in stages])
-        outcome = _assess(stages, completed, tree, bench)
+            outcome = _assess(stages, completed, tree, bench)
+            if outcome.status is Status.GREEN and warm_trees.distance(base, tree) > FOLLOW_DISTANCE:
+                # the next trees of this history are nearer to this one
+                warm_trees.follow(base, tree)
         if base.tree != tree and _doubtful(outcome):
             # a fair trial, in which nothing that was built before has a say, nor how little was
             commands = [self._command(stage, seconds=self._clean_seconds(stage)) for stage in stages]

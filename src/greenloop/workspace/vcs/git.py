@@ -13,8 +13,9 @@ _OPTIONS = ("-c", "core.fsmonitor=false", "-c", "core.quotePath=false")
 _ENVIRONMENT = {"GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0"}
 
 
-def _git(folder: Path, *arguments: str) -> bytes:
-    return ask("git", (*_OPTIONS, *arguments), folder=folder, environment=_ENVIRONMENT, package="git")
+def _git(folder: Path, *arguments: str, answers: tuple[int, ...] = (0,)) -> bytes:
+    options = (*_OPTIONS, *arguments)
+    return ask("git", options, folder=folder, environment=_ENVIRONMENT, package="git", answers=answers)
 
 
 def list_files(folder: Path) -> Listing:
@@ -36,11 +37,11 @@ def head(folder: Path) -> str:
 def ignores(repository: Path, folder: Path) -> bool:
     """Return whether the repository ignores all of ``folder``, as it does its build output."""
     inside = str(folder.relative_to(repository))
-    tracked = _git(repository, "ls-files", "-z", "--", inside)
-    out = _git(repository, "ls-files", "-z", "--others", "--ignored", "--exclude-standard", "--directory", "--", inside)
-    names = {name.rstrip(b"/") for name in out.split(b"\0")}
-    wanted = [str(parent).encode() for parent in (Path(inside), *Path(inside).parents)]
-    return not tracked and any(name in names for name in wanted)
+    if _git(repository, "ls-files", "-z", "--", inside):
+        return False
+    # it prints the path where it is ignored, and answers 1 without a word where it is not; `ls-files --ignored` with
+    # a path below an ignored folder ends in an internal error of git 2.39
+    return bool(_git(repository, "check-ignore", "--", inside, answers=(0, 1)))
 
 
 def move(folder: Path, old: str) -> str:

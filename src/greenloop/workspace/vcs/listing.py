@@ -3,7 +3,7 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,11 +40,19 @@ def shown(path: bytes) -> str:
     return path.decode("utf-8", "backslashreplace")
 
 
-def ask(program: str, arguments: Sequence[str], *, folder: Path, environment: Mapping[str, str], package: str) -> bytes:
+def ask(
+    program: str,
+    arguments: Sequence[str],
+    *,
+    folder: Path,
+    environment: Mapping[str, str],
+    package: str,
+    answers: Container[int] = (0,),
+) -> bytes:
     """Run ``program`` in ``folder`` and return what it printed.
 
     The variables whose names start with ``GIT_`` or ``HG`` are not handed on: started from a hook, Greenloop would
-    else read another repository than the one it was asked for.
+    else read another repository than the one it was asked for. ``answers`` are the exit statuses that are no refusal.
 
     Raises ``EnvironmentFault`` when the program is missing, ``InputError`` when it refuses the repository.
     """
@@ -56,7 +64,7 @@ def ask(program: str, arguments: Sequence[str], *, folder: Path, environment: Ma
         [found, *arguments], cwd=folder, env={**inherited, **environment, "LC_ALL": "C.UTF-8"},
         stdin=subprocess.DEVNULL, capture_output=True, check=False,
     )  # fmt: skip
-    if done.returncode != 0:
+    if done.returncode not in answers:
         said = done.stderr.decode("utf-8", "replace").strip() or f"exit status {done.returncode}"
         raise InputError(f"{folder}: {program} cannot read this repository: {said}", "repair it, then run again")
     return done.stdout
