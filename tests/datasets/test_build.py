@@ -129,8 +129,14 @@ def test_progress_counts_rendered_examples(store: TreeStore, make: Make, tmp_pat
 
 def test_parquet_rows_are_the_examples_with_rendered_messages(store: TreeStore, make: Make, tmp_path: Path) -> None:
     made = build(everyone(make), store, tmp_path / "dataset")
-    rows: list[dict[str, Any]] = pq.read_table(made.folder / "train.parquet").to_pylist()
-    assert [row["id"] for row in rows] == [one.id for one in made.train]
+    for part in ("train", "valid", "test"):
+        rows: list[dict[str, Any]] = pq.read_table(made.folder / f"{part}.parquet").to_pylist()
+        assert [row["id"] for row in rows] == [one.id for one in made.examples(part)]
+        for row, one in zip(rows, made.examples(part), strict=True):
+            changed = (store.read(one.base, "a.ml") or b"").decode()
+            assert changed in row["messages"][1]["content"]
+            assert changed in row["messages"][2]["content"]
+    rows = pq.read_table(made.folder / "train.parquet").to_pylist()
     row, example = rows[0], made.train[0]
     system, user, assistant = row["messages"]
     assert [message["role"] for message in row["messages"]] == ["system", "user", "assistant"]

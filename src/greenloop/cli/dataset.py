@@ -49,6 +49,7 @@ def build(
             rule=SplitRule(by=by, valid=valid, test=test),
             budget=settings.context.budget_tokens,
             funnel=funnel(examples),
+            workers=settings.build.workers,
             progress=report,
         )
     rows = [(part, str(count.examples), str(count.authors)) for part, count in dataset.card.parts.items()]

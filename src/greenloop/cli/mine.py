@@ -81,6 +81,7 @@ def mine(
                 rules=rules(settings.mining),
                 accepted=accepted,
                 workspaces=members,
+                workers=settings.build.workers,
                 progress=tell,
             )
         results.append((name, judge.engine.fingerprint, result))

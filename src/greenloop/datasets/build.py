@@ -6,6 +6,7 @@ import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -22,7 +23,7 @@ from greenloop.datasets.card import (
 )
 from greenloop.datasets.load import Dataset, read_card
 from greenloop.datasets.split import Parts, Split, SplitBy, SplitRule, split
-from greenloop.datasets.tables import parquet
+from greenloop.datasets.tables import messages_of, parquet
 from greenloop.mining.funnel import Funnel, Step
 from greenloop.records import Example, InputError
 from greenloop.storage import named_io_errors, write_atomically
@@ -74,9 +75,7 @@ def build(
         (scratch / "new").mkdir()
     try:
         with Crew(store, workers) as crew:
-            _write_parts(scratch / "new", parts, crew, budget, progress or _silent)
-        everything = [example for held in parts.examples.values() for example in held]
-        store.export_pack((tree for one in everything for tree in (one.base, one.target)), scratch / "new" / PACK_FILE)
+            _write_files(scratch / "new", parts, store, crew, budget, progress or _silent)
         sums = {path.name: _digest(path) for path in sorted((scratch / "new").iterdir())}
         card = _card(name, parts, rule.described(), budget, counted, sums)
         write_atomically(scratch / "new" / README_FILE, readme(card).encode())
@@ -133,18 +132,19 @@ def _own_steps(given: int, distinct: int, parts: Parts, rule: SplitRule) -> list
     return steps
 
 
-def _write_parts(folder: Path, parts: Parts, crew: Crew, budget: int, progress: Progress) -> None:
-    total = sum(map(len, parts.examples.values()))
-    rendered = 0
-
-    def tick() -> None:
-        nonlocal rendered
-        rendered += 1
-        progress(rendered, total)
-
+def _write_files(folder: Path, parts: Parts, store: TreeStore, crew: Crew, budget: int, progress: Progress) -> None:
+    everything = [example for held in parts.examples.values() for example in held]
+    # the crew renders while this process writes the trees
+    rendered = enumerate(crew.map(partial(messages_of, budget=budget), everything), 1)
+    store.export_pack((tree for one in everything for tree in (one.base, one.target)), folder / PACK_FILE)
     for part, held in parts.examples.items():
         write_atomically(folder / f"{part}.jsonl", "".join(f"{one.to_json()}\n" for one in held).encode())
-        write_atomically(folder / f"{part}.parquet", parquet(held, crew, budget, tick))
+        rows = []
+        # `held` comes first: at its end nothing of the next part has been taken
+        for example, (done, messages) in zip(held, rendered, strict=False):
+            rows.append((example, messages))
+            progress(done, len(everything))
+        write_atomically(folder / f"{part}.parquet", parquet(rows))
 
 
 def _digest(path: Path) -> str:

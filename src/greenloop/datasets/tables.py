@@ -2,8 +2,7 @@
 
 import io
 import json
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -14,7 +13,6 @@ from greenloop.prompts.gather import gather
 from greenloop.prompts.question import Question
 from greenloop.prompts.render import render_training
 from greenloop.records import Example
-from greenloop.workspace.crew import Crew
 from greenloop.workspace.store import TreeStore
 
 # in quotes: the stubs know the type of a field, the library at run time does not
@@ -46,13 +44,9 @@ def messages_of(store: TreeStore, example: Example, budget: int) -> tuple[Messag
     return render_training(question, gather(store, question, budget=budget), example.edit)
 
 
-def parquet(examples: Sequence[Example], crew: Crew, budget: int, tick: Callable[[], None]) -> bytes:
-    """Return ``examples`` as one Parquet file; the same examples give the same bytes. ``tick`` follows each."""
-    rows: list[dict[str, object]] = []
-    rendered = crew.map(partial(messages_of, budget=budget), examples)
-    for example, messages in zip(examples, rendered, strict=True):
-        rows.append(_row(example, messages))
-        tick()
+def parquet(examples: Iterable[tuple[Example, Sequence[Message]]]) -> bytes:
+    """Return examples with their messages as one Parquet file; the same input gives the same bytes."""
+    rows = [_row(example, messages) for example, messages in examples]
     sink = io.BytesIO()
     pq.write_table(pa.Table.from_pylist(rows, schema=SCHEMA), sink, compression="zstd", version="2.6")
     return sink.getvalue()
