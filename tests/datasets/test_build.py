@@ -133,9 +133,9 @@ def test_parquet_rows_are_the_examples_with_rendered_messages(store: TreeStore, 
         rows: list[dict[str, Any]] = pq.read_table(made.folder / f"{part}.parquet").to_pylist()
         assert [row["id"] for row in rows] == [one.id for one in made.examples(part)]
         for row, one in zip(rows, made.examples(part), strict=True):
-            changed = (store.read(one.base, "a.ml") or b"").decode()
-            assert changed in row["messages"][1]["content"]
-            assert changed in row["messages"][2]["content"]
+            shown, answered = ((store.read(tree, "a.ml") or b"").decode() for tree in (one.base, one.target))
+            assert shown in row["messages"][1]["content"]
+            assert answered in row["messages"][2]["content"]
     rows = pq.read_table(made.folder / "train.parquet").to_pylist()
     row, example = rows[0], made.train[0]
     system, user, assistant = row["messages"]
