@@ -34,9 +34,6 @@ from greenloop.workspace.store import Entry, Mode, TreeStore
 MAX_DISTANCE = 32
 """Changed paths beyond which a fresh warm build pays: by then most of a usual project is built anew."""
 
-FOLLOW_DISTANCE = 2
-"""Changed paths beyond which a green tree is worth a warm tree of its own, made from the one below it."""
-
 _KEEP = 3
 """Warm trees kept, of all toolchains together, unless the caller says otherwise."""
 

@@ -14,7 +14,7 @@ from greenloop.cli.config import MiningSettings
 from greenloop.cli.console import out, progress
 from greenloop.cli.history import choose
 from greenloop.cli.show import table
-from greenloop.cli.toolchains import bench, toolchain_name
+from greenloop.cli.toolchains import history_bench, toolchain_name
 from greenloop.mining.episodes import UNIT as EPISODES
 from greenloop.mining.mine import MiningResult, Progress
 from greenloop.mining.mine import mine as mine_histories
@@ -67,7 +67,7 @@ def mine(
     accepted = frozenset(app.home.feedback.accepted_trees())
     results: list[tuple[str, str, MiningResult]] = []
     for name, members in groups.items():
-        judge = bench(app.home, settings, name)
+        judge = history_bench(app.home, settings, name)
         with progress(f"judging ({name})", "trees") as report:
 
             def tell(state: Progress) -> None:

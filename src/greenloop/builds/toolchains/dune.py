@@ -16,7 +16,7 @@ from greenloop.builds.diagnostics.text import clip, decode, distinct
 from greenloop.builds.sandbox.policy import ENVIRONMENT, Command, Completed
 from greenloop.builds.toolchain import Outcome, Workbench, combine, find_tool, identify, staged
 from greenloop.builds.toolchains.stanzas import expects_results
-from greenloop.builds.warm import FOLLOW_DISTANCE, WarmTrees
+from greenloop.builds.warm import WarmTrees
 from greenloop.records import (
     Category,
     Diagnostic,
@@ -66,6 +66,9 @@ class DuneConfig(Part):
     """Wall-clock limit of each stage of a build from nothing, in seconds."""
     keep_warm: int = Field(default=3, ge=1)
     """Warm trees kept on disk, each with its whole ``_build``."""
+    follow_distance: int | None = Field(default=None, ge=0)
+    """Changed paths beyond which a judged tree becomes a warm tree itself, made from the nearest one. Right along a
+    history of people's own trees; nothing that a model wrote should leave its traces to the trees judged after it."""
     path: str = ENVIRONMENT["PATH"]
     """Where the tools are looked up, inside the sandbox and outside, separated by colons."""
 
@@ -134,12 +137,10 @@ class Dune:
     def _judge(self, tree: TreeId, suite: Suite, bench: Workbench) -> Outcome:
         warm_trees = self._warm_trees(suite, bench)
         stages = [stage for stage in suite.stages if stage in _ALIASES]
+        self._follow(warm_trees, tree)
         with warm_trees.near(tree) as base:
             completed = warm_trees.run_over(base, tree, [self._command(stage) for stage in stages])
-            outcome = _assess(stages, completed, tree, bench)
-            if outcome.status is Status.GREEN and warm_trees.distance(base, tree) > FOLLOW_DISTANCE:
-                # the next trees of this history are nearer to this one
-                warm_trees.follow(base, tree)
+        outcome = _assess(stages, completed, tree, bench)
         if base.tree != tree and _doubtful(outcome):
             # a fair trial, in which nothing that was built before has a say, nor how little was
             commands = [self._command(stage, seconds=self._clean_seconds(stage)) for stage in stages]
@@ -150,6 +151,13 @@ class Dune:
             with warm_trees.exact(tree):
                 pass
         return outcome
+
+    def _follow(self, warm_trees: WarmTrees, tree: TreeId) -> None:
+        far = self._config.follow_distance
+        if far is not None:
+            with warm_trees.near(tree) as base:
+                if warm_trees.distance(base, tree) > far:
+                    warm_trees.follow(base, tree)
 
     def _clean_seconds(self, stage: Stage) -> float:
         return self._config.test_seconds if stage is Stage.TESTS else self._config.warm_seconds
