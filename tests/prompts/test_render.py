@@ -91,7 +91,7 @@ def test_training_is_the_same_prompt_with_the_reply(store: TreeStore, tree_of: T
 
 
 def piece(text: str, first_line: int = 1, file_lines: int | None = None, path: str = "x.ml") -> Piece:
-    return Piece(path, first_line, text, 0, text.count("\n") if file_lines is None else file_lines)
+    return Piece(path, first_line, text, text.count("\n") if file_lines is None else file_lines)
 
 
 def test_a_part_of_a_file_says_which() -> None:

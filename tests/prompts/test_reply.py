@@ -16,7 +16,7 @@ def context(*pieces: Piece, others: frozenset[str] = frozenset()) -> Context:
 
 
 def piece(path: str = "lib/a.ml", text: str = SOURCE, first_line: int = 1, file_lines: int | None = None) -> Piece:
-    return Piece(path, first_line, text, 0, text.count("\n") if file_lines is None else file_lines)
+    return Piece(path, first_line, text, text.count("\n") if file_lines is None else file_lines)
 
 
 ONE = context(piece(), others=frozenset({"lib/hidden.ml"}))

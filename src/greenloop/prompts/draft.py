@@ -156,7 +156,7 @@ def _piece(file: SourceFile, start: int, stop: int) -> Piece:
         while stop - start > 1 and not file.lines[stop - 1].strip():
             stop -= 1
     text = "".join(file.lines[start:stop])
-    return Piece(file.path, start + 1, text, estimate_tokens(text), len(file.lines))
+    return Piece(file.path, start + 1, text, len(file.lines))
 
 
 def _runs(rows: Iterable[int]) -> list[tuple[int, int]]:

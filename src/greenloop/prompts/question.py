@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from greenloop.prompts.tokens import estimate_tokens
 from greenloop.records import Diagnostic, TreeId
 
 
@@ -20,7 +21,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Whole neighbouring lines of one file, verbatim. ``first_line`` counts from 1; ``tokens`` is an estimate.
+    """Whole neighbouring lines of one file, verbatim. ``first_line`` counts from 1.
 
     ``file_lines`` is how many lines the file has, so that a reader knows what is left out.
     """
@@ -28,8 +29,12 @@ class Piece:
     path: str
     first_line: int
     text: str
-    tokens: int
     file_lines: int
+
+    @property
+    def tokens(self) -> int:
+        """An estimate of its tokens, without header and fences."""
+        return estimate_tokens(self.text)
 
     @property
     def last_line(self) -> int:
