@@ -158,6 +158,46 @@ def test_a_damaged_pack_adds_nothing(store: TreeStore, tmp_path: Path, damage: s
     assert tree not in other
 
 
+def raw(store: TreeStore, kind: str, body: bytes) -> bytes:
+    """Put an object into ``store`` that libgit2 would not write, and return its id."""
+    command = ["git", "hash-object", "-t", kind, "-w", "--literally", "--stdin"]
+    done = subprocess.run(command, input=body, env={"GIT_DIR": str(store.path)}, capture_output=True, check=True)
+    return bytes.fromhex(done.stdout.decode())
+
+
+@pytest.mark.parametrize("name", ["../../x", "{outside}/x", "a/x", "../d", "./d", ".git/d", ".GIT/d", ""])
+def test_a_forged_tree_is_never_materialised(store: TreeStore, tmp_path: Path, name: str) -> None:
+    blob = raw(store, "blob", b"forged")
+    inner = raw(store, "tree", b"100644 d\0" + blob)
+    whole = name.format(outside=tmp_path / "outside").encode()
+    folder = whole.removesuffix(b"/d")
+    item = b"100644 " + whole + b"\0" + blob if folder == whole else b"40000 " + folder + b"\0" + inner
+    tree = raw(store, "tree", item).hex()
+
+    for read in (
+        lambda: store.materialise(tree, tmp_path / "deep/in/w"),
+        lambda: store.changes(store.empty, tree),
+        lambda: store.files(tree),
+    ):
+        with pytest.raises(InputError, match=tree):
+            read()
+    assert list(tmp_path.rglob("[xd]")) == []
+
+
+def test_a_forged_tree_with_a_link_in_place_of_its_own_folder_is_never_materialised(
+    store: TreeStore, tmp_path: Path
+) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    link, blob = raw(store, "blob", str(outside).encode()), raw(store, "blob", b"forged")
+    inner = raw(store, "tree", b"100644 x\0" + blob)
+    tree = raw(store, "tree", b"120000 a\0" + link + b"40000 a\0" + inner).hex()
+
+    with pytest.raises(InputError, match="twice"):
+        store.materialise(tree, tmp_path / "w")
+    assert list(outside.iterdir()) == []
+
+
 def test_a_place_that_cannot_be_a_store_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
 

@@ -142,7 +142,7 @@ class TreeStore:
         return dict(self._walk(self._tree(tree), ""))
 
     def _walk(self, tree: pygit2.Tree, prefix: str) -> Iterator[tuple[str, Entry]]:
-        for item in tree:
+        for item in _fit(tree):
             if isinstance(item, pygit2.Tree):
                 yield from self._walk(item, f"{prefix}{item.name}/")
             elif isinstance(item, pygit2.Blob):
@@ -176,8 +176,8 @@ class TreeStore:
     def _compare(self, old: pygit2.Tree | None, new: pygit2.Tree | None, prefix: str) -> Iterator[Change]:
         if old is not None and new is not None and old.id == new.id:
             return
-        olds = {item.name: item for item in old or ()}
-        news = {item.name: item for item in new or ()}
+        olds = {item.name: item for item in _fit(old)}
+        news = {item.name: item for item in _fit(new)}
         for name in olds.keys() | news.keys():
             before, after = olds.get(name), news.get(name)
             path = f"{prefix}{name}"
@@ -279,6 +279,8 @@ class TreeStore:
             return self._repo[oid]
         except (KeyError, ValueError) as error:
             raise InputError(f"{oid}: not in the tree store {self.path}", "import the history it belongs to") from error
+        except pygit2.GitError as error:
+            raise InputError(f"{oid}: damaged in the tree store {self.path}: {error}", _FORGED) from error
 
     @contextmanager
     def _named(self, what: str) -> Iterator[None]:
@@ -288,6 +290,25 @@ class TreeStore:
             raise EnvironmentFault(
                 f"{self.path}: {what}: {error}", "is the disk full? nothing that was stored before is lost"
             ) from error
+
+
+def _fit(tree: pygit2.Tree | None) -> tuple[pygit2.Object, ...]:
+    """Return what a folder holds, if its names are single ones that lead nowhere else, each there once.
+
+    A pack from elsewhere can hold any name, ``..`` and ``/etc/x`` among them, and a link beside a folder of its name:
+    libgit2 checks what it writes, not what it reads. Raises ``InputError``.
+    """
+    items = tuple(tree or ())
+    names = {item.name for item in items}
+    for name in names:
+        if name is None or "/" in name or name in {"", ".", ".."} or name.casefold() == ".git":
+            raise InputError(f"tree {tree and tree.id}: {name!r} is no name of a file", _FORGED)
+    if len(names) < len(items):
+        raise InputError(f"tree {tree and tree.id}: a name stands in it twice", _FORGED)
+    return items
+
+
+_FORGED = "no Greenloop wrote this tree: do not trust the dataset that it came with"
 
 
 def _nest(changes: Mapping[str, Entry | None]) -> dict[str, object]:
