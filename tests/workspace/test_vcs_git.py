@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
@@ -240,6 +241,48 @@ def test_a_program_that_the_repository_names_is_not_run(repo: Path, store: TreeS
 
     read_checkout(repo, store)
 
+    assert not (tmp_path / "ran").exists()
+
+
+def test_no_signature_is_checked_by_a_program_that_the_repository_names(
+    repo: Path, store: TreeStore, tmp_path: Path
+) -> None:
+    first = commit(repo, {"a": "a"})
+    program = tmp_path / "program"
+    program.write_text(f"#!/bin/sh\ntouch {tmp_path}/ran\n")
+    program.chmod(0o755)
+    body = git(repo, "cat-file", "commit", first).replace("\n\n", f"\n{_SIGNATURE}\n\n", 1)
+    (tmp_path / "commit").write_text(body + "\n")
+    signed = git(repo, "hash-object", "-t", "commit", "-w", str(tmp_path / "commit"))
+    git(repo, "update-ref", "-m", "checkout: moving", "HEAD", signed)
+    git(repo, "config", "log.showSignature", "true")
+    git(repo, "config", "gpg.program", str(program))
+
+    assert CheckoutReader(repo, store).move(first) == "checkout"
+    assert not (tmp_path / "ran").exists()
+
+
+_SIGNATURE = "gpgsig -----BEGIN PGP SIGNATURE-----\n \n aaaa\n -----END PGP SIGNATURE-----"
+
+
+def test_what_a_partial_clone_lacks_is_not_fetched(repo: Path, store: TreeStore, tmp_path: Path) -> None:
+    lacking = commit(repo, {"a": "a"})
+    program = tmp_path / "program"
+    program.write_text(f"#!/bin/sh\ntouch {tmp_path}/ran\n")
+    program.chmod(0o755)
+    for name, value in {
+        "core.repositoryformatversion": "1",
+        "extensions.partialClone": "origin",
+        "remote.origin.promisor": "true",
+        "remote.origin.url": "ssh://localhost/x",
+        "core.sshCommand": str(program),
+        "protocol.ssh.allow": "always",
+    }.items():
+        git(repo, "config", name, value)
+    (repo / ".git/objects" / lacking[:2] / lacking[2:]).unlink()
+
+    with suppress(InputError):
+        read_checkout(repo, store)
     assert not (tmp_path / "ran").exists()
 
 

@@ -206,6 +206,18 @@ def test_the_head_follows_commits_and_updates(repo: Path, store: TreeStore) -> N
     assert reader.head() == first
 
 
+def test_no_hook_and_no_extension_of_the_repository_is_run(repo: Path, store: TreeStore, tmp_path: Path) -> None:
+    write(repo, {".hgignore": "out/\n", "a": "a", "out/b": "b"})
+    extension = tmp_path / "extension.py"
+    extension.write_text(f"open({str(tmp_path / 'ran')!r}, 'w').close()\n")
+    hooks = "".join(f"pre-{command} = touch {tmp_path}/ran\n" for command in ("debugwalk", "debugignore"))
+    (repo / ".hg/hgrc").write_text(f"[extensions]\nx = {extension}\n[hooks]\n{hooks}")
+
+    assert detect(repo / "out").vcs == "plain"
+    assert set(read(repo, store)) == {".hgignore", "a"}
+    assert not (tmp_path / "ran").exists()
+
+
 def test_a_broken_repository_is_one_clear_error(repo: Path, store: TreeStore) -> None:
     commit(repo, {"a": "a"})
     (repo / ".hg/requires").write_text("a-feature-of-the-future\n")

@@ -1,7 +1,9 @@
 """What a git checkout holds, asked of git in a way that writes nothing.
 
 ``git ls-files`` neither takes ``index.lock`` nor refreshes the index, as ``git status`` does; ``core.fsmonitor`` is
-switched off because it may name a program to run.
+switched off because it may name a program to run, and so is ``log.showSignature``, which starts ``gpg.program``. No
+protocol is allowed: in a partial clone a missing object would else be fetched, by whatever the repository's
+configuration names for that.
 """
 
 import re
@@ -9,8 +11,13 @@ from pathlib import Path
 
 from greenloop.workspace.vcs.listing import GENERATED_FOLDERS, Listing, ask
 
-_OPTIONS = ("-c", "core.fsmonitor=false", "-c", "core.quotePath=false")
-_ENVIRONMENT = {"GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0"}
+_OPTIONS = ("-c", "core.fsmonitor=false", "-c", "core.quotePath=false", "-c", "log.showSignature=false")
+_ENVIRONMENT = {
+    "GIT_OPTIONAL_LOCKS": "0",
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_ALLOW_PROTOCOL": "none",
+    "GIT_NO_LAZY_FETCH": "1",  # from git 2.44 on it does not even try
+}
 
 
 def _git(folder: Path, *arguments: str, answers: tuple[int, ...] = (0,)) -> bytes:

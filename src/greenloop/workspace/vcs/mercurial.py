@@ -5,6 +5,9 @@ it finds entries whose time stamps prove nothing. ``hg debugwalk`` walks the sam
 compares none, takes no lock and writes nothing (seen with Mercurial 6.3 under strace; the tests hold it to that).
 The parents are read straight from the head of ``.hg/dirstate`` (``hg help internals.dirstate-v2`` for the later of
 its two formats). Extensions that keep files of their own are switched off.
+
+The repository's own ``.hg/hgrc`` is not read, since its hooks and extensions are programs to run; the user's is. So
+a ``ui.ignore`` has to stand in the user's, or the rules in ``.hgignore``.
 """
 
 import os
@@ -31,7 +34,8 @@ _V2_MARKER = b"dirstate-v2\n"
 
 def _hg(repository: Path, *arguments: str) -> bytes:
     # HGPLAIN: no colours, no translations, no aliases, whatever the user's configuration says
-    return ask("hg", (*_OPTIONS, *arguments), folder=repository, environment={"HGPLAIN": "1"}, package="mercurial")
+    environment = {"HGPLAIN": "1", "HGRCSKIPREPO": "1"}
+    return ask("hg", (*_OPTIONS, *arguments), folder=repository, environment=environment, package="mercurial")
 
 
 def list_files(repository: Path, folder: Path) -> Listing:
