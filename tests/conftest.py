@@ -1,4 +1,4 @@
-"""What the tests of several rooms share; and a skipped test fails the run: what is not checked must not look checked."""
+"""What the tests of several rooms share. A skipped test fails the run: what is not checked must not look checked."""
 
 import subprocess
 import sys
