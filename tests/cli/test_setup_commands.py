@@ -70,6 +70,9 @@ def test_init_asks_for_commands_where_nothing_is_recognised(greenloop: Greenloop
     done = greenloop("init", project)
     assert "command.check" in done.stdout
     assert 'kind = "command"' in (project / "greenloop.toml").read_text()
+    unfilled = greenloop("fix", project)
+    assert unfilled.returncode == 2
+    assert "command.check in greenloop.toml is empty" in unfilled.stderr
 
 
 def test_the_generated_pages_are_current() -> None:

@@ -65,7 +65,7 @@ def _setting(kind: ToolchainKind, section: str, key: str, field: FieldInfo) -> s
     if (section, key) == ("toolchain", "kind"):
         return f"kind = {as_toml(kind)}"
     if field.is_required():
-        return f'{key} = "false"  # say here how this project is checked'
+        return f'{key} = ""  # say here how this project is checked'
     default = field.get_default(call_default_factory=True)
     return f"# {key} = {as_toml('' if default is None else default)}"
 

@@ -88,6 +88,9 @@ def _toolchain(settings: Config, name: ToolchainName) -> Toolchain:
         return OcamlFile(settings.ocaml_file)
     if settings.command is None:
         raise InputError("the toolchain `command` has no commands", "add a table [command] to greenloop.toml")
+    if not settings.command.check:
+        # as `greenloop init` leaves it where it recognises nothing: an empty command would call every tree green
+        raise InputError("command.check in greenloop.toml is empty", 'name what checks the code: check = "make check"')
     return CommandToolchain(settings.command)
 
 
