@@ -46,6 +46,7 @@ def test_from_sessions_to_a_report(greenloop: Greenloop, tmp_path: Path) -> None
     done(greenloop(*build, "--out", "set"))
     card = json.loads(done(greenloop("dataset", "card", "set", "--json")))
     assert [card["parts"][part]["examples"] for part in ("train", "valid", "test")] == [2, 1, 1]
+    assert "data_files" not in done(greenloop("dataset", "card", "set"))
 
     first = {path.name: path.read_bytes() for path in (tmp_path / "set").iterdir()}
     done(greenloop("mine", "--out", "again.jsonl"))
@@ -116,7 +117,7 @@ def test_ask_judges_what_it_shows(greenloop: Greenloop, tmp_path: Path) -> None:
     folder.mkdir()
     (folder / "a.ml").write_text(GREEN)
     good = "a.ml\n<<<<\nlet twice x = x * 2\n====\nlet twice x = x + x\n>>>>\n"
-    broken = good.replace("x + x", "x ^ x")
+    broken = good.replace("x + x", "x + true")
     for reply, badge, status in ((good, "type-checks", 0), (broken, "1 error", 0)):
         (tmp_path / "script.jsonl").write_text(json.dumps({"replies": [reply]}) + "\n")
         words = ("ask", "add instead of multiplying", "--in", folder, "-n", "1")

@@ -20,8 +20,7 @@ FILE_NAME = "greenloop.toml"
 
 
 class Section(BaseModel):
-    """One table of ``greenloop.toml``; a key that it does not know is an error, not a typo that is ignored.
-    One table of ``greenloop.toml``; a key that it does not know is an error, not a typo that is ignored."""
+    """One table of ``greenloop.toml``; a key that it does not know is an error, not a typo that is ignored."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 

@@ -70,7 +70,8 @@ def card(
     if as_json:
         print(found.to_json())
     else:
-        out.print(Markdown(readme(found)))
+        # its head is for Hugging Face `datasets`, not for people
+        out.print(Markdown(readme(found).partition("\n---\n")[2]))
 
 
 def counts(examples: Path) -> dict[str, Any]:

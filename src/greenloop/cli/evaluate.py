@@ -28,7 +28,7 @@ def run_tasks(
     context: typer.Context,
     dataset: Annotated[Path, typer.Option("--dataset", "-d", help="A dataset folder.")],
     model: Annotated[str | None, typer.Option("--model", "-m", help="The model [default: model.name].")] = None,
-    n: Annotated[int, typer.Option("--n", min=1, help="Samples a task; one is drawn greedily.")] = 1,
+    n: Annotated[int, typer.Option("--n", min=1, help="Samples a task: a single one is greedy, several are not.")] = 1,
     k: Annotated[int, typer.Option("--k", min=1, help="Report fixed@k; at most n.")] = 1,
     split: Annotated[str, typer.Option(help="The part of the dataset: train, valid or test.")] = "test",
     limit: Annotated[int | None, typer.Option(min=1, help="Only so many tasks.")] = None,
@@ -51,7 +51,8 @@ def run_tasks(
     settings = here.settings(Path())
     found = load(dataset)
     found.add_trees(here.home.trees)
-    tasks = found.tasks(split, max_changed_lines=settings.eval.max_changed_lines)[:limit]
+    most = settings.eval.max_changed_lines
+    tasks = found.tasks(split, max_changed_lines=most)[:limit]
     if not tasks:
         raise InputError(f"{dataset}: the part {split!r} holds no task", "choose another --split")
     judge = bench(here.home, settings, toolchain_name(here.home, settings, tasks[0].base))
@@ -80,4 +81,7 @@ def run_tasks(
     else:
         rows = [(f"{section}: {name}", value, detail) for section, name, value, detail in table_rows(result)]
         show.table(f"{result.settings.model} on {len(tasks)} held-out tasks", ("", "", ""), rows)
+        large = sum(one.changed_lines > most for one in found.examples(split))
+        if large:
+            out.print(f"Left out: {large} whose own edit changes more than {most} lines (eval.max_changed_lines).")
         out.print(f"Stored in {escape(str(target or dataset / 'runs'))}.")
