@@ -1,6 +1,8 @@
 """Work on trees gives the same results in the same order, here or in other processes."""
 
 import multiprocessing
+import subprocess
+import sys
 from functools import partial
 from pathlib import Path
 
@@ -42,3 +44,31 @@ def test_a_process_that_dies_is_a_fault_of_the_machine(store: TreeStore) -> None
             child.kill()
         with pytest.raises(EnvironmentFault, match="helper process died"):
             list(crew.map(TreeStore.files, [store.empty]))
+
+
+_PARENT = """
+import sys, time
+from pathlib import Path
+from greenloop.workspace.crew import Crew
+from greenloop.workspace.store import TreeStore
+
+if __name__ == "__main__":
+    store = TreeStore(Path(sys.argv[1]))
+    with Crew(store, 2) as crew:
+        list(crew.map(TreeStore.files, [store.empty] * 20))
+        print("working", flush=True)
+        time.sleep(60)
+"""
+
+
+def test_helpers_end_with_a_parent_that_is_killed(tmp_path: Path) -> None:
+    script = tmp_path / "parent.py"
+    script.write_text(_PARENT)
+    with subprocess.Popen([sys.executable, script, tmp_path / "store"], stdout=subprocess.PIPE) as parent:
+        assert parent.stdout is not None
+        assert parent.stdout.readline() == b"working\n"
+
+        parent.kill()
+
+        # the helpers hold the pipe as well: it ends when the last of them has ended
+        assert parent.communicate(timeout=20) == (b"", None)

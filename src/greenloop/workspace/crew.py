@@ -1,10 +1,13 @@
 """Pure work on trees, spread over processes: Python computes on one core, and most machines have more.
 
 The functions are plain: they read trees, return values and touch nothing else, so results do not depend on how many
-processes there are. Each process opens the tree store for itself. Judging is no such work: see ``builds.engine``.
+processes there are. Each process opens the tree store for itself, and ends with the one that started it, however that
+ends. Judging is no such work: see ``builds.engine``.
 """
 
 import multiprocessing
+import os
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -79,7 +82,16 @@ _stores: list[TreeStore] = []
 
 
 def _open(path: Path) -> None:
+    # a killed parent says no goodbye, and its helpers would wait for work for ever
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     _stores.append(TreeStore(path))
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _apply(function: Callable[[TreeStore, Item], Result], item: Item) -> Result:
