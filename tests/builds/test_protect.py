@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from greenloop.builds.protect import DEFAULT_GLOBS, matches, restore
-from greenloop.records import TreeId
+from greenloop.builds.protect import DEFAULT_GLOBS, matches, restore, where_it_fails
+from greenloop.records import Category, Diagnostic, Severity, Stage, StageResult, Status, Suite, TreeId, Verdict
 from greenloop.workspace.store import Entry, Mode, TreeStore
 
 BASE = {
@@ -84,3 +84,19 @@ def test_after_restoring_no_protected_file_differs(store: TreeStore, files: dict
     assert not [change.path for change in store.changes(base, result) if matches(change.path, DEFAULT_GLOBS)]
     assert {change.path for change in store.changes(hacked, result)} == set(paths)
     assert restore(store, base, result) == (result, ())
+
+
+@pytest.mark.parametrize(("stage", "may_change"), [(Stage.TYPES, {"test/t.ml"}), (Stage.TESTS, set())])
+def test_a_test_that_does_not_compile_may_change_and_one_that_fails_may_not(
+    store: TreeStore, stage: Stage, may_change: set[str]
+) -> None:
+    base = tree(store, BASE)
+    error = Diagnostic(severity=Severity.ERROR, category=Category.TYPE, message="no", path="test/t.ml")
+    before = Verdict(
+        tree=base, toolchain="t", suite=Suite.TEST, status=Status.RED, diagnostics=(error,),
+        stages=(StageResult(stage=stage, status=Status.RED, seconds=0.1),),
+    )  # fmt: skip
+    assert where_it_fails(before) == may_change
+    hacked = tree(store, {**BASE, "test/t.ml": "let () = ()", "test/dune": ""})
+    _, paths = restore(store, base, hacked, allowed=where_it_fails(before))
+    assert set(paths) == {"test/dune", "test/t.ml"} - may_change

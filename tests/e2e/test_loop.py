@@ -118,7 +118,7 @@ def test_ask_judges_what_it_shows(greenloop: Greenloop, tmp_path: Path) -> None:
     (folder / "a.ml").write_text(GREEN)
     good = "a.ml\n<<<<\nlet twice x = x * 2\n====\nlet twice x = x + x\n>>>>\n"
     broken = good.replace("x + x", "x + true")
-    for reply, badge, status in ((good, "type-checks", 0), (broken, "1 error", 0)):
+    for reply, badge, status in ((good, "type-checks", 0), (broken, "1 error", 1)):
         (tmp_path / "script.jsonl").write_text(json.dumps({"replies": [reply]}) + "\n")
         words = ("ask", "add instead of multiplying", "--in", folder, "-n", "1")
         result = greenloop(*words, "--model", f"scripted:{tmp_path / 'script.jsonl'}")

@@ -5,10 +5,10 @@ dune did so (``exit 0`` in an initialiser apart, which ``builds.lint`` flags). S
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import cache
 
-from greenloop.records import TreeId
+from greenloop.records import Stage, TreeId, Verdict
 from greenloop.workspace.store import Entry, TreeStore
 
 DEFAULT_GLOBS: tuple[str, ...] = (
@@ -31,15 +31,20 @@ DEFAULT_GLOBS: tuple[str, ...] = (
 
 
 def restore(
-    store: TreeStore, base: TreeId, result: TreeId, globs: Sequence[str] = DEFAULT_GLOBS
+    store: TreeStore,
+    base: TreeId,
+    result: TreeId,
+    globs: Sequence[str] = DEFAULT_GLOBS,
+    *,
+    allowed: Collection[str] = (),
 ) -> tuple[TreeId, tuple[str, ...]]:
     """Return ``result`` with every file that matches one of ``globs`` as it is in ``base``, and their paths, sorted.
 
     Files that ``result`` added under a glob are removed, deleted ones come back. What stands in the way of a
-    protected file, such as a file named like its folder, gives way and is listed too.
+    protected file, such as a file named like its folder, gives way and is listed too. Paths in ``allowed`` may change.
     """
     changes = store.changes(base, result)
-    back: dict[str, Entry | None] = {c.path: c.old for c in changes if matches(c.path, globs)}
+    back: dict[str, Entry | None] = {c.path: c.old for c in changes if c.path not in allowed and matches(c.path, globs)}
     if not back:
         return result, ()
     needed = [path for path, entry in back.items() if entry is not None]
@@ -68,3 +73,14 @@ def _pattern(glob: str) -> re.Pattern[str]:
     pieces = re.split(r"(\*\*/|\*\*|\*|\?)", glob)
     spelled = {"**/": "(?:[^/]+/)*", "**": ".+", "*": "[^/]*", "?": "[^/]"}
     return re.compile("".join(spelled.get(piece) or re.escape(piece) for piece in pieces))
+
+
+def where_it_fails(before: Verdict) -> frozenset[str]:
+    """Return the file of the first error when it keeps a tree from building: it has to change, even if it is a test.
+
+    A test that runs and fails is another matter: then the code is wrong, and the test stays as it is.
+    """
+    if not before.errors or not before.stages or before.stages[-1].stage is Stage.TESTS:
+        return frozenset()
+    path = before.errors[0].path
+    return frozenset() if path is None else frozenset({path})

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from greenloop.builds import lint
 from greenloop.builds.fixed import assess, names_lost
 from greenloop.builds.judge import Judge
-from greenloop.builds.protect import DEFAULT_GLOBS, restore
+from greenloop.builds.protect import DEFAULT_GLOBS, restore, where_it_fails
 from greenloop.candidates.attempt import Attempt, Outcome
 from greenloop.candidates.source import Proposal
 from greenloop.records import EditError, InfrastructureError, InputError, Status, Suite, TreeId, Verdict
@@ -70,7 +70,7 @@ def _land(store: TreeStore, before: Verdict, index: int, proposal: Proposal, rul
     except EditError as error:
         refused = {"outcome": Outcome.REFUSED, "edit": edit, "reason": error.reason, "detail": str(error)}
         return bare.model_copy(update=refused)
-    result, restored = restore(store, base, applied.tree, rules.protected)
+    result, restored = restore(store, base, applied.tree, rules.protected, allowed=where_it_fails(before))
     known = {
         # what was put back is no part of the edit any more
         "edit": edit_between(store, base, result) if restored and result != base else edit,

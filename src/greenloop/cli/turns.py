@@ -117,8 +117,14 @@ def finish(now: Present, turn: Turn, *, apply: bool = False, as_json: bool = Fal
         print(json.dumps(_as_json(turn, best, diff, written)))
     elif written:
         out.print(f"[green]Written:[/] {escape(', '.join(written))}")
-    if not turn.before.green and not turn.fixed:
+    # a green tree on which a fix was asked for needs none; else only what is verified and clean is a success
+    nothing_wrong = turn.before.green and not turn.attempts
+    if not (nothing_wrong or turn.fixed or (turn.before.green and _clean(best))):
         raise typer.Exit(1)
+
+
+def _clean(best: Suggestion | None) -> bool:
+    return best is not None and best.verdict.green and not best.flags
 
 
 def _show(turn: Turn, best: Suggestion | None, diff: str) -> None:
@@ -137,7 +143,7 @@ def _show(turn: Turn, best: Suggestion | None, diff: str) -> None:
 
 
 def _apply(now: Present, best: Suggestion) -> tuple[str, ...]:
-    if not best.verdict.green or best.flags:
+    if not _clean(best):
         why = ", ".join(best.flags) or str(best.badge)
         raise InputError(
             f"the best suggestion is not written: {why}", "nothing was changed; look at the diff and edit by hand"
