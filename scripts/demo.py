@@ -5,6 +5,7 @@ a report. Everything lands in ``build/demo``; nothing needs the network.
 """
 
 import json
+import shlex
 import shutil
 import subprocess
 import sys
@@ -29,11 +30,10 @@ console = Console(highlight=False)
 
 def greenloop(*arguments: str, allowed: tuple[int, ...] = (0,)) -> int:
     """Show a command as a person would type it, run it, and return its exit status."""
-    shown = " ".join(str(Path(one).relative_to(ROOT)) if one.startswith(str(ROOT)) else one for one in arguments)
-    console.print(f"[bold cyan]$ greenloop {shown}[/]")
+    words = [str(Path(one).relative_to(ROOT)) if one.startswith(str(ROOT)) else one for one in arguments]
+    console.print(f"[bold cyan]$ greenloop {shlex.join(words)}[/]", soft_wrap=True)
     common = ["--home", str(OUT / "home"), "--config", str(PROJECT / "greenloop.toml")]
-    command = [sys.executable, "-m", "greenloop", *common, *arguments]
-    status = subprocess.run(command, cwd=OUT, check=False).returncode
+    status = subprocess.run([sys.executable, "-m", "greenloop", *common, *words], cwd=ROOT, check=False).returncode
     if status not in allowed:
         sys.exit(f"demo: that command ended with status {status}")
     return status

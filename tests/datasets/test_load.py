@@ -1,11 +1,13 @@
 """What is opened is what was built; every file that was touched since is named."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from greenloop.datasets.build import build
+from greenloop.datasets.card import dataset_version
 from greenloop.datasets.load import Dataset, load
 from greenloop.records import Example, InputError
 from greenloop.workspace.edits import apply
@@ -85,3 +87,13 @@ def test_what_is_no_dataset_is_refused(tmp_path: Path) -> None:
         load(tmp_path)
     with pytest.raises(InputError, match="no dataset here"):
         load(tmp_path / "nowhere")
+
+
+def test_a_card_cannot_name_files_elsewhere(made: Dataset) -> None:
+    path = made.folder / "card.json"
+    body = json.loads(path.read_text())
+    body["sha256"]["../../secret"] = "0" * 64
+    body["dataset"] = dataset_version(body["sha256"])
+    path.write_text(json.dumps(body))
+    with pytest.raises(InputError, match="secret"):
+        load(made.folder)

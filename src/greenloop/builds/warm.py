@@ -6,8 +6,7 @@ while it is mounted and exclusively while it is made or evicted, so that any num
 them; a kill at any moment leaves a folder whose name says that it is not complete, and that the next one removes.
 
 Which one is near: the one with the fewest changed paths, as long as they are at most ``MAX_DISTANCE`` and at most
-half of the tree's files (but four are always allowed). Farther away, the asked tree itself is warmed. Along a history
-the warm trees follow: see ``follow``.
+half of the tree's files (but four are always allowed). Farther away, the asked tree itself is warmed.
 
 What a warm tree's own build leaves is trusted by every tree judged above it. Only generators and preprocessors that
 a tree holds run in it, never its tests. Whoever judges edits that nobody has read judges their base first, so that the
@@ -17,7 +16,6 @@ base is the near one.
 import fcntl
 import os
 import shutil
-import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -27,7 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from greenloop.builds.sandbox.policy import Command, Completed, Sandbox
-from greenloop.records import EnvironmentFault, TreeId
+from greenloop.records import TreeId
 from greenloop.storage import named_io_errors
 from greenloop.workspace.store import Entry, Mode, TreeStore
 
@@ -113,16 +111,6 @@ class WarmTrees:
         finally:
             os.close(handle)
 
-    def follow(self, base: Warm, tree: TreeId) -> None:
-        """Warm ``tree``, starting from a copy of ``base``, which is held: what both share is not built again."""
-        with _locked(self._root / f"{self._kind}.making"):
-            handle, _ = self._make(tree, base)
-        os.close(handle)
-
-    def distance(self, base: Warm, tree: TreeId) -> int:
-        """How many paths differ between a warm tree and ``tree``."""
-        return len(self._store.changes(base.tree, tree))
-
     def run_over(self, warm: Warm, tree: TreeId, commands: Sequence[Command]) -> tuple[Completed, ...]:
         """Run commands over ``tree``, laid as its changes above a warm tree that is held."""
         changes = self._store.changes(warm.tree, tree)
@@ -175,8 +163,8 @@ class WarmTrees:
         os.utime(lock)
         return handle, Warm(tree, folder / "w", built=(folder / "built").exists())
 
-    def _make(self, tree: TreeId, base: Warm | None = None) -> tuple[int, Warm]:
-        """Build ``tree`` unless it is there, and return it held. The caller holds the lock for making, and ``base``."""
+    def _make(self, tree: TreeId) -> tuple[int, Warm]:
+        """Build ``tree`` unless it is there, and return it held. The caller holds the lock for making."""
         folder = self._root / f"{self._kind}-{tree}"
         while True:
             held = self._hold(self._kind, tree)
@@ -186,22 +174,19 @@ class WarmTrees:
             handle = _acquire(folder.with_name(f"{folder.name}.lock"), fcntl.LOCK_EX)
             try:
                 if not folder.is_dir():
-                    self._build(tree, folder, base)
+                    self._build(tree, folder)
             finally:
                 os.close(handle)
 
-    def _build(self, tree: TreeId, folder: Path, base: Warm | None) -> None:
-        """Materialise, or copy and change, ``base``; build in a folder of another name, then give it its own."""
+    def _build(self, tree: TreeId, folder: Path) -> None:
+        """Materialise and build in a folder of another name, then give it its own."""
         with named_io_errors(self._root):
             for leftover in self._root.glob(f".{folder.name}.*"):
                 _discard(leftover)
             fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=self._root))
         try:
-            if base is None:
-                self._store.materialise(tree, fresh / "w")
-                (fresh / "w").mkdir(exist_ok=True)
-            else:
-                self._derive(base, tree, fresh / "w")
+            self._store.materialise(tree, fresh / "w")
+            (fresh / "w").mkdir(exist_ok=True)
             built = True
             if self._commands:
                 # a build that fails, or that takes longer than its limit, leaves what it has: all the same a start
@@ -214,20 +199,6 @@ class WarmTrees:
         except BaseException:
             _discard(fresh)
             raise
-
-    def _derive(self, base: Warm, tree: TreeId, folder: Path) -> None:
-        """Copy ``base`` with its times, which build systems go by, and make its sources those of ``tree``."""
-        copied = subprocess.run(["cp", "-a", "--reflink=auto", base.folder, folder], capture_output=True, check=False)
-        if copied.returncode != 0:
-            reason = copied.stderr.decode("utf-8", "replace").strip()
-            raise EnvironmentFault(f"{base.folder}: cannot be copied: {reason}", "is the disk full?")
-        changes = self._store.changes(base.tree, tree)
-        with named_io_errors(folder):
-            for change in changes:
-                # `base` was put in order after its own build, so its folders are those of its tree
-                if change.new is None:
-                    (folder / change.path).unlink(missing_ok=True)
-        self._store.materialise(tree, folder, [change.path for change in changes if change.new is not None])
 
     def _restore(self, tree: TreeId, folder: Path) -> None:
         """Put sources back that the build has changed, and remove what it has left outside of its products.

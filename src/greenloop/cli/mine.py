@@ -14,7 +14,7 @@ from greenloop.cli.config import MiningSettings
 from greenloop.cli.console import out, progress
 from greenloop.cli.history import choose
 from greenloop.cli.show import table
-from greenloop.cli.toolchains import history_bench, toolchain_name
+from greenloop.cli.toolchains import bench, toolchain_name
 from greenloop.mining.episodes import UNIT as EPISODES
 from greenloop.mining.mine import MiningResult, Progress
 from greenloop.mining.mine import mine as mine_histories
@@ -67,7 +67,7 @@ def mine(
     accepted = frozenset(app.home.feedback.accepted_trees())
     results: list[tuple[str, str, MiningResult]] = []
     for name, members in groups.items():
-        judge = history_bench(app.home, settings, name)
+        judge = bench(app.home, settings, name)
         with progress(f"judging ({name})", "trees") as report:
 
             def tell(state: Progress) -> None:
@@ -119,8 +119,9 @@ def _counts(snapshots: int, results: list[tuple[str, str, MiningResult]]) -> dic
 def _show(results: list[tuple[str, str, MiningResult]], target: Path) -> None:
     for name, _, result in results:
         trees = ", ".join(f"{count} {status}" for status, count in result.trees.items())
-        steps = [(f"{step.unit}: {step.name}", str(step.dropped), str(step.kept)) for step in result.funnel.steps]
-        table(f"{name}: {sum(result.trees.values())} trees judged ({trees})", ("rule", "dropped", "left"), steps)
+        table(
+            f"{name}: {sum(result.trees.values())} trees judged ({trees})", ("rule", "dropped", "left"), _rows(result)
+        )
         kinds = Counter(one.kind.value for one in result.episodes)
         classes = Counter(one.category.value for one in result.examples)
         out.print(
@@ -130,3 +131,15 @@ def _show(results: list[tuple[str, str, MiningResult]], target: Path) -> None:
             + ", ".join(f"{count} {kind}" for kind, count in classes.most_common())
         )
     out.print(f"Written to {escape(str(target))} and {escape(str(funnel_file(target)))}.")
+
+
+def _rows(result: MiningResult) -> list[tuple[str, str, str]]:
+    """Return the rules that dropped something, and what was left of each kind of thing; the file has them all."""
+    steps = result.funnel.steps
+    rows = []
+    for number, step in enumerate(steps):
+        if step.dropped:
+            rows.append((f"  {step.name}", str(step.dropped), str(step.kept)))
+        if number + 1 == len(steps) or steps[number + 1].unit != step.unit:
+            rows.append((step.unit, "", str(step.kept)))
+    return rows

@@ -39,18 +39,6 @@ def toolchain_name(home: Home, settings: Config, tree: TreeId) -> ToolchainName:
             return "command"
 
 
-HISTORY_FOLLOW = 8
-"""Changed paths beyond which a tree of a history is kept warm for its neighbours."""
-
-
-def history_bench(home: Home, settings: Config, name: ToolchainName) -> Bench:
-    """Build the judge for trees that people made, in the order in which they made them."""
-    dune = settings.dune
-    if dune.follow_distance is None:
-        dune = dune.model_copy(update={"follow_distance": HISTORY_FOLLOW})
-    return bench(home, settings.model_copy(update={"dune": dune}), name)
-
-
 def bench(home: Home, settings: Config, name: ToolchainName) -> Bench:
     """Build the judge for the toolchain ``name``.
 
@@ -78,7 +66,7 @@ def judge_for(app: App, workspace: Workspace) -> Bench:
     if last is None:
         raise InputError(f"{workspace.id} holds no snapshot")
     settings = app.settings(Path())
-    return history_bench(app.home, settings, toolchain_name(app.home, settings, last.tree))
+    return bench(app.home, settings, toolchain_name(app.home, settings, last.tree))
 
 
 def _toolchain(settings: Config, name: ToolchainName) -> Toolchain:

@@ -21,8 +21,8 @@ from greenloop.datasets.card import (
     dataset_version,
     readme,
 )
-from greenloop.datasets.load import Dataset, read_card
-from greenloop.datasets.split import Parts, Split, SplitBy, SplitRule, split
+from greenloop.datasets.load import SUMMED_FILES, Dataset, read_card
+from greenloop.datasets.split import Parts, SplitBy, SplitRule, split
 from greenloop.datasets.tables import messages_of, parquet
 from greenloop.mining.funnel import Funnel, Step
 from greenloop.records import Example, InputError
@@ -34,9 +34,7 @@ Progress = Callable[[int, int], None]
 _UNIT = "examples"
 _SAME_EDIT = "same edit of the same files"
 _IN_GAP = "in the gap between the parts"
-_OWN_FILES = frozenset(
-    {CARD_FILE, README_FILE, PACK_FILE, *(f"{part}.{end}" for part in Split for end in ("jsonl", "parquet"))}
-)
+_OWN_FILES = SUMMED_FILES | {CARD_FILE, README_FILE}
 
 
 def build(

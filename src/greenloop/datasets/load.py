@@ -12,6 +12,8 @@ from greenloop.records import Example, InputError, RecordError, Task
 from greenloop.storage import named_io_errors
 from greenloop.workspace.store import TreeStore
 
+SUMMED_FILES = frozenset({PACK_FILE, *(f"{part}.{end}" for part in Split for end in ("jsonl", "parquet"))})
+"""The files whose sums a card holds: each of them, and no path that leads elsewhere."""
 _REBUILD = "build or fetch the dataset again"
 
 
@@ -82,6 +84,9 @@ def load(folder: Path) -> Dataset:
     card = read_card(folder)
     if dataset_version(card.sha256) != card.dataset:
         raise InputError(f"{folder / CARD_FILE}: the version does not follow from the sums", _REBUILD)
+    if card.sha256.keys() != SUMMED_FILES:
+        odd = ", ".join(sorted(card.sha256.keys() ^ SUMMED_FILES))
+        raise InputError(f"{folder / CARD_FILE}: its sums are not those of a dataset's files: {odd}", _REBUILD)
     for name, wanted in card.sha256.items():
         path = folder / name
         if not path.is_file():

@@ -66,9 +66,6 @@ class DuneConfig(Part):
     """Wall-clock limit of each stage of a build from nothing, in seconds."""
     keep_warm: int = Field(default=3, ge=1)
     """Warm trees kept on disk, each with its whole ``_build``."""
-    follow_distance: int | None = Field(default=None, ge=0)
-    """Changed paths beyond which a judged tree becomes a warm tree itself, made from the nearest one. Right along a
-    history of people's own trees; nothing that a model wrote should leave its traces to the trees judged after it."""
     path: str = ENVIRONMENT["PATH"]
     """Where the tools are looked up, inside the sandbox and outside, separated by colons."""
 
@@ -137,7 +134,6 @@ class Dune:
     def _judge(self, tree: TreeId, suite: Suite, bench: Workbench) -> Outcome:
         warm_trees = self._warm_trees(suite, bench)
         stages = [stage for stage in suite.stages if stage in _ALIASES]
-        self._follow(warm_trees, tree)
         with warm_trees.near(tree) as base:
             completed = warm_trees.run_over(base, tree, [self._command(stage) for stage in stages])
         outcome = _assess(stages, completed, tree, bench)
@@ -151,13 +147,6 @@ class Dune:
             with warm_trees.exact(tree):
                 pass
         return outcome
-
-    def _follow(self, warm_trees: WarmTrees, tree: TreeId) -> None:
-        far = self._config.follow_distance
-        if far is not None:
-            with warm_trees.near(tree) as base:
-                if warm_trees.distance(base, tree) > far:
-                    warm_trees.follow(base, tree)
 
     def _clean_seconds(self, stage: Stage) -> float:
         return self._config.test_seconds if stage is Stage.TESTS else self._config.warm_seconds
