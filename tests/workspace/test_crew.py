@@ -71,4 +71,4 @@ def test_helpers_end_with_a_parent_that_is_killed(tmp_path: Path) -> None:
         parent.kill()
 
         # the helpers hold the pipe as well: it ends when the last of them has ended
-        assert parent.communicate(timeout=20) == (b"", None)
+        assert parent.communicate(timeout=20)[0] == b""
