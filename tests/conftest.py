@@ -13,17 +13,22 @@ from greenloop.workspace.store import Entry, Mode, TreeStore
 Greenloop = Callable[..., subprocess.CompletedProcess[str]]
 
 
+def unexpected_skips(reporter: pytest.TerminalReporter) -> list[pytest.TestReport]:
+    """Return the skipped tests whose reason does not begin with ``expected:``."""
+    return [report for report in reporter.stats.get("skipped", []) if "expected:" not in str(report.longrepr)]
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Name every skipped test, so that the failing run explains itself."""
-    for report in terminalreporter.stats.get("skipped", []):
+    """Name every unexpected skip, so that the failing run explains itself."""
+    for report in unexpected_skips(terminalreporter):
         terminalreporter.write_line(f"unexpected skip: {report.nodeid}: {report.longrepr}", red=True)
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Turn a green run with skips into a red one."""
+    """Turn a green run with unexpected skips into a red one."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
-    if reporter is not None and reporter.stats.get("skipped") and session.exitstatus == pytest.ExitCode.OK:
+    if reporter is not None and unexpected_skips(reporter) and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 

@@ -167,7 +167,7 @@ def test_permissions_are_kept_and_the_executable_bit_follows_the_tree(store: Tre
     assert modes == {"secret": 0o600, "tool": 0o750, "run": 0o640}
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+@pytest.mark.skipif(os.geteuid() != 0, reason="expected: only root can give files away")
 def test_a_file_keeps_its_owner(store: TreeStore, root: Path) -> None:
     base, result = tree(store, {"a.ml": "a\n"}), tree(store, {"a.ml": "A\n"})
     store.materialise(base, root)
