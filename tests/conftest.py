@@ -1,5 +1,6 @@
 """What the tests of several rooms share. A skipped test fails the run: what is not checked must not look checked."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -11,6 +12,15 @@ from greenloop.records import Category, Diagnostic, Severity, Span, TreeId
 from greenloop.workspace.store import Entry, Mode, TreeStore
 
 Greenloop = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def pytest_configure() -> None:
+    """Make git and hg behave alike on every machine: a known identity, and nobody's own settings."""
+    os.environ["GIT_CONFIG_GLOBAL"] = os.devnull
+    for role in ("AUTHOR", "COMMITTER"):
+        os.environ[f"GIT_{role}_NAME"] = "Test"
+        os.environ[f"GIT_{role}_EMAIL"] = "test@example.org"
+    os.environ["HGUSER"] = "Test <test@example.org>"
 
 
 def unexpected_skips(reporter: pytest.TerminalReporter) -> list[pytest.TestReport]:
