@@ -54,8 +54,3 @@ class Home:
     def feedback(self) -> FeedbackLog:
         """The log of what became of suggestions."""
         return FeedbackLog(self.path / "feedback.jsonl")
-
-    @property
-    def warm(self) -> Path:
-        """The folder of warm builds."""
-        return self.path / "warm"

@@ -54,7 +54,7 @@ def bench(home: Home, settings: Config, name: ToolchainName) -> Bench:
         verdicts=home.verdicts,
         toolchain=toolchain,
         sandbox=_sandbox(settings),
-        scratch=home.warm,
+        scratch=home.path,
         workers=settings.build.workers,
     )
     return Bench(engine, name, suite)
