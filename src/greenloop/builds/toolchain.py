@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from greenloop.builds.sandbox.policy import Completed, Sandbox
+from greenloop.builds.stop import Stop
 from greenloop.records import (
     Category,
     Diagnostic,
@@ -33,6 +34,10 @@ class Workbench:
     """A folder of Greenloop's own, kept between runs: warm trees live below it."""
     fingerprint: str
     """The engine's fingerprint: of the toolchain, the sandbox and the parsers together."""
+    base: TreeId | None = None
+    """Judge above the warm build of this tree and no other; ``None`` takes the nearest, and may make one."""
+    stop: Stop | None = None
+    """Ends running commands when it is requested: ``Cancelled`` is raised."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,8 @@ class Outcome:
     tests: tuple[TestResult, ...] = ()
     note: str = ""
     final: bool = False
+    log: str = ""
+    """What the tools printed, stage by stage, cut in the middle where it is long. No part of the verdict."""
 
 
 class Toolchain(Protocol):

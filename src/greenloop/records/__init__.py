@@ -9,13 +9,25 @@ from greenloop.records.diagnostic import Category, Diagnostic, Severity, Span
 from greenloop.records.edit import Block, DeleteFile, Edit, FileEdit, RenameFile, ReplaceBlocks, WriteFile
 from greenloop.records.episode import Episode, EpisodeKind
 from greenloop.records.errors import (
+    Cancelled,
     EditError,
     EnvironmentFault,
     GreenloopError,
     InfrastructureError,
     InputError,
     ModelError,
+    Overloaded,
     RecordError,
+)
+from greenloop.records.evaluation import (
+    HACKS,
+    Evaluation,
+    EvaluationLimits,
+    EvaluationRequest,
+    HiddenFile,
+    HiddenResult,
+    Timings,
+    WarmBuild,
 )
 from greenloop.records.example import Example, Task
 from greenloop.records.feedback import Feedback, FeedbackKind
@@ -25,9 +37,11 @@ from greenloop.records.tree import BlobId, TreeId
 from greenloop.records.verdict import Stage, StageResult, Status, Suite, TestResult, TestStatus, Verdict
 
 __all__ = [
+    "HACKS",
     "Badge",
     "BlobId",
     "Block",
+    "Cancelled",
     "Category",
     "DeleteFile",
     "Diagnostic",
@@ -36,14 +50,20 @@ __all__ = [
     "EnvironmentFault",
     "Episode",
     "EpisodeKind",
+    "Evaluation",
+    "EvaluationLimits",
+    "EvaluationRequest",
     "Example",
     "Feedback",
     "FeedbackKind",
     "FileEdit",
     "GreenloopError",
+    "HiddenFile",
+    "HiddenResult",
     "InfrastructureError",
     "InputError",
     "ModelError",
+    "Overloaded",
     "Part",
     "Record",
     "RecordError",
@@ -61,8 +81,10 @@ __all__ = [
     "Task",
     "TestResult",
     "TestStatus",
+    "Timings",
     "TreeId",
     "Verdict",
+    "WarmBuild",
     "Workspace",
     "WriteFile",
 ]

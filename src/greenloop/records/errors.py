@@ -4,8 +4,10 @@
     ├── InputError             what the person gave is wrong                        exit status 2
     │   ├── RecordError        a stored record cannot be read
     │   └── EditError          an edit cannot be parsed, or does not apply
+    ├── Cancelled              whoever asked no longer wants the answer                 exit status 1
     └── EnvironmentFault       the world is not as it must be: no compiler, disk full   exit status 1
         ├── InfrastructureError    a judgement could not be made; never red, never a reward of 0
+        ├── Overloaded             a queue is full: come back later
         └── ModelError             a model did not answer, or answered what cannot be read
 
 They live with the records because they too cross every boundary; the command line alone turns them into text.
@@ -52,12 +54,24 @@ class EditError(InputError):
         self.reason = reason
 
 
+class Cancelled(GreenloopError):  # noqa: N818 - nothing went wrong
+    """Work was ended because nobody wants its result any more. Never tried again, never recorded as a failure."""
+
+
 class EnvironmentFault(GreenloopError):  # noqa: N818 - a fault of the world, not of the program
     """The machine is not as it must be: a tool is missing, the disk is full, a service is down."""
 
 
 class InfrastructureError(EnvironmentFault):
     """A verdict could not be reached for reasons that are not the code's. Never red, never stored."""
+
+
+class Overloaded(EnvironmentFault):
+    """A bounded queue is full. ``retry_after`` says in how many seconds room is likely."""
+
+    def __init__(self, message: str, way_out: str = "", *, retry_after: float = 1.0) -> None:
+        super().__init__(message, way_out)
+        self.retry_after = retry_after
 
 
 class ModelError(EnvironmentFault):
