@@ -2,13 +2,14 @@
 
 import functools
 import hashlib
+import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from greenloop.builds.sandbox.policy import Completed, Sandbox
+from greenloop.builds.sandbox.policy import ENVIRONMENT, Completed, Sandbox
 from greenloop.builds.stop import Stop
 from greenloop.records import (
     Category,
@@ -91,24 +92,62 @@ class Toolchain(Protocol):
         ...
 
 
-def find_tool(name: str, way_out: str, path: str | None = None) -> Path:
+def find_tool(name: str, way_out: str, path: str | None = None, root: Path | None = None) -> Path:
     """Return the real path of a program, links resolved.
 
+    With ``root`` it is looked up in that root file system instead of the host's, and the path returned lies below it.
     Raises ``EnvironmentFault`` with ``way_out`` when it is not on ``path`` (the environment's by default).
     """
-    found = shutil.which(name, path=path)
-    if found is None:
-        raise EnvironmentFault(f"{name}: not found on PATH", way_out)
-    return Path(found).resolve()
+    if root is None:
+        found = shutil.which(name, path=path)
+        if found is None:
+            raise EnvironmentFault(f"{name}: not found on PATH", way_out)
+        return Path(found).resolve()
+    for folder in (path or ENVIRONMENT["PATH"]).split(":"):
+        at = inside(root, f"{folder}/{name}")
+        if at is not None and at.is_file() and os.access(at, os.X_OK):
+            return at
+    raise EnvironmentFault(f"{name}: not found in the root file system {root.name}", way_out)
 
 
-def identify(tool: Path) -> str:
-    """Return ``path:size:sha256`` of a file: what it is, whatever it says of itself."""
+_MAX_LINKS = 40
+"""Links that one path may pass through, as in the kernel."""
+
+
+def inside(root: Path, path: str) -> Path | None:
+    """Return where ``path`` leads when ``root`` is the root file system, or ``None`` when nothing is there.
+
+    An absolute link leads to a place below ``root``, and ``..`` never above it, as they would once it is mounted.
+    """
+    todo = [part for part in reversed(path.split("/")) if part not in {"", "."}]
+    at, links = root, 0
+    while todo:
+        part = todo.pop()
+        if part == "..":
+            at = at if at == root else at.parent
+            continue
+        at /= part
+        if at.is_symlink():
+            links += 1
+            if links > _MAX_LINKS:
+                return None
+            target = os.fspath(at.readlink())
+            at = root if target.startswith("/") else at.parent
+            todo += [part for part in reversed(target.split("/")) if part not in {"", "."}]
+    return at if at.exists() else None
+
+
+def identify(tool: Path, root: Path | None = None) -> str:
+    """Return ``path:size:sha256`` of a file: what it is, whatever it says of itself.
+
+    The path is the one below ``root``, where that is given: an image is the same wherever it lies.
+    """
     stat = tool.stat()
-    return f"{tool}:{stat.st_size}:{_digest(tool, stat.st_mtime_ns, stat.st_size)}"
+    shown = tool if root is None else Path("/", tool.relative_to(root))
+    return f"{shown}:{stat.st_size}:{_digest(tool, stat.st_mtime_ns, stat.st_size)}"
 
 
-@functools.lru_cache(maxsize=64)
+@functools.lru_cache(maxsize=4096)
 def _digest(tool: Path, _mtime_ns: int, _size: int) -> str:
     """Hash a file once for each (mtime, size) that it has had."""
     with tool.open("rb") as file:

@@ -77,16 +77,18 @@ class Dune:
     batch = 1
     suites = frozenset(Suite)
 
-    def __init__(self, config: DuneConfig | None = None) -> None:
+    def __init__(self, config: DuneConfig | None = None, *, root: Path | None = None) -> None:
+        """``root``: the root file system that the sandbox shows, where it is not the host's own."""
         self._config = config or DuneConfig()
+        self._root = root
 
     def fingerprint(self) -> str:
         """Hash dune, the compilers, every library that findlib names, the commands and the limits."""
         config, path = self._config, self._config.path
         parts: dict[str, object] = {
             "toolchain": self.name,
-            "dune": identify(find_tool("dune", WAY_OUT, path)),
-            "ocamlc": identify(find_tool("ocamlc", WAY_OUT, path)),
+            "dune": self._identify("dune"),
+            "ocamlc": self._identify("ocamlc"),
             "commands": (_BUILD, config.profile, sorted(_ALIASES.items())),
             "environment": sorted(_ENVIRONMENT.items()),
             "path": path,
@@ -94,11 +96,17 @@ class Dune:
         }
         for optional in ("ocamlc.opt", "ocamlopt.opt"):
             try:
-                parts[optional] = identify(find_tool(optional, WAY_OUT, path))
+                parts[optional] = self._identify(optional)
             except EnvironmentFault:
                 parts[optional] = "absent"
-        parts["libraries"] = _libraries(find_tool("ocamlc", WAY_OUT, path))
+        parts["libraries"] = _libraries(self._find("ocamlc"), self._root)
         return combine(parts)
+
+    def _find(self, name: str) -> Path:
+        return find_tool(name, WAY_OUT, self._config.path, self._root)
+
+    def _identify(self, name: str) -> str:
+        return identify(self._find(name), self._root)
 
     def _command(self, *stages: Stage, seconds: float | None = None) -> Command:
         config = self._config
@@ -248,8 +256,8 @@ def _test_error(message: str) -> Diagnostic:
     return Diagnostic(severity=Severity.ERROR, category=Category.TEST, message=message)
 
 
-def _libraries(compiler: Path) -> tuple[str, ...]:
+def _libraries(compiler: Path, root: Path | None) -> tuple[str, ...]:
     """Identify the standard library and every findlib package beside a compiler, by what their files hold."""
     library = compiler.parent.parent / "lib"
     found = [*library.glob("*/META"), *library.glob("ocaml/*/META"), *library.glob("ocaml/stdlib.cmi")]
-    return tuple(sorted(identify(path) for path in found))
+    return tuple(sorted(identify(path, root) for path in found))
