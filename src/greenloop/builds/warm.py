@@ -13,18 +13,18 @@ a tree holds run in it, never its tests. Whoever judges edits that nobody has re
 base is the near one.
 """
 
-import fcntl
 import os
-import shutil
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from greenloop.builds.locks import alone, locked
 from greenloop.builds.sandbox.policy import Command, Completed, Sandbox
+from greenloop.builds.shelf import Hold, Place, Shelf, complete, delta_folder, discard
+from greenloop.builds.stop import Stop
 from greenloop.records import TreeId
 from greenloop.storage import named_io_errors
 from greenloop.workspace.store import Entry, Mode, TreeStore
@@ -34,8 +34,6 @@ MAX_DISTANCE = 32
 
 _KEEP = 3
 """Warm trees kept, of all toolchains together, unless the caller says otherwise."""
-
-_STALE_SECONDS = 86_400.0
 
 
 @dataclass(frozen=True)
@@ -69,9 +67,12 @@ class WarmTrees:
         keep: int = _KEEP,
     ) -> None:
         """``products`` names the entries at the tree's root that its build may leave; ``None`` means all."""
+        # what a build leaves must not be trusted more than the sandbox in which it ran
+        kind, *richer = (one if sandbox.sandboxed else f"open-{one}" for one in (kind, *richer))
         self._root = root
         self._kind = kind
         self._kinds = (kind, *richer)
+        self._shelf = Shelf(root)
         self._store = store
         self._sandbox = sandbox
         self._commands = tuple(commands)
@@ -79,40 +80,72 @@ class WarmTrees:
         self._keep = max(1, keep)
 
     @contextmanager
-    def near(self, tree: TreeId) -> Iterator[Warm]:
+    def near(self, tree: TreeId, base: TreeId | None = None, stop: Stop | None = None) -> Iterator[Warm]:
         """Hold the nearest warm tree, which is made when there is none near enough.
 
-        Raises ``InfrastructureError`` when the sandbox failed, ``EnvironmentFault`` when the disk did.
+        With ``base`` hold the warm build of that tree and of no other, however far it is, made when it is missing.
+
+        Raises ``InfrastructureError`` when the sandbox failed, ``EnvironmentFault`` when the disk did, ``Cancelled``
+        when ``stop`` was requested before it was there; then nothing is left half made.
         """
+        if base is not None:
+            with self.exact(base, stop) as warm:
+                yield warm
+            return
         with named_io_errors(self._root):
             self._root.mkdir(parents=True, exist_ok=True)
         found = self._hold_nearest(tree)
         if found is None:
             # one at a time: whoever waited may find that the other's will do
-            with _locked(self._root / f"{self._kind}.making"):
-                found = self._hold_nearest(tree)
-                if found is None:
-                    found = self._make(tree)
-        handle, warm = found
-        try:
-            yield warm
-        finally:
-            os.close(handle)
+            with locked(self._making, stop):
+                found = self._hold_nearest(tree) or self._make(tree, stop)
+        with found as hold:
+            yield _warm(hold)
 
     @contextmanager
-    def exact(self, tree: TreeId) -> Iterator[Warm]:
-        """Hold ``tree`` itself warm; it is made when it is not there."""
+    def exact(self, tree: TreeId, stop: Stop | None = None) -> Iterator[Warm]:
+        """Hold ``tree`` itself warm, as far as this kind goes or farther; it is made when it is not there."""
         with named_io_errors(self._root):
             self._root.mkdir(parents=True, exist_ok=True)
-        with _locked(self._root / f"{self._kind}.making"):
-            handle, warm = self._make(tree)
-        try:
-            yield warm
-        finally:
-            os.close(handle)
+        found = self._hold_exact(tree, stop)
+        if found is None:
+            # its own lock alone: who wants another tree need not wait
+            found = self._make(tree, stop)
+        with found as hold:
+            yield _warm(hold)
 
-    def run_over(self, warm: Warm, tree: TreeId, commands: Sequence[Command]) -> tuple[Completed, ...]:
-        """Run commands over ``tree``, laid as its changes above a warm tree that is held."""
+    def evict(self, tree: TreeId) -> bool:
+        """Remove the builds of a tree, of this kind and richer, that nobody holds; say whether none is left."""
+        gone = [self._shelf.remove(place) for place in self._places(tree)]
+        return all(gone)
+
+    def size(self, tree: TreeId) -> int:
+        """Return the bytes of disk that the builds of a tree take, of this kind and richer; 0 without any."""
+        return sum(self._shelf.size_of(place) for place in self._places(tree))
+
+    def held(self) -> frozenset[TreeId]:
+        """Return the trees of which somebody holds a build of this kind or a richer one, in whatever process."""
+        return frozenset(
+            place.tree for place in self._shelf.places() if place.kind in self._kinds and self._shelf.is_held(place)
+        )
+
+    @property
+    def _making(self) -> Path:
+        return self._root / f"{self._kind}.making"
+
+    def _place(self, kind: str, tree: TreeId) -> Place:
+        return Place(kind, tree, self._root / f"{kind}-{tree}")
+
+    def _places(self, tree: TreeId) -> tuple[Place, ...]:
+        return tuple(place for place in self._shelf.places(tree) if place.kind in self._kinds)
+
+    def run_over(
+        self, warm: Warm, tree: TreeId, commands: Sequence[Command], stop: Stop | None = None
+    ) -> tuple[Completed, ...]:
+        """Run commands over ``tree``, laid as its changes above a warm tree that is held.
+
+        Raises ``Cancelled`` when ``stop`` is requested meanwhile; the commands are killed.
+        """
         changes = self._store.changes(warm.tree, tree)
         written = [change.path for change in changes if change.new is not None]
         gone = [change.path for change in changes if change.new is None]
@@ -121,68 +154,61 @@ class WarmTrees:
                 warm.folder, delta=delta if written else None, deletions=gone, commands=commands
             )
 
-    def run_clean(self, tree: TreeId, commands: Sequence[Command]) -> tuple[Completed, ...]:
+    def run_clean(self, tree: TreeId, commands: Sequence[Command], stop: Stop | None = None) -> tuple[Completed, ...]:
         """Run commands over ``tree`` with nothing built, and leave nothing."""
         with self._materialised(tree, None) as folder:
             return self._sandbox.run_over(folder, delta=None, deletions=(), commands=commands)
 
     @contextmanager
     def _materialised(self, tree: TreeId, paths: Sequence[str] | None) -> Iterator[Path]:
-        with named_io_errors(self._root):
-            holder = tempfile.TemporaryDirectory(prefix=".delta-", dir=self._root)
-        with holder as folder:
-            self._store.materialise(tree, Path(folder, "w"), paths)
-            Path(folder, "w").mkdir(exist_ok=True)
-            yield Path(folder, "w")
+        with delta_folder(self._root) as folder:
+            self._store.materialise(tree, folder / "w", paths)
+            (folder / "w").mkdir(exist_ok=True)
+            yield folder / "w"
 
-    def _hold_nearest(self, tree: TreeId) -> tuple[int, Warm] | None:
-        """Return the nearest one that is near enough, its lock held shared."""
+    def _hold_nearest(self, tree: TreeId) -> Hold | None:
+        """Return the nearest one that is near enough, held."""
         bound = min(MAX_DISTANCE, max(4, len(self._store.files(tree)) // 2))
-        candidates: list[tuple[int, str, TreeId]] = []
-        for kind in self._kinds:
-            for folder in self._root.glob(f"{kind}-*/"):
-                base = folder.name.removeprefix(f"{kind}-")
-                if base in self._store:
-                    distance = len(self._store.changes(base, tree))
-                    if distance <= bound:
-                        candidates.append((distance, kind, base))
-        for _, kind, base in sorted(candidates):
-            held = self._hold(kind, base)
+        candidates: list[tuple[int, int, Place]] = []
+        for place in self._shelf.places():
+            if place.kind in self._kinds and place.tree in self._store:
+                distance = len(self._store.changes(place.tree, tree))
+                if distance <= bound:
+                    candidates.append((distance, self._kinds.index(place.kind), place))
+        for _, _, place in sorted(candidates, key=lambda one: (one[0], one[1], one[2].tree)):
+            held = self._shelf.hold(place)
             if held is not None:
                 return held
         return None
 
-    def _hold(self, kind: str, tree: TreeId) -> tuple[int, Warm] | None:
-        """Return a warm tree with its lock held shared, or ``None`` when it is not there (any more)."""
-        folder = self._root / f"{kind}-{tree}"
-        lock = folder.with_name(f"{folder.name}.lock")
-        handle = _acquire(lock, fcntl.LOCK_SH)
-        if not folder.is_dir():
-            os.close(handle)
-            return None
-        os.utime(lock)
-        return handle, Warm(tree, folder / "w", built=(folder / "built").exists())
+    def _hold_exact(self, tree: TreeId, stop: Stop | None) -> Hold | None:
+        for kind in self._kinds:
+            place = self._place(kind, tree)
+            held = self._shelf.hold(place, stop) if place.folder.is_dir() else None
+            if held is not None:
+                return held
+        return None
 
-    def _make(self, tree: TreeId) -> tuple[int, Warm]:
+    def _make(self, tree: TreeId, stop: Stop | None) -> Hold:
         """Build ``tree`` unless it is there, and return it held. The caller holds the lock for making."""
-        folder = self._root / f"{self._kind}-{tree}"
+        place = self._place(self._kind, tree)
         while True:
-            held = self._hold(self._kind, tree)
+            held = self._shelf.hold(place, stop)
             if held is not None:
                 self._evict()
                 return held
-            handle = _acquire(folder.with_name(f"{folder.name}.lock"), fcntl.LOCK_EX)
+            handle = alone(place.lock, stop)
             try:
-                if not folder.is_dir():
-                    self._build(tree, folder)
+                if not place.folder.is_dir():
+                    self._build(tree, place.folder, stop)
             finally:
                 os.close(handle)
 
-    def _build(self, tree: TreeId, folder: Path) -> None:
+    def _build(self, tree: TreeId, folder: Path, stop: Stop | None) -> None:
         """Materialise and build in a folder of another name, then give it its own."""
         with named_io_errors(self._root):
             for leftover in self._root.glob(f".{folder.name}.*"):
-                _discard(leftover)
+                discard(leftover)
             fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=self._root))
         try:
             self._store.materialise(tree, fresh / "w")
@@ -190,14 +216,16 @@ class WarmTrees:
             built = True
             if self._commands:
                 # a build that fails, or that takes longer than its limit, leaves what it has: all the same a start
-                built = all(done.ok for done in self._sandbox.run_in(fresh / "w", self._commands, keep_going=True))
+                completed = self._sandbox.run_in(fresh / "w", self._commands, keep_going=True)
+                built = all(done.ok for done in completed)
                 self._restore(tree, fresh / "w")
             with named_io_errors(self._root):
                 if built:
                     (fresh / "built").touch()
+                complete(fresh)
                 fresh.rename(folder)
         except BaseException:
-            _discard(fresh)
+            discard(fresh)
             raise
 
     def _restore(self, tree: TreeId, folder: Path) -> None:
@@ -215,7 +243,7 @@ class WarmTrees:
             changed = [path for path, entry in files.items() if not self._unchanged(folder / path, entry)]
             for path in changed:
                 if (folder / path).is_dir() and not (folder / path).is_symlink():
-                    _discard(folder / path)
+                    discard(folder / path)
             if self._products is not None:
                 _remove_strays(folder, keep=files.keys() | parents, products=self._products)
         self._store.materialise(tree, folder, changed)
@@ -227,57 +255,13 @@ class WarmTrees:
 
     def _evict(self) -> None:
         """Remove the warm trees that were used longest ago, of every kind, unless somebody holds them."""
-        used: list[tuple[float, Path]] = []
-        for lock in self._root.glob("*-*.lock"):
-            with suppress(FileNotFoundError):
-                used.append((lock.stat().st_mtime, lock))
-        for _, lock in sorted(used, reverse=True)[self._keep :]:
-            with _locked(lock, wait=False) as got:
-                if got:
-                    folder = lock.with_suffix("")
-                    if folder.is_dir():
-                        # renamed first: a kill half way must not leave a damaged folder under a good name
-                        doomed = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=self._root))
-                        folder.rename(doomed / "old")
-                        _discard(doomed)
-                    lock.unlink(missing_ok=True)
-        for leftover in self._root.glob(".*/"):
-            # what a killed process left; a living one is done with its own long before
-            with suppress(FileNotFoundError):
-                if time.time() - leftover.stat().st_mtime > _STALE_SECONDS:
-                    _discard(leftover)
+        for place in self._shelf.used()[self._keep :]:
+            self._shelf.remove(place)
+        self._shelf.sweep()
 
 
-def _acquire(lock: Path, how: int) -> int:
-    """Lock the file at ``lock``, created when missing, and return its handle; closing that lets go.
-
-    Waits, unless ``how`` holds ``LOCK_NB``: then ``BlockingIOError`` when somebody holds it.
-    """
-    while True:
-        handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        try:
-            fcntl.flock(handle, how)
-            if lock.exists() and os.path.samestat(os.fstat(handle), lock.stat()):
-                return handle
-        except BaseException:
-            os.close(handle)
-            raise
-        # evicted while we waited: this file is no longer the lock that the others see
-        os.close(handle)
-
-
-@contextmanager
-def _locked(lock: Path, *, wait: bool = True) -> Iterator[bool]:
-    """Hold a lock exclusively; without ``wait`` tell whether it was to be had."""
-    try:
-        handle = _acquire(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-    except BlockingIOError:
-        yield False
-        return
-    try:
-        yield True
-    finally:
-        os.close(handle)
+def _warm(hold: Hold) -> Warm:
+    return Warm(hold.tree, hold.folder / "w", built=(hold.folder / "built").exists())
 
 
 def _remove_strays(folder: Path, *, keep: AbstractSet[str], products: AbstractSet[str]) -> None:
@@ -289,16 +273,7 @@ def _remove_strays(folder: Path, *, keep: AbstractSet[str], products: AbstractSe
             if path in keep or path in products:
                 continue
             if (here / name).is_dir() and not (here / name).is_symlink():
-                _discard(here / name)
+                discard(here / name)
             else:
                 (here / name).unlink()
         folders[:] = [name for name in folders if (here / name).relative_to(folder).as_posix() in keep]
-
-
-def _discard(folder: Path) -> None:
-    """Remove a folder in which a build may have taken permissions away, even from itself."""
-    for at, folders, _ in os.walk(folder):
-        for name in folders:
-            if not (Path(at) / name).is_symlink():
-                (Path(at) / name).chmod(0o700)
-    shutil.rmtree(folder)
