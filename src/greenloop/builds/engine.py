@@ -13,6 +13,7 @@ from greenloop.builds import batch
 from greenloop.builds.diagnostics import PARSER_VERSION
 from greenloop.builds.judge import Progress
 from greenloop.builds.sandbox.policy import Sandbox
+from greenloop.builds.shelf import Shelf
 from greenloop.builds.toolchain import Outcome, Toolchain, Workbench, combine
 from greenloop.builds.verdicts import VerdictStore
 from greenloop.records import InfrastructureError, InputError, Status, Suite, TreeId, Verdict
@@ -40,17 +41,23 @@ class Engine:
 
         Raises ``EnvironmentFault`` when the toolchain is not installed.
         """
-        parts = {"toolchain": toolchain.fingerprint(), "sandbox": sandbox.fingerprint(), "parsers": PARSER_VERSION}
+        tools = toolchain.fingerprint()
+        parts = {"toolchain": tools, "sandbox": sandbox.fingerprint(), "parsers": PARSER_VERSION}
         self._fingerprint = combine(parts)
         self._verdicts = verdicts
         self._toolchain = toolchain
         self._workers = max(1, workers)
-        self._bench = Workbench(store, sandbox, scratch, self._fingerprint)
+        self._bench = Workbench(store, sandbox, scratch, self._fingerprint, toolchain=tools)
 
     @property
     def fingerprint(self) -> str:
         """64 hexadecimal digits: tools, commands, flags, limits, sandbox policy and parsers."""
         return self._fingerprint
+
+    @property
+    def warm(self) -> Shelf:
+        """The warm builds of this toolchain: what they take on disk, who holds them, their removal."""
+        return Shelf(self._bench.scratch / "warm", self._bench.warm_kind)
 
     def judge(self, tree: TreeId, suite: Suite) -> Verdict:
         """See ``Judge.judge``."""

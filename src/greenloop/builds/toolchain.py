@@ -39,6 +39,16 @@ class Workbench:
     """Judge above the warm build of this tree and no other; ``None`` takes the nearest, and may make one."""
     stop: Stop | None = None
     """Ends running commands when it is requested: ``Cancelled`` is raised."""
+    toolchain: str = ""
+    """The toolchain's own fingerprint; empty where nobody gave one."""
+
+    @property
+    def warm_kind(self) -> str:
+        """What warm builds depend on: the tools, not what a sandbox lets one judgement use.
+
+        What was built without a sandbox is never built upon within one.
+        """
+        return ("" if self.sandbox.sandboxed else "open-") + (self.toolchain or self.fingerprint)[:16]
 
 
 @dataclass(frozen=True)

@@ -67,8 +67,6 @@ class WarmTrees:
         keep: int = _KEEP,
     ) -> None:
         """``products`` names the entries at the tree's root that its build may leave; ``None`` means all."""
-        # what a build leaves must not be trusted more than the sandbox in which it ran
-        kind, *richer = (one if sandbox.sandboxed else f"open-{one}" for one in (kind, *richer))
         self._root = root
         self._kind = kind
         self._kinds = (kind, *richer)

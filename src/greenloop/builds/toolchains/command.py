@@ -161,7 +161,7 @@ class CommandToolchain:
         stages = [stage for stage in suite.stages if stage in self._argvs]
         warm_trees = WarmTrees(
             bench.scratch / "warm",
-            kind=f"{bench.fingerprint[:16]}-{'warm' if config.warm else 'clean'}",
+            kind=f"{bench.warm_kind}-{'warm' if config.warm else 'clean'}",
             store=bench.store,
             sandbox=bench.sandbox,
             commands=[Command(_argv(words), config.environment, config.warm_seconds) for words in config.warm],
@@ -169,8 +169,8 @@ class CommandToolchain:
             keep=config.keep_warm,
         )
         commands = [Command(self._argvs[stage], config.environment, seconds[stage]) for stage in stages]
-        with warm_trees.near(tree) as warm:
-            completed = warm_trees.run_over(warm, tree, commands)
+        with warm_trees.near(tree, bench.base, bench.stop) as warm:
+            completed = warm_trees.run_over(warm, tree, commands, bench.stop)
         return staged(stages, completed, self._assess)
 
     def _assess(self, stage: Stage, done: Completed) -> Outcome:

@@ -123,7 +123,7 @@ class Dune:
     def _warm_trees(self, suite: Suite, bench: Workbench) -> WarmTrees:
         # the tests' suite needs nothing warm that the build's does not, and the check's is contained in both
         stages = [stage for stage in suite.stages if stage in {Stage.TYPES, Stage.BUILD}]
-        kinds = [f"{bench.fingerprint[:16]}-{stage.value}" for stage in (Stage.TYPES, Stage.BUILD)]
+        kinds = [f"{bench.warm_kind}-{stage.value}" for stage in (Stage.TYPES, Stage.BUILD)]
         return WarmTrees(
             bench.scratch / "warm",
             kind=kinds[len(stages) - 1],
@@ -142,15 +142,15 @@ class Dune:
     def _judge(self, tree: TreeId, suite: Suite, bench: Workbench) -> Outcome:
         warm_trees = self._warm_trees(suite, bench)
         stages = [stage for stage in suite.stages if stage in _ALIASES]
-        with warm_trees.near(tree) as base:
-            completed = warm_trees.run_over(base, tree, [self._command(stage) for stage in stages])
+        with warm_trees.near(tree, bench.base, bench.stop) as base:
+            completed = warm_trees.run_over(base, tree, [self._command(stage) for stage in stages], bench.stop)
         outcome = _assess(stages, completed, tree, bench)
         if base.tree != tree and _doubtful(outcome):
             # a fair trial, in which nothing that was built before has a say, nor how little was
             commands = [self._command(stage, seconds=self._clean_seconds(stage)) for stage in stages]
-            completed = warm_trees.run_clean(tree, commands)
+            completed = warm_trees.run_clean(tree, commands, bench.stop)
             outcome = replace(_assess(stages, completed, tree, bench), final=True)
-        elif base.tree != tree and outcome.status is Status.GREEN and not base.built:
+        elif bench.base is None and base.tree != tree and outcome.status is Status.GREEN and not base.built:
             # the warm tree is of a broken one: the next trees deserve a better
             with warm_trees.exact(tree):
                 pass
