@@ -3,14 +3,14 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from greenloop.builds import lint
-from greenloop.builds.fixed import assess, names_lost
+from greenloop.builds.fixed import assess
 from greenloop.builds.judge import Judge
-from greenloop.builds.protect import DEFAULT_GLOBS, restore, where_it_fails
+from greenloop.builds.landing import land
+from greenloop.builds.protect import DEFAULT_GLOBS, where_it_fails
 from greenloop.candidates.attempt import Attempt, Outcome
 from greenloop.candidates.source import Proposal
 from greenloop.records import EditError, InfrastructureError, InputError, Status, Suite, TreeId, Verdict
-from greenloop.workspace.edits import apply, changed_lines, edit_between
+from greenloop.workspace.edits import changed_lines, edit_between
 from greenloop.workspace.store import TreeStore
 
 
@@ -66,18 +66,19 @@ def _land(store: TreeStore, before: Verdict, index: int, proposal: Proposal, rul
     if isinstance(edit, EditError):
         return bare.model_copy(update={"reason": edit.reason, "detail": str(edit)})
     try:
-        applied = apply(store, base, edit)
+        landed = land(store, base, edit, protected=rules.protected, allowed=where_it_fails(before))
     except EditError as error:
         refused = {"outcome": Outcome.REFUSED, "edit": edit, "reason": error.reason, "detail": str(error)}
         return bare.model_copy(update=refused)
-    result, restored = restore(store, base, applied.tree, rules.protected, allowed=where_it_fails(before))
+    result, restored = landed.result, landed.restored
     known = {
         # what was put back is no part of the edit any more
         "edit": edit_between(store, base, result) if restored and result != base else edit,
-        "rung": applied.rung,
+        "rung": landed.rung,
         "result": result,
         "restored": restored,
-        "flags": ("tamper",) if restored else (),
+        # where nothing is left of the edit there is no code to mistrust
+        "flags": landed.flags if result != base else landed.flags[: bool(restored)],
     }
     if result == base:
         outcome = Outcome.PROTECTED if restored else Outcome.UNCHANGED
@@ -117,21 +118,14 @@ def _finish(
     base, result = before.tree, attempt.result
     after = verdicts.get(result)
     if not isinstance(after, Verdict):
-        known = {
-            "flags": attempt.flags + _mistrust(store, base, result),
+        unjudged: dict[str, object] = {
             "changed_lines": changed_lines(store, base, result),
             "reason": "bound" if after is None else "fault",
             "detail": f"only {rules.max_judged} candidates are judged" if after is None else str(after),
         }
-        return attempt.model_copy(update=known)
+        return attempt.model_copy(update=unjudged)
     known = _red(store, before, after, rules) if before.status is Status.RED else _not_red(store, before, after)
-    flags = attempt.flags + _mistrust(store, base, result)
-    return attempt.model_copy(update=known | {"outcome": Outcome.JUDGED, "verdict": after, "flags": flags})
-
-
-def _mistrust(store: TreeStore, base: TreeId, result: TreeId) -> tuple[str, ...]:
-    removed = ("name-removed",) if names_lost(store, base, result) else ()
-    return lint.flags(store, base, result) + removed
+    return attempt.model_copy(update=known | {"outcome": Outcome.JUDGED, "verdict": after})
 
 
 def _red(store: TreeStore, before: Verdict, after: Verdict, rules: Rules) -> dict[str, object]:
