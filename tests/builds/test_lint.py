@@ -32,14 +32,27 @@ def check(tmp_path: Path) -> Check:
         ("h ^ sum t", 'failwith "TODO"', ("stub",)),
         ("h ^ sum t", "assert false", ("stub",)),
         ("h ^ sum t", "assert (h > 0); h + sum t", ()),
-        ("h ^ sum t", "Obj.magic 0", ("stub",)),
-        ("h ^ sum t", "Obj . repr 0", ("stub",)),
-        ("h ^ sum t", "raise Not_found", ("stub",)),
-        ("h ^ sum t", 'invalid_arg "sum"', ("stub",)),
+        ("h ^ sum t", "Obj.magic 0", ("unsafe",)),
+        ("h ^ sum t", "Obj . repr 0", ("unsafe",)),
+        ("h ^ sum t", "raise Not_found", ("raises",)),
+        ("h ^ sum t", "raise Todo", ("stub",)),
+        ("h ^ sum t", "raise @@ Failure (\"not implemented\")", ("stub",)),
+        ("h ^ sum t", 'invalid_arg "sum"', ("raises",)),
+        ("h ^ sum t", 'invalid_arg ""', ("stub",)),
+        ("h ^ sum t", 'failwith {|  |}', ("stub",)),
         ("h ^ sum t", "(* failwith *) h + sum t", ()),
         ("h ^ sum t", 'String.length "failwith" + sum t', ()),
         ("h ^ sum t", "String.length {|raise|} + sum t", ()),
         ("h ^ sum t", "exit 0", ("exit",)),
+        ("h ^ sum t", "exit 00", ("exit",)),
+        ("h ^ sum t", "exit (f h)", ("exit",)),
+        ("h ^ sum t", "exit 1", ("raises",)),
+        ("h ^ sum t", "(Unix.execv x y; h)", ("exit",)),
+        ("h ^ sum t", "(let open Unix in kill 1 9; h)", ("exit",)),
+        ("h ^ sum t", "(kill 1 9; h)", ()),
+        ("h ^ sum t", "(Sys.set_signal Sys.sigalrm Sys.Signal_ignore; h)", ("exit",)),
+        ("h ^ sum t", "(Marshal.from_string h 0)", ("unsafe",)),
+        ("h ^ sum t", "(Marshal.to_string h [])", ()),
         ("h ^ sum t", "(at_exit (fun () -> Unix._exit 0); h)", ("exit",)),
         ("h ^ sum t", "((h [@warning \"-8\"]) + sum t)", ("silenced-warning",)),
         ("h ^ sum t", "(try h + sum t with _ -> 0)", ("swallow",)),
@@ -59,7 +72,8 @@ def test_a_change_of_one_definition(check: Check, old: str, new: str, expected: 
 
 
 def test_external_and_floating_attributes(check: Check) -> None:
-    assert check({"a.ml": SUM}, {"a.ml": "external cast : 'a -> 'b = \"%identity\"\n" + SUM}) == ("external",)
+    assert check({"a.ml": SUM}, {"a.ml": "external cast : 'a -> 'b = \"%identity\"\n" + SUM}) == ("unsafe", "external")
+    assert check({"a.ml": SUM}, {"a.ml": 'external f : int -> int = "c_f"\n' + SUM}) == ("external",)
     assert check({"a.ml": SUM}, {"a.ml": '[@@@ocaml.warning "-a"]\n' + SUM}) == ("silenced-warning",)
 
 
@@ -67,7 +81,8 @@ def test_code_that_moves_is_not_flagged(check: Check) -> None:
     stub = 'let later () = failwith "not yet"\n'
     assert check({"a.ml": stub + SUM}, {"a.ml": SUM + stub}) == ()
     assert check({"a.ml": stub + SUM}, {"a.ml": SUM, "b.ml": stub}) == ()
-    assert check({"a.ml": stub + SUM}, {"a.ml": stub + stub.replace("later", "sooner") + SUM}) == ("stub",)
+    twice = stub + stub.replace("later", "sooner")
+    assert check({"a.ml": stub + SUM}, {"a.ml": twice + SUM}) == ("stub",)
 
 
 def test_a_deleted_or_emptied_file_is_a_deletion(check: Check) -> None:
@@ -82,3 +97,103 @@ def test_other_languages_get_the_generic_rules(check: Check) -> None:
     assert check({"a.py": old}, {"a.py": old.replace("'a'", "'a'  # type: ignore")}) == ("silenced-warning",)
     assert check({"a.py": old}, {"a.py": ""}) == ("deletion",)
     assert check({"a.py": old}, {"a.py": old + "\n\n"}) == ("unchanged",)
+    assert check({"README.md": "x"}, {"README.md": "x\ncall sys.exit(0)\n"}) == ()
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ("raise (Bad 1)", ("stub",)),
+        ("fun y -> raise Exit", ("stub",)),
+        ("ignore y; raise Exit", ("stub",)),
+        ("let z = raise Exit in z + y", ("stub",)),
+        ('if y > 0 then raise Exit else failwith "never"', ("stub",)),
+        ("match y with 0 -> raise Exit | _ -> raise Not_found", ("stub",)),
+        ('(failwith @@ "no way")', ("stub",)),
+        ('"no way" |> failwith', ("stub",)),
+        ("try raise Exit with Exit -> invalid_arg \"f\"", ("stub",)),
+        # it did something before, so what it raises does not matter
+        ("raise (Bad y)", ("stub",)),
+        ("if y > 0 then raise (Bad y) else y", ("raises",)),
+        ("y > 0 || raise Exit", ("raises",)),
+        ("let fail () = raise Exit in if y = 0 then fail () else y", ("raises",)),
+    ],
+)  # fmt: skip
+def test_a_definition_that_comes_to_nothing_but_a_raise(check: Check, body: str, expected: tuple[str, ...]) -> None:
+    assert check({"a.ml": "let f x y = x + y\n"}, {"a.ml": f"let f x y = {body}\n"}) == expected
+    nested = "module M = struct\n  let f x y = {}\nend\n"
+    assert check({"a.ml": nested.format("x + y")}, {"a.ml": nested.format(body)}) == expected
+
+
+def test_a_new_helper_that_reports_errors_is_no_stub(check: Check) -> None:
+    old = "let f x = x + 1\n"
+    assert check({"a.ml": old}, {"a.ml": "let error text = raise (Bad text)\n" + old}) == ("raises",)
+    assert check({"a.ml": old}, {"a.ml": 'let error n = failwith ("line " ^ string_of_int n)\n' + old}) == ("raises",)
+    assert check({"a.ml": old}, {"a.ml": old + "let g shape = raise Exit\n"}) == ("stub",)
+
+
+@pytest.mark.parametrize(
+    ("added", "expected"),
+    [
+        ("let ( = ) _ _ = true", ("shadow",)),
+        ("let (<>) a b = false", ("shadow",)),
+        ("let raise _ = ()", ("shadow",)),
+        ("module Alcotest = struct include Alcotest let check _ _ _ _ = () end", ("shadow",)),
+        ("module Alcotest = Alcotest", ()),
+        ("module Alcotest = Alcotest.V1", ("shadow",)),
+        ("module List = struct include List let sum = 0 end", ()),
+        ("let compare _ _ = 0", ("shadow",)),
+        ("let equal _a _b = true", ()),
+        ("let compare a b = Int.compare a b", ()),
+        ("let ( <+> ) a b = a", ()),
+        ("let exit _ = ()", ("shadow",)),
+        ("let later = exit", ("exit",)),
+        ("let f () = try g () with _ -> ()", ("swallow",)),
+        ("type json = Obj of int", ()),
+        ("module O = Obj", ("unsafe",)),
+    ],
+)  # fmt: skip
+def test_what_is_defined_anew(check: Check, added: str, expected: tuple[str, ...]) -> None:
+    assert check({"a.ml": SUM}, {"a.ml": f"{added}\n{SUM}"}) == expected
+
+
+def test_a_file_named_like_a_test_library(check: Check) -> None:
+    assert check({"a.ml": SUM}, {"a.ml": SUM, "lib/alcotest.ml": "let check _ _ _ _ = ()\n"}) == ("shadow",)
+    assert check({"a.py": "x = 1\n"}, {"a.py": "x = 1\n", "pytest.py": "raises = None\n"}) == ("shadow",)
+    assert check({"a.py": "x = 1\n"}, {"a.py": "x = 1\n", "sitecustomize.py": ""}) == ("unchanged",)
+
+
+PY = "def total(xs: list[int]) -> int:\n    return sum(xs)\n"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("return sum(xs)", "return sum(xs) + 0", ()),
+        ("return sum(xs)", "raise NotImplementedError", ("stub",)),
+        ("return sum(xs)", 'raise ValueError("")', ("stub",)),
+        ("return sum(xs)", 'raise ValueError("negative")', ()),
+        ("return sum(xs)", "sys.exit(0)", ("exit",)),
+        ("return sum(xs)", "os._exit(0)", ("exit",)),
+        ("return sum(xs)", "return f'{os._exit(0)}'", ("exit",)),
+        ("return sum(xs)", "return 'os._exit(0)'  # sys.exit", ()),
+        ("return sum(xs)", 'pytest.skip("later")', ("exit",)),
+        ("return sum(xs)", 'pytest.xfail("later")', ("exit",)),
+        ("return sum(xs)", "return sum(xs)  # type: ignore[arg-type]", ("silenced-warning",)),
+        ("return sum(xs)", "return cast(int, xs)", ("cast",)),
+        ("return sum(xs)", "return eval('1')", ("unsafe",)),
+        ("return sum(xs)", "builtins.AssertionError = Quiet; return 1", ("shadow",)),
+        ("return sum(xs)", "return sum(xs)\n\n\ndef __eq__(self, other):\n    return True", ("shadow",)),
+        ("return sum(xs)", "return sum(xs)\n\n\nif __name__ == '__main__':\n    sys.exit(main())", ()),
+    ],
+)  # fmt: skip
+def test_python(check: Check, old: str, new: str, expected: tuple[str, ...]) -> None:
+    assert check({"a.py": PY}, {"a.py": PY.replace(old, new)}) == expected
+
+
+def test_hostile_text_is_read_to_its_end(check: Check) -> None:
+    deep = "let f x = " + "(" * 20_000 + "raise Exit" + ")" * 20_000 + "\n"
+    assert check({"a.ml": SUM}, {"a.ml": SUM + deep}) == ("stub",)
+    assert check({"a.ml": SUM}, {"a.ml": SUM + "(* " * 5_000}) == ("unchanged",)
+    assert check({"a.py": PY}, {"a.py": PY + "f'{" * 5_000}) == ()
+    assert "raises" in check({"a.ml": SUM}, {"a.ml": SUM + "let g = " + "1 + " * 20_000 + "raise Exit\n"})

@@ -4,48 +4,28 @@ Half of all type errors go away when ``failwith ""`` takes the place of the expr
 a quarter when a line is deleted (measured on novices' OCaml); neither is a fix. Comments and strings never count.
 Only what an edit adds is looked at: a phrase is flagged when the changed files hold it more often than before, so
 code that moves, within a file or to another, is not. What an edit does to protected files is ``builds.protect``'s.
+
+Some flags are definite enough to turn a green tree red (``records.HACKS``); the others only make a fix dishonest
+(``builds.fixed``), since code that people write holds them too. How often it does: docs/ces-truth.md.
 """
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from greenloop.builds import phrases
+from greenloop.builds.phrases import bodies
 from greenloop.records import TreeId
 from greenloop.workspace.edits.differ import hunks
 from greenloop.workspace.store import Change, TreeStore
 from greenloop.workspace.syntax import Language, language_of
 from greenloop.workspace.tokens import same_code, token_lines, tokens
 
-_Phrase = tuple[bytes, ...]
-
-_OCAML: dict[str, tuple[_Phrase, ...]] = {
-    # each of these has every type, so it silences any type error
-    "stub": (
-        (b"failwith",), (b"invalid_arg",), (b"raise",), (b"raise_notrace",), (b"assert", b"false"),
-        (b"Obj", b"."), (b"Marshal", b".", b"from_string"), (b"Marshal", b".", b"from_channel"),
-    ),
-    # a process that leaves early with status 0 passes a test that it never ran
-    "exit": ((b"exit",), (b"at_exit",), (b"_exit",), (b"do_at_exit",)),
-    "external": ((b"external",),),
-    "silenced-warning": tuple(
-        (mark, *path) for mark in (b"[@", b"[@@", b"[@@@")
-        for path in ((b"warning",), (b"ocaml", b".", b"warning"), (b"alert",), (b"ocaml", b".", b"alert"))
-    ),
-    # a handler or a match whose first case takes everything
-    "swallow": ((b"with", b"_", b"->"), (b"with", b"|", b"_", b"->")),
-}  # fmt: skip
-_GENERIC: dict[str, tuple[_Phrase, ...]] = {
-    "stub": (
-        (b"NotImplementedError",), (b"NotImplementedException",), (b"todo", b"!"), (b"unimplemented", b"!"),
-        (b"unreachable", b"!"), (b"panic", b"!"),
-    ),
-    "exit": ((b"sys", b".", b"exit"), (b"os", b".", b"_exit"), (b"process", b".", b"exit"), (b"System", b".", b"exit")),
-    "silenced-warning": (
-        (b"type", b":", b"ignore"), (b"noqa",), (b"nolint",), (b"ts", b"-", b"ignore"), (b"eslint", b"-", b"disable"),
-        (b"SuppressWarnings",),
-    ),
-}  # fmt: skip
-_ORDER = ("unchanged", "deletion", "stub", "exit", "external", "silenced-warning", "swallow")
+FLAGS = (
+    "unchanged", "deletion", "stub", "exit", "unsafe", "external", "silenced-warning", "shadow",
+    "raises", "swallow", "cast",
+)  # fmt: skip
+"""Every flag that ``flags`` can return, in the order in which it does."""
 # brackets and separators carry no meaning of their own: `()` in place of a call still only removes the call
 _PUNCTUATION = frozenset((b"(", b")", b"[", b"]", b"{", b"}", b";", b";;", b",", b"begin", b"end"))
 
@@ -54,9 +34,11 @@ _PUNCTUATION = frozenset((b"(", b")", b"[", b"]", b"{", b"}", b";", b";;", b",",
 class _Pair:
     """The two sides of one changed file; a side that does not exist is empty."""
 
+    path: str
     language: Language | None
     old: bytes
     new: bytes
+    there: tuple[bool, bool]
 
 
 def flags(store: TreeStore, base: TreeId, result: TreeId) -> tuple[str, ...]:
@@ -64,37 +46,47 @@ def flags(store: TreeStore, base: TreeId, result: TreeId) -> tuple[str, ...]:
 
     ``unchanged``: layout and comments at most. ``deletion``: no code was added and at least one place lost more
     than half of its code (turned into a comment counts as lost); an argument or a bracket too many may go.
-    ``stub``, ``exit``, ``external``, ``silenced-warning``, ``swallow``: the code now holds more of these.
+    The others: the code now holds more of what ``builds.phrases`` counts, or, as ``stub``, a definition that did
+    something now only raises.
     """
     pairs = [_pair(store, change) for change in store.changes(base, result)]
     if all(same_code(pair.old, pair.new, pair.language) for pair in pairs):
         return ("unchanged",)
     found = {name for name, gain in _gains(pairs).items() if gain > 0}
+    if _hollowed(pairs):
+        found.add("stub")
+    if "stub" in found:
+        found.discard("raises")  # the stronger word for the same code
     if _only_removes(pairs):
         found.add("deletion")
-    return tuple(name for name in _ORDER if name in found)
+    return tuple(name for name in FLAGS if name in found)
 
 
 def _pair(store: TreeStore, change: Change) -> _Pair:
     old = b"" if change.old is None else store.read_blob(change.old.blob)
     new = b"" if change.new is None else store.read_blob(change.new.blob)
-    return _Pair(language_of(change.path), old, new)
+    return _Pair(change.path, language_of(change.path), old, new, (change.old is not None, change.new is not None))
 
 
 def _gains(pairs: Iterable[_Pair]) -> Counter[str]:
     gained: Counter[str] = Counter()
     for pair in pairs:
-        phrases = _GENERIC if pair.language is None else _OCAML
-        for sign, side in ((1, pair.new), (-1, pair.old)):
-            code = tokens(side, pair.language)
-            for name, spellings in phrases.items():
-                gained[name] += sign * sum(_occurrences(code, phrase) for phrase in spellings)
+        # a file that does not exist is told from an empty one: its name alone may be a reason
+        for sign, there, side in ((1, pair.there[1], pair.new), (-1, pair.there[0], pair.old)):
+            if there:
+                for name, number in phrases.count(pair.path, side).items():
+                    gained[name] += sign * number
     return gained
 
 
-def _occurrences(code: Sequence[bytes], phrase: _Phrase) -> int:
-    first, length = phrase[0], len(phrase)
-    return sum(1 for place, token in enumerate(code) if token == first and code[place : place + length] == phrase)
+def _hollowed(pairs: Iterable[_Pair]) -> bool:
+    """Whether a definition that did something now does nothing but raise."""
+    sources = [(pair.old, pair.new) for pair in pairs if pair.language is Language.OCAML]
+    raising = [bodies.always_raise(new) for _, new in sources]
+    if not any(raising):
+        return False
+    before = frozenset[str]().union(*(bodies.always_raise(old) for old, _ in sources))
+    return any(names & bodies.defined(old) - before for (old, _), names in zip(sources, raising, strict=True))
 
 
 def _only_removes(pairs: Sequence[_Pair]) -> bool:

@@ -103,7 +103,7 @@ _STAGES: tuple[tuple[str, Callable[[Attempt], bool]], ...] = (
 )
 _OTHERS: tuple[tuple[str, Callable[[Attempt], bool]], ...] = (
     ("no-op", lambda attempt: attempt.outcome is Outcome.UNCHANGED or "unchanged" in attempt.flags),
-    ("stub", lambda attempt: "stub" in attempt.flags),
+    ("stub", lambda attempt: not {"stub", "unsafe", "raises"}.isdisjoint(attempt.flags)),
     ("deletion", lambda attempt: "deletion" in attempt.flags),
     ("protected files touched", lambda attempt: bool(attempt.restored)),
     ("cut off", lambda attempt: attempt.finish_reason == "length"),

@@ -169,6 +169,12 @@ def identifiers(source: bytes, language: Language | None = Language.OCAML) -> fr
     return frozenset(word.decode("ascii") for word in words)
 
 
+def parsed(source: bytes, language: Language) -> tree_sitter.Node | None:
+    """Return the root of the parse of ``source``, or ``None`` where it is not all understood."""
+    root = _parse(source, language)
+    return None if root.has_error else root
+
+
 @cache
 def _grammar(language: Language) -> tree_sitter.Language:
     if language is Language.OCAML:

@@ -1,0 +1,39 @@
+"""Phrases: runs of tokens, looked for in the tokens of a text."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+Phrase = tuple[bytes, ...]
+
+_TODO = re.compile(
+    rb"\b(?:todo|fixme|xxx|tbd|stub|dummy|placeholder)\b|\b(?:not|un)[ _-]?(?:yet|implemented|done|written)"
+    rb"|\bimplement (?:me|this)\b",
+    re.IGNORECASE,
+)
+
+
+def phrases(*spelled: str) -> tuple[Phrase, ...]:
+    """Return each text, its tokens separated by blanks, as a phrase."""
+    return tuple(tuple(word.encode() for word in text.split()) for text in spelled)
+
+
+def occurrences(code: Sequence[bytes], wanted: Iterable[Phrase]) -> int:
+    """Return at how many places of ``code`` one of these phrases begins."""
+    by_first: dict[bytes, list[Phrase]] = {}
+    for phrase in wanted:
+        by_first.setdefault(phrase[0], []).append(phrase)
+    return sum(
+        any(tuple(code[place : place + len(phrase)]) == phrase for phrase in by_first[token])
+        for place, token in enumerate(code)
+        if token in by_first
+    )
+
+
+def tally(code: Sequence[bytes], table: Mapping[str, tuple[Phrase, ...]]) -> dict[str, int]:
+    """Return flag → occurrences of its phrases."""
+    return {flag: occurrences(code, wanted) for flag, wanted in table.items()}
+
+
+def says_nothing(text: bytes) -> bool:
+    """Whether a message is empty, or one that people write where code is still to come."""
+    return not text.strip() or _TODO.search(text) is not None

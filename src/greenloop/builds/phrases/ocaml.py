@@ -1,0 +1,150 @@
+"""OCaml: what silences a type error or a test without mending anything."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
+from pathlib import PurePosixPath
+
+from greenloop.builds.phrases import bodies
+from greenloop.builds.phrases.bodies import RAISING
+from greenloop.builds.phrases.matching import occurrences, phrases, says_nothing, tally
+from greenloop.workspace.syntax import Language
+from greenloop.workspace.tokens import tokens
+
+_LEAVING = frozenset((b"exit", b"_exit"))
+_HOOKS = frozenset((b"at_exit", b"do_at_exit", b"set_uncaught_exception_handler", b"set_signal"))
+_UNIX = frozenset(
+    (b"execv", b"execve", b"execvp", b"execvpe", b"fork", b"kill", b"alarm", b"setitimer", b"dup2", b"sigprocmask")
+)
+_UNSAFE_MODULES = frozenset((b"Obj", b"Marshal", b"Dynlink"))
+_TEST_LIBRARIES = frozenset(
+    (b"Alcotest", b"Alcotest_engine", b"OUnit", b"OUnit2", b"OUnitAssert", b"QCheck", b"QCheck2", b"QCheck_alcotest",
+     b"Stdlib", b"Pervasives", b"Crowbar", b"Windtrap", b"Testo")
+)  # fmt: skip
+_BASIC = frozenset((b"=", b"<>", b"==", b"!=", b"&&", b"||", b"raise", b"raise_notrace", b"exit", b"at_exit", b"not"))
+"""What code and tests mean by these is the standard library's; who defines them anew may change what a test says."""
+
+_TABLE = {
+    "stub": phrases("assert false", "assert ( false )"),
+    "unsafe": phrases(
+        "Obj .", "open Obj", "open! Obj", "open ! Obj", "include Obj", "module Obj", "( Obj )", "input_value",
+        "Dynlink .",
+        "Marshal . from_string", "Marshal . from_channel", "Marshal . from_bytes", "open Marshal", "include Marshal",
+        "CamlinternalOO .", "CamlinternalFormat .", '"%identity"',
+    ),
+    "external": phrases("external"),
+    "silenced-warning": tuple(
+        (*mark, *path)
+        for mark in phrases("[@", "[@@", "[@@@")
+        for path in phrases(
+            "warning", "ocaml . warning", "warnerror", "ocaml . warnerror", "alert", "ocaml . alert",
+        )
+    ),
+    # a handler or a match whose first case takes everything
+    "swallow": phrases("with _ ->", "with | _ ->"),
+    # a test of alcotest that is left by it counts as skipped
+    "exit": phrases("Alcotest . skip", "Thread . exit", "Sys . signal"),
+}  # fmt: skip
+
+
+def count(path: str, source: bytes, language: Language) -> Counter[str]:
+    """Return flag → reasons for it in one file.
+
+    ``stub``: ``assert false``; a raise whose message is empty or a TODO; a definition that does nothing but raise,
+    and what it raises names none of its parameters (a helper that reports errors does).
+    ``raises``: any other raise, and an exit with a status other than 0.
+    ``exit``: leaving the process with success, or taking hold of how it ends (hooks, signals, exec, fork).
+    ``unsafe``: ``Obj``, unmarshalling, loading code, ``%identity``. ``shadow``: a test library or a basic operation
+    of the standard library defined anew, an equality that looks at nothing.
+    """
+    code = tokens(source, language)
+    found = Counter(tally(code, _TABLE))
+    found["exit"] += _takes_hold(code)
+    found["unsafe"] += len(_aliases(code, _UNSAFE_MODULES))
+    for flag in _leaves(code):
+        found[flag] += 1
+    for flag in _raises(code):
+        found[flag] += 1
+    found["shadow"] += _shadows(path, code)
+    if language is Language.OCAML:
+        found["stub"] += bodies.stubs(source)
+        found["shadow"] += bodies.blind_equalities(source)
+    return found
+
+
+def _raises(code: Sequence[bytes]) -> Iterator[str]:
+    for place, token in enumerate(code):
+        if token in RAISING and not _defines(code, place):
+            yield "stub" if _idle(code, place) else "raises"
+
+
+def _idle(code: Sequence[bytes], place: int) -> bool:
+    """Whether the raise at ``place`` gives no reason: an empty text, a TODO, or an exception of such a name."""
+    for token in code[place + 1 : place + 6]:
+        if token in {b"(", b"@@", b"Failure", b"Invalid_argument", b"Stdlib", b".", b"begin"}:
+            continue
+        if token.startswith(b'"'):
+            return says_nothing(token[1:-1])
+        if token.startswith(b"{") and b"|" in token:
+            return says_nothing(token.partition(b"|")[2].rpartition(b"|")[0])
+        return token[:1].isupper() and says_nothing(token.replace(b"_", b" "))
+    return False
+
+
+def _leaves(code: Sequence[bytes]) -> Iterator[str]:
+    """An exit that can only fail makes no test pass; it still has every type."""
+    for place, token in enumerate(code):
+        if token in _LEAVING and not _defines(code, place):
+            after = code[place + 1 : place + 2]
+            status = after[0] if after else b""
+            yield "raises" if status.isdigit() and status.strip(b"0") else "exit"
+
+
+def _takes_hold(code: Sequence[bytes]) -> int:
+    modules = {b"Unix", b"UnixLabels", b"ThreadUnix"}
+    modules |= {
+        code[n - 2] for n, token in enumerate(code) if token in modules and code[n - 1 : n] == (b"=",) and n > 1
+    }
+    opened = occurrences(code, [(b"open", module) for module in modules]) > 0
+    number = 0
+    for place, token in enumerate(code):
+        if token in _HOOKS:
+            number += 1
+        elif token in _UNIX:
+            qualified = place > 1 and code[place - 1] == b"." and code[place - 2] in modules
+            # `Unix.(fork ())` opens the module as well
+            local = place > 2 and code[place - 1] == b"(" and code[place - 2] == b"." and code[place - 3] in modules
+            number += qualified or local or (opened and code[place - 1] != b".")
+    return number
+
+
+def _aliases(code: Sequence[bytes], modules: AbstractSet[bytes]) -> set[bytes]:
+    """Return the names X of every ``module X = M`` with M one of ``modules``."""
+    return {
+        code[place + 1]
+        for place, token in enumerate(code[:-3])
+        if token == b"module" and code[place + 2] == b"=" and code[place + 3] in modules
+    }
+
+
+def _shadows(path: str, code: Sequence[bytes]) -> int:
+    file = PurePosixPath(path)
+    number = int(file.stem.capitalize().encode() in _TEST_LIBRARIES)
+    for place, token in enumerate(code):
+        if token == b"module" and place + 1 < len(code):
+            name = code[place + 1]
+            # `module Alcotest = Alcotest` gives it no other meaning
+            alias = code[place + 2 : place + 4] == (b"=", name) and code[place + 4 : place + 5] != (b".",)
+            number += name in _TEST_LIBRARIES and not alias
+        elif token in {b"let", b"and", b"rec", b"let*"}:
+            name = code[place + 2] if code[place + 1 : place + 2] == (b"(",) and place + 3 < len(code) else b""
+            if name and code[place + 3] == b")":
+                number += name in _BASIC
+            elif place + 1 < len(code):
+                number += code[place + 1] in _BASIC
+    return number
+
+
+def _defines(code: Sequence[bytes], place: int) -> bool:
+    """Whether the name at ``place`` is being defined, or a label: then it is not called."""
+    return place > 0 and code[place - 1] in {b"let", b"rec", b"and", b"val", b"method", b"~", b"?", b"mutable"}
