@@ -8,7 +8,7 @@ Absent here: what is run, and what its output means.
 """
 
 from greenloop.builds.sandbox.bubblewrap import Bubblewrap
-from greenloop.builds.sandbox.policy import WORK, Command, Completed, LayerReport, Limits, Sandbox
+from greenloop.builds.sandbox.policy import WORK, Command, Completed, LayerReport, Limits, Sandbox, Session
 from greenloop.builds.sandbox.scripted import ScriptedSandbox
 from greenloop.builds.sandbox.selftest import self_test
 from greenloop.builds.sandbox.unsandboxed import Unsandboxed
@@ -22,6 +22,7 @@ __all__ = [
     "Limits",
     "Sandbox",
     "ScriptedSandbox",
+    "Session",
     "Unsandboxed",
     "self_test",
 ]

@@ -1,5 +1,6 @@
 """The real sandbox: a throw-away overlay, bubblewrap, a system-call filter and limits."""
 
+import copy
 import hashlib
 import json
 import os
@@ -14,6 +15,8 @@ from greenloop.builds.sandbox.advice import advise
 from greenloop.builds.sandbox.driver import TOOL_PATH, Driver
 from greenloop.builds.sandbox.layout import freshen, write_whiteouts
 from greenloop.builds.sandbox.policy import ENVIRONMENT, WORK, Command, Completed, Limits
+from greenloop.builds.sandbox.session import DriverSession
+from greenloop.builds.stop import Stop
 from greenloop.records import InfrastructureError
 
 _POLICY = 1
@@ -40,12 +43,16 @@ class Bubblewrap:
         read_only: Sequence[Path] = (),
         environment: Mapping[str, str] | None = None,
         scratch: Path | None = None,
+        root: Path | None = None,
+        spare: int = 0,
     ) -> None:
         """Make a sandbox.
 
         ``read_only``: further folders or files that commands may read, at the same path as outside, such as a
         virtual environment or an opam switch. ``environment``: added to ``ENVIRONMENT``. ``scratch``: where the
-        folder of each run is made (some KiB, mount points mostly); the system's own place by default.
+        folder of each run is made (some KiB, mount points mostly); the system's own place by default. ``root``: a
+        root file system, such as a toolchain image, from which ``/usr``, ``/bin``, ``/lib`` and the like are taken
+        instead of this machine's. ``spare``: how many runs are prepared in advance.
 
         Raises ``InfrastructureError`` where a layer of the sandbox is not to be had at all.
         """
@@ -53,6 +60,8 @@ class Bubblewrap:
         self._read_only = tuple(read_only)
         self._environment = ENVIRONMENT | dict(environment or {})
         self._scratch = scratch
+        self._root = root
+        self._spare = spare
         self._bwrap = _tool("bwrap", "apt-get install bubblewrap")
         for tool in ("unshare", "setpriv", "mount"):
             _tool(tool, "apt-get install util-linux mount")
@@ -68,7 +77,7 @@ class Bubblewrap:
             )
         cgroup.sweep(self._groups)
         _sweep(Path(scratch or tempfile.gettempdir()))
-        self._root = tuple(_root_arguments(self._read_only))
+        self._arguments = tuple(_root_arguments(self._read_only, root))
 
     def fingerprint(self) -> str:
         """Hash the policy: limits, environment, further folders, system-call filter."""
@@ -77,6 +86,7 @@ class Bubblewrap:
             "limits": vars(self._limits),
             "environment": self._environment,
             "read_only": [str(path) for path in self._read_only],
+            "root": str(self._root or ""),
             "seccomp": self._seccomp.hex(),
         }
         text = json.dumps(policy, sort_keys=True)
@@ -90,6 +100,7 @@ class Bubblewrap:
         deletions: Sequence[str],
         commands: Sequence[Command],
         keep_going: bool = False,
+        stop: Stop | None = None,
     ) -> tuple[Completed, ...]:
         """See ``Sandbox.run_over``. The delta and the deletions are read-only layers above ``lower``.
 
@@ -108,14 +119,38 @@ class Bubblewrap:
                 freshen(delta)
                 (folder / "delta").symlink_to(delta.absolute())
                 layers.insert(0, "delta")
-            return self._run(folder, ":".join(layers), commands, keep_going)
+            return self._run(folder, ":".join(layers), commands, keep_going, stop)
 
-    def run_in(self, folder: Path, commands: Sequence[Command], keep_going: bool = False) -> tuple[Completed, ...]:
+    def run_in(
+        self, folder: Path, commands: Sequence[Command], keep_going: bool = False, stop: Stop | None = None
+    ) -> tuple[Completed, ...]:
         """See ``Sandbox.run_in``."""
         with _faults(), self._run_folder() as run_folder:
             (run_folder / "lower").symlink_to(folder.absolute())
             _demand_own(folder)
-            return self._run(run_folder, "", commands, keep_going)
+            return self._run(run_folder, "", commands, keep_going, stop)
+
+    def open(self, lower: Path, command: Command) -> DriverSession:
+        """See ``Sandbox.open``."""
+
+        @contextmanager
+        def driven(stop: Stop) -> Iterator[Driver]:
+            with _faults(), self._run_folder() as folder:
+                (folder / "lower").symlink_to(lower.absolute())
+                _demand_own(lower)
+                with self._driver(folder, "lower", (command,), stop, ring=True) as driver:
+                    yield driver
+
+        return DriverSession(driven, command)
+
+    def limited(self, limits: Limits) -> "Bubblewrap":
+        """Return the same sandbox with other limits."""
+        other = copy.copy(self)
+        other._limits = limits
+        return other
+
+    def close(self) -> None:
+        """End what was prepared in advance. May be called again."""
 
     @contextmanager
     def _run_folder(self) -> Iterator[Path]:
@@ -129,11 +164,28 @@ class Bubblewrap:
         finally:
             shutil.rmtree(folder)
 
-    def _run(self, folder: Path, layers: str, commands: Sequence[Command], keep_going: bool) -> tuple[Completed, ...]:
-        for number, command in enumerate(commands):
-            _write_arguments(folder / f"args.{number}", self._root, self._environment | dict(command.env))
-        memory = (self._limits.memory_mib + self._limits.scratch_mib) << 20
+    def _run(
+        self, folder: Path, layers: str, commands: Sequence[Command], keep_going: bool, stop: Stop | None
+    ) -> tuple[Completed, ...]:
+        if any(command.fresh is not None for command in commands):
+            raise ValueError("a fresh command is not to be had yet")
+        if stop is not None:
+            stop.check()
         results: list[Completed] = []
+        with self._driver(folder, layers, commands, stop) as driver:
+            for number, command in enumerate(commands):
+                results.append(driver.run(number, command))
+                if not (results[-1].ok or keep_going):
+                    break
+        return tuple(results)
+
+    @contextmanager
+    def _driver(
+        self, folder: Path, layers: str, commands: Sequence[Command], stop: Stop | None, *, ring: bool = False
+    ) -> Iterator[Driver]:
+        for number, command in enumerate(commands):
+            _write_arguments(folder / f"args.{number}", self._arguments, self._environment | dict(command.env))
+        memory = (self._limits.memory_mib + self._limits.scratch_mib) << 20
         # Besides the commands' own processes a group holds the driver, bubblewrap and its two helpers.
         with (
             cgroup.group(self._groups, memory_bytes=memory, processes=self._limits.processes + 4) as groups,
@@ -144,13 +196,11 @@ class Bubblewrap:
                 argvs=[command.argv for command in commands],
                 limits=self._limits,
                 place=lambda pid: cgroup.enter(groups, pid),
+                stop=stop,
+                ring=ring,
             ) as driver,
         ):
-            for number, command in enumerate(commands):
-                results.append(driver.run(number, command))
-                if not (results[-1].ok or keep_going):
-                    break
-        return tuple(results)
+            yield driver
 
 
 def _tool(name: str, way_out: str) -> str:
@@ -188,25 +238,28 @@ def _faults() -> Iterator[None]:
         raise InfrastructureError(f"the sandbox could not do its work: {error}", advise(str(error))) from error
 
 
-def _root_arguments(read_only: Sequence[Path]) -> Iterator[str]:
+def _root_arguments(read_only: Sequence[Path], root: Path | None) -> Iterator[str]:
     """Yield bubblewrap's options for all that does not change from command to command."""
+    outer = (root or Path("/")).absolute()
     yield from ("--unshare-all", "--die-with-parent", "--new-session", "--clearenv", "--cap-drop", "ALL")
     yield from ("--uid", "1000", "--gid", "1000", "--hostname", "greenloop")
-    for path in map(Path, _HOST_PATHS):
-        if path.is_symlink():
-            yield from ("--symlink", str(path.readlink()), str(path))
-        elif path.is_dir():
-            yield from ("--ro-bind", str(path), str(path))
-    for path in (Path("/etc", name) for name in _HOST_ETC):
-        if path.exists():
-            yield from ("--ro-bind", str(path), str(path))
+    for path in _HOST_PATHS:
+        outside = outer / path[1:]
+        if outside.is_symlink():
+            yield from ("--symlink", str(outside.readlink()), path)
+        elif outside.is_dir():
+            yield from ("--ro-bind", str(outside), path)
+    for path in (f"/etc/{name}" for name in _HOST_ETC):
+        outside = outer / path[1:]
+        if outside.exists():
+            yield from ("--ro-bind", str(outside), path)
     yield from ("--file", "7", "/etc/passwd", "--file", "8", "/etc/group", "--file", "9", "/etc/hosts")
     # All of /proc is made read-only: with the kernel's root behind our uid its /proc/sys would be writable.
     yield from ("--proc", "/proc", "--remount-ro", "/proc")
     yield from ("--dev", "/dev", "--bind", "t/shm", "/dev/shm", "--remount-ro", "/dev")  # noqa: S108
     yield from ("--bind", "t/tmp", "/tmp")  # noqa: S108
-    for path in read_only:
-        yield from ("--ro-bind", str(path), str(path))
+    for extra in read_only:
+        yield from ("--ro-bind", str(extra), str(extra))
     yield from ("--bind", "w", WORK, "--remount-ro", "/", "--chdir", WORK)
 
 

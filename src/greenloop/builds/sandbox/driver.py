@@ -9,6 +9,7 @@ parameters that are never read as shell text. One socket, unseen by the commands
 
 import contextlib
 import json
+import math
 import os
 import resource
 import selectors
@@ -21,7 +22,8 @@ from pathlib import Path
 
 from greenloop.builds.sandbox.advice import advise
 from greenloop.builds.sandbox.policy import Command, Completed, Limits
-from greenloop.builds.sandbox.streams import Stream
+from greenloop.builds.sandbox.streams import Ring, Stream
+from greenloop.builds.stop import Stop
 from greenloop.records import InfrastructureError
 
 TOOL_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -84,11 +86,17 @@ class Driver:
         argvs: Sequence[Sequence[str]],
         limits: Limits,
         place: Callable[[int], None],
+        stop: Stop | None = None,
+        ring: bool = False,
     ) -> None:
         """Start the driver in ``folder``, which holds ``t``, ``w``, the layers' links, ``args.N`` and ``seccomp``.
 
-        ``place`` puts a process under the run's control groups.
+        ``place`` puts a process under the run's control groups. ``ring`` keeps the last of the outputs together,
+        not the first of each.
         """
+        self._stop = stop
+        self._ring = ring
+        self._begun = time.monotonic()
         self._limits = limits
         self._argvs = argvs
         self._place = place
@@ -125,7 +133,10 @@ class Driver:
                 opened.callback(os.close, reading)
                 theirs.callback(os.close, writing)
                 ends.append((reading, writing))
-            self._out, self._err = (Stream(reading, self._limits.output_kib << 10) for reading, _ in ends)
+            cap = self._limits.output_kib << 10
+            self.ring = Ring(ends[0][0], cap)
+            self._out = self.ring if self._ring else Stream(ends[0][0], cap)
+            self._err = Stream(ends[1][0], cap)
             self._socket, their_socket = socket.socketpair()
             opened.enter_context(self._socket)
             theirs.enter_context(their_socket)
@@ -135,7 +146,7 @@ class Driver:
                 env={"PATH": TOOL_PATH, "LC_ALL": "C"},
                 stdin=their_socket.fileno(),
                 stdout=ends[0][1],
-                stderr=ends[1][1],
+                stderr=ends[int(not self._ring)][1],
                 start_new_session=True,
             )
         opened.callback(self._end)
@@ -143,6 +154,13 @@ class Driver:
         self._selector = opened.enter_context(selectors.DefaultSelector())
         for fd in (self._socket.fileno(), self._out.fd, self._err.fd):
             self._selector.register(fd, selectors.EVENT_READ)
+        if self._stop is not None:
+            self._selector.register(self._stop.fileno(), selectors.EVENT_READ)
+
+    @property
+    def pid(self) -> int:
+        """The driver's process; its current folder is the run's, with the tree at ``w``."""
+        return self._process.pid
 
     def _end(self) -> None:
         """Close the life line, upon which the driver ends by itself; or else by force."""
@@ -153,8 +171,13 @@ class Driver:
             self._process.kill()
             self._process.wait()
 
-    def run(self, number: int, command: Command) -> Completed:
-        """Run command ``number`` of those given at the start and wait until no process of it is left."""
+    def run(
+        self, number: int, command: Command, *, endless: bool = False, tell: Callable[[], None] = lambda: None
+    ) -> Completed:
+        """Run command ``number`` of those given at the start and wait until no process of it is left.
+
+        ``endless``: without wall clock. ``tell`` is called once it is on its way.
+        """
         start = time.monotonic()
         first = 1 + sum(len(argv) for argv in self._argvs[:number])
         last = first + len(self._argvs[number]) - 1
@@ -162,10 +185,12 @@ class Driver:
         status = json.loads(self._await_line("{", start + _GRACE))
         pid = int(status["child-pid"])
         seconds = self._limits.wall_seconds if command.seconds is None else command.seconds
+        started = time.monotonic() - (start if number else self._begun)
+        tell()
         timed_out = False
         exit_status: int | None = None
         with _process(pid) as handle:
-            deadline = start + seconds
+            deadline = math.inf if endless else start + seconds
             while True:
                 line = self._next_line(deadline)
                 if line is None:
@@ -191,6 +216,7 @@ class Driver:
             seconds=elapsed,
             timed_out=timed_out,
             truncated=out_dropped or err_dropped,
+            started=started,
         )
 
     def _bound(self) -> None:
@@ -216,8 +242,10 @@ class Driver:
             left = deadline - time.monotonic()
             if left <= 0:
                 return None
-            for key, _ in self._selector.select(left):
-                if key.fd == self._socket.fileno():
+            for key, _ in self._selector.select(None if left == math.inf else left):
+                if self._stop is not None and key.fd == self._stop.fileno():
+                    self._stop.check()
+                elif key.fd == self._socket.fileno():
                     self._read_control()
                 else:
                     self._read_output(key.fd)

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from greenloop.builds.stop import Stop
+
 WORK = "/w"
 """Where the tree lies inside every sandbox; compilers print paths below it."""
 ENVIRONMENT = {
@@ -47,6 +49,10 @@ class Command:
     """Added to the sandbox's own environment, which holds nothing of the caller's."""
     seconds: float | None = None
     """Wall clock of this command; ``None`` takes the limit's."""
+    fresh: tuple[str, ...] | None = None
+    """``None``: it goes on where the commands before it stopped. Otherwise it starts with an empty ``/tmp`` and
+    ``/dev/shm`` and sees the tree as it was laid out, with only these top-level products, such as ``("_build",)``,
+    as the commands before it left them."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +68,8 @@ class Completed:
     timed_out: bool
     truncated: bool
     """Some output was dropped: it exceeded ``Limits.output_kib``."""
+    started: float = 0.0
+    """Seconds of setting up before the command could begin; in the first command of a run, the run's as well."""
 
     @property
     def ok(self) -> bool:
@@ -77,6 +85,30 @@ class LayerReport:
     ok: bool
     detail: str
     way_out: str = ""
+
+
+class Session(Protocol):
+    """One long-lived command over a throw-away tree, until it is closed; a context manager."""
+
+    @property
+    def work(self) -> Path:
+        """How the caller reaches the command's ``/w``: to write files, to connect to a socket in it.
+
+        The command owns what lies there: a link in it may lead anywhere on this machine. Follow none.
+        """
+
+    def alive(self) -> bool:
+        """Whether the command still runs."""
+
+    def output(self) -> bytes:
+        """The last of what it printed so far, both outputs together, at most ``Limits.output_kib``."""
+
+    def close(self) -> None:
+        """End it and leave nothing behind. May be called again."""
+
+    def __enter__(self) -> "Session": ...
+
+    def __exit__(self, *exception: object) -> None: ...
 
 
 class Sandbox(Protocol):
@@ -97,6 +129,7 @@ class Sandbox(Protocol):
         deletions: Sequence[str],
         commands: Sequence[Command],
         keep_going: bool = False,
+        stop: Stop | None = None,
     ) -> tuple[Completed, ...]:
         """Run the commands one after another over ``lower`` as changed by ``delta`` and ``deletions``.
 
@@ -106,8 +139,26 @@ class Sandbox(Protocol):
         so that a build system sees them as changed. A path in both is kept.
 
         Returns one ``Completed`` for each command that ran; stops after the first that does not exit with 0,
-        unless ``keep_going``. Raises ``InfrastructureError`` when the sandbox itself failed.
+        unless ``keep_going``. Raises ``InfrastructureError`` when the sandbox itself failed, ``Cancelled`` when
+        ``stop`` asked for the end: all is killed and cleared away by then.
         """
 
-    def run_in(self, folder: Path, commands: Sequence[Command], keep_going: bool = False) -> tuple[Completed, ...]:
-        """The same with ``folder`` itself at ``/w``, written for good: only for Greenloop's own copies."""
+    def run_in(
+        self, folder: Path, commands: Sequence[Command], keep_going: bool = False, stop: Stop | None = None
+    ) -> tuple[Completed, ...]:
+        """The same with ``folder`` itself at ``/w``, written for good: only for Greenloop's own copies.
+
+        No command may be ``fresh`` here: ``ValueError``.
+        """
+
+    def open(self, lower: Path, command: Command) -> Session:
+        """Start ``command`` over ``lower`` and leave it running; its wall clock is not limited.
+
+        ``lower`` must not change until the session is closed. Raises ``InfrastructureError`` when it cannot start.
+        """
+
+
+def refuse_fresh(commands: Sequence[Command]) -> None:
+    """Raise ``ValueError`` for a fresh command where there is no layer to put away."""
+    if any(command.fresh is not None for command in commands):
+        raise ValueError("a fresh command needs a tree that is laid out over another")

@@ -23,11 +23,14 @@ class Stream:
             chunk = os.read(self.fd, _CHUNK)
         except BlockingIOError:
             return False
+        self._keep(chunk)
+        self.ended = not chunk
+        return not self.ended
+
+    def _keep(self, chunk: bytes) -> None:
         room = self._cap - len(self._kept)
         self._kept += chunk[:room]
         self._dropped |= len(chunk) > room
-        self.ended = not chunk
-        return not self.ended
 
     def read_rest(self) -> None:
         """Take all that is there now, once nobody writes any more."""
@@ -43,3 +46,16 @@ class Stream:
         taken = bytes(self._kept), self._dropped
         self._kept, self._dropped = bytearray(), False
         return taken
+
+
+class Ring(Stream):
+    """Keeps the last bytes instead of the first ones; may be looked at while another thread reads."""
+
+    def _keep(self, chunk: bytes) -> None:
+        kept = self._kept + chunk
+        self._dropped |= len(kept) > self._cap
+        self._kept = kept[-self._cap :]
+
+    def look(self) -> bytes:
+        """What is kept now."""
+        return bytes(self._kept)
