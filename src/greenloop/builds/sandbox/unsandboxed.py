@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from greenloop.builds.sandbox.layout import below, is_there, replaced
+from greenloop.builds.sandbox.layout import below, is_there
 from greenloop.builds.sandbox.policy import ENVIRONMENT, Command, Completed, Limits, refuse_fresh
 from greenloop.builds.sandbox.streams import Ring, Stream
 from greenloop.builds.stop import Stop
@@ -100,7 +100,7 @@ class Unsandboxed:
             _copy_tree(lower, copy)
             for deletion in deletions:
                 parts = below(deletion)
-                if is_there(copy, parts) and not (delta is not None and replaced(delta, parts)):
+                if is_there(copy, parts):
                     _remove(copy.joinpath(*parts))
             if delta is not None:
                 _lay_over(delta, copy)
