@@ -149,13 +149,13 @@ class WarmTrees:
         gone = [change.path for change in changes if change.new is None]
         with self._materialised(tree, written) as delta:
             return self._sandbox.run_over(
-                warm.folder, delta=delta if written else None, deletions=gone, commands=commands
+                warm.folder, delta=delta if written else None, deletions=gone, commands=commands, stop=stop
             )
 
     def run_clean(self, tree: TreeId, commands: Sequence[Command], stop: Stop | None = None) -> tuple[Completed, ...]:
         """Run commands over ``tree`` with nothing built, and leave nothing."""
         with self._materialised(tree, None) as folder:
-            return self._sandbox.run_over(folder, delta=None, deletions=(), commands=commands)
+            return self._sandbox.run_over(folder, delta=None, deletions=(), commands=commands, stop=stop)
 
     @contextmanager
     def _materialised(self, tree: TreeId, paths: Sequence[str] | None) -> Iterator[Path]:
@@ -214,7 +214,7 @@ class WarmTrees:
             built = True
             if self._commands:
                 # a build that fails, or that takes longer than its limit, leaves what it has: all the same a start
-                completed = self._sandbox.run_in(fresh / "w", self._commands, keep_going=True)
+                completed = self._sandbox.run_in(fresh / "w", self._commands, keep_going=True, stop=stop)
                 built = all(done.ok for done in completed)
                 self._restore(tree, fresh / "w")
             with named_io_errors(self._root):
