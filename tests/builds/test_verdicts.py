@@ -54,7 +54,7 @@ G, R = Status.GREEN, Status.RED
 def test_what_was_put_is_found_again_by_another_store(verdicts: VerdictStore) -> None:
     one = verdict(1, Suite.CHECK, G, G)
     verdicts.put([one, verdict(2, Suite.CHECK, R), verdict(1, Suite.CHECK, R, toolchain="other")])
-    again = VerdictStore(verdicts.path)
+    again = VerdictStore(verdicts.where)
     assert again.get(tree(1), "t", Suite.CHECK) == one
     assert again.get(tree(3), "t", Suite.CHECK) is None
     found = again.get_many([tree(2), tree(3), tree(1), tree(2)], "t", Suite.CHECK)
@@ -113,7 +113,7 @@ def test_a_damaged_file_and_a_full_disk_are_named(tmp_path: Path, verdicts: Verd
         VerdictStore(tmp_path / "damaged")
     verdicts.put([verdict(1, Suite.CHECK, G, G)])
     verdicts.close()
-    with sqlite3.connect(verdicts.path) as connection:
+    with sqlite3.connect(verdicts.where) as connection:
         connection.execute("drop table verdicts")
     connection.close()
     with pytest.raises(EnvironmentFault, match="cannot be written"):

@@ -5,11 +5,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import Column, MetaData, String, Table, Text, select
-from sqlalchemy.dialects.sqlite import insert
-from sqlalchemy.exc import DatabaseError
 
-from greenloop.records import EnvironmentFault, RecordError, Severity, Status, Suite, TreeId, Verdict
-from greenloop.storage import open_database
+from greenloop.records import RecordError, Severity, Status, Suite, TreeId, Verdict
+from greenloop.storage import named_database_errors, open_database, replacing
 
 _TABLES = MetaData()
 _VERDICTS = Table(
@@ -26,15 +24,17 @@ _CHUNK = 500
 
 
 class VerdictStore:
-    """Verdicts in a SQLite database at ``path``. Several processes may read and write it at once.
+    """Verdicts in a SQLite database at a path, or in whatever ``storage.open_database`` finds under a URL.
+
+    Several processes may read and write it at once.
 
     One suite's verdict answers for another where its stages say what the other would have come to: see ``transfer``.
     Raises ``EnvironmentFault`` when the database cannot be opened, read or written.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._engine = open_database(path, _TABLES)
+    def __init__(self, where: Path | str) -> None:
+        self.where = where
+        self._engine = open_database(where, _TABLES)
 
     def get(self, tree: TreeId, toolchain: str, suite: Suite) -> Verdict | None:
         """Return the verdict, or ``None`` when it is not known."""
@@ -68,30 +68,23 @@ class VerdictStore:
         """
         rows = [
             {"tree": v.tree, "toolchain": v.toolchain, "suite": v.suite.value, "body": _storable(v).to_json()}
-            for v in verdicts
+            # in one order everywhere, so that two writers never wait for each other
+            for v in sorted(verdicts, key=lambda v: (v.tree, v.toolchain, v.suite))
         ]
         if not rows:
             return
-        statement = insert(_VERDICTS)
-        statement = statement.on_conflict_do_update(
-            index_elements=["tree", "toolchain", "suite"], set_={"body": statement.excluded.body}
-        )
         with self._named("written"), self._engine.begin() as connection:
-            connection.execute(statement, rows)
+            connection.execute(replacing(self._engine, _VERDICTS), rows)
 
     def close(self) -> None:
-        """Let go of the database file."""
+        """Let go of the database."""
         self._engine.dispose()
 
     @contextmanager
     def _named(self, what: str) -> Iterator[None]:
-        try:
+        way_out = "is the disk full? verdicts that were stored before are kept"
+        with named_database_errors(self.where, f"verdicts cannot be {what}", way_out):
             yield
-        except DatabaseError as error:
-            raise EnvironmentFault(
-                f"{self.path}: verdicts cannot be {what}: {error.orig}",
-                "is the disk full? verdicts that were stored before are kept",
-            ) from error
 
 
 def transfer(verdict: Verdict, suite: Suite) -> Verdict | None:

@@ -1,11 +1,19 @@
 """Putting bytes on this machine's disk so that a kill or a full disk leaves the old state or the new one.
 
 Holds the three ways in which Greenloop keeps things beside git objects: whole files replaced atomically, files of
-lines that only grow (``storage.lines``), and SQLite databases in WAL mode. Absent here: any table, any record, any
-knowledge of where the home is.
+lines that only grow (``storage.lines``), and databases: SQLite in WAL mode, or a PostgreSQL server by its URL.
+Absent here: any table, any record, any knowledge of where the home is.
 """
 
-from greenloop.storage.database import open_database
+from greenloop.storage.database import describe, named_database_errors, open_database, replacing, writing
 from greenloop.storage.files import named_io_errors, write_atomically
 
-__all__ = ["named_io_errors", "open_database", "write_atomically"]
+__all__ = [
+    "describe",
+    "named_database_errors",
+    "named_io_errors",
+    "open_database",
+    "replacing",
+    "write_atomically",
+    "writing",
+]
