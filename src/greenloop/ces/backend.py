@@ -1,8 +1,31 @@
 """The seam between the door of the service and whatever judges: threads of this process, or actors on many nodes."""
 
+from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Protocol
 
 from greenloop.records import Evaluation, EvaluationRequest, WarmBuild
+
+ASKER: ContextVar[str] = ContextVar("greenloop.ces.asker", default="")
+"""Who asks, as the door knows it. A backend with a queue serves askers in turn, so that none waits behind another's
+thousand; one without may ignore it."""
+
+
+@dataclass(frozen=True)
+class Load:
+    """What a backend is busy with, for metrics. The last four only ever grow."""
+
+    queued: int = 0
+    running: int = 0
+    workers: int = 0
+    retries: int = 0
+    """Judgements begun a second time because the machine had failed."""
+    cancellations: int = 0
+    """Judgements ended, or never begun, because nobody waited for them any more."""
+    coalesced: int = 0
+    """Requests that joined an equal one in flight."""
+    remembered: int = 0
+    """Requests answered from the store."""
 
 
 class Backend(Protocol):

@@ -10,6 +10,7 @@ from greenloop.records.edit import Block, DeleteFile, Edit, FileEdit, RenameFile
 from greenloop.records.episode import Episode, EpisodeKind
 from greenloop.records.errors import (
     Cancelled,
+    Conflict,
     EditError,
     EnvironmentFault,
     GreenloopError,
@@ -43,6 +44,7 @@ __all__ = [
     "Block",
     "Cancelled",
     "Category",
+    "Conflict",
     "DeleteFile",
     "Diagnostic",
     "Edit",

@@ -3,7 +3,8 @@
     GreenloopError             one sentence that names the thing, and the way out
     ├── InputError             what the person gave is wrong                        exit status 2
     │   ├── RecordError        a stored record cannot be read
-    │   └── EditError          an edit cannot be parsed, or does not apply
+    │   ├── EditError          an edit cannot be parsed, or does not apply
+    │   └── Conflict           a name that was given stands for something else already
     ├── Cancelled              whoever asked no longer wants the answer                 exit status 1
     └── EnvironmentFault       the world is not as it must be: no compiler, disk full   exit status 1
         ├── InfrastructureError    a judgement could not be made; never red, never a reward of 0
@@ -52,6 +53,10 @@ class EditError(InputError):
     def __init__(self, message: str, way_out: str = "", *, reason: str = "malformed") -> None:
         super().__init__(message, way_out)
         self.reason = reason
+
+
+class Conflict(InputError):  # noqa: N818 - the standard word, as HTTP's 409
+    """A name that was given, such as an idempotency key, stands for something else already."""
 
 
 class Cancelled(GreenloopError):  # noqa: N818 - nothing went wrong

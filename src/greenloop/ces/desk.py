@@ -1,0 +1,353 @@
+"""The desk: judges on this machine. A bounded queue before a few threads, behind the seam of ``ces.backend``.
+
+Whoever asks what was answered before gets the stored answer; whoever asks what somebody else is waiting for waits
+with them. Work is killed when the last one who waits is gone. All that the desk knows of what is in flight is touched
+by the event loop only; threads see one request and its ``Stop``.
+"""
+
+import asyncio
+import hashlib
+import math
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from typing import Protocol, TypeVar
+
+from greenloop.builds.stop import Stop
+from greenloop.ces.backend import ASKER, Load
+from greenloop.ces.lanes import Lanes
+from greenloop.records import (
+    Cancelled,
+    Conflict,
+    EnvironmentFault,
+    Evaluation,
+    EvaluationRequest,
+    InfrastructureError,
+    Overloaded,
+    Status,
+    WarmBuild,
+)
+
+Result = TypeVar("Result")
+
+_TRIES = 2
+"""A machine that failed is given one more chance before the answer is ``infra_error``."""
+_LOOKERS = 4
+"""Threads that look requests up. They wait for the disk, and for git where a branch may have moved."""
+_WEIGHT = 0.2
+"""Of the newest judgement in the running mean of service times."""
+_FIRST_GUESS = 0.5
+"""Seconds that a judgement is thought to take before one was measured."""
+
+
+class Judged(Protocol):
+    """An evaluation and what the tools printed on the way to it."""
+
+    @property
+    def evaluation(self) -> Evaluation:
+        """The answer, timings but for the waiting included."""
+        ...
+
+    @property
+    def log(self) -> str:
+        """What the tools printed, stage by stage."""
+        ...
+
+
+class Judges(Protocol):
+    """What answers one request, blocking: ``ces.worker.Worker``. Called from several threads."""
+
+    def key(self, request: EvaluationRequest) -> str:
+        """Return the id of the evaluation that would answer; runs no tool. Raises ``InputError``: no such base."""
+        ...
+
+    def evaluate(self, request: EvaluationRequest, stop: Stop) -> Judged:
+        """Judge. Raises ``Cancelled`` soon after ``stop``, ``InputError``, ``InfrastructureError``."""
+        ...
+
+
+class Books(Protocol):
+    """Where answers are kept: ``ces.ledger.Ledger``. Called from several threads."""
+
+    def get(self, evaluation_id: str) -> Evaluation | None:
+        """Return a stored evaluation."""
+        ...
+
+    def put(self, evaluation: Evaluation, log: str = "", *, keys: Mapping[str, str] | None = None) -> None:
+        """Store one whole or not at all; ``keys``: idempotency keys → digests of their requests."""
+        ...
+
+    def by_key(self, key: str) -> tuple[str, str] | None:
+        """Return (digest of the request, id of the evaluation) of an idempotency key."""
+        ...
+
+    def log(self, evaluation_id: str) -> str | None:
+        """Return what the tools printed."""
+        ...
+
+
+class Builds(Protocol):
+    """Who holds the warm builds: ``ces.pool.Pool``. ``builds`` is called from the event loop and must not wait."""
+
+    def warm_later(self, revision: str) -> WarmBuild:
+        """Begin to warm; return what is known now."""
+        ...
+
+    def builds(self) -> tuple[WarmBuild, ...]:
+        """Return all that is known, newest use first."""
+        ...
+
+
+@dataclass(eq=False)
+class _Flight:
+    """One judgement, queued or at work, and those who wait for it."""
+
+    id: str
+    request: EvaluationRequest
+    lane: str
+    done: "asyncio.Future[Evaluation]"
+    arrived: float = field(default_factory=time.perf_counter)
+    waiters: int = 0
+    stop: Stop | None = None
+    """There is one while it is at work."""
+    keys: dict[str, str] = field(default_factory=dict)
+    """Idempotency keys of those who wait → digests of their requests."""
+
+    @property
+    def name(self) -> tuple[str, bool]:
+        """What makes two requests equal."""
+        return self.id, self.request.fresh
+
+
+class Desk:
+    """The ``Backend`` of one machine: ``workers`` threads, and ``queue`` requests that may wait for them."""
+
+    def __init__(
+        self,
+        judge: Judges,
+        books: Books,
+        builds: Builds,
+        *,
+        fingerprint: str,
+        workers: int = 2,
+        queue: int = 256,
+        ready: Callable[[], None] = lambda: None,
+    ) -> None:
+        """``ready`` is called once before anything is judged: it raises ``InfrastructureError`` where this machine
+        lacks what judging takes, and brings back what an earlier life left."""
+        self._judge = judge
+        self._books = books
+        self._builds = builds
+        self._fingerprint = fingerprint
+        self._workers = max(1, workers)
+        self._places = max(1, queue)
+        self._ready = ready
+        self._crew = ThreadPoolExecutor(self._workers, thread_name_prefix="ces-worker")
+        self._lookers = ThreadPoolExecutor(_LOOKERS, thread_name_prefix="ces-front")
+        self._queue: Lanes[_Flight] = Lanes()
+        self._flights: dict[tuple[str, bool], _Flight] = {}
+        self._running: set[_Flight] = set()
+        self._seconds = _FIRST_GUESS
+        self._closed = False
+        self._load = Load(workers=self._workers)
+
+    @property
+    def fingerprint(self) -> str:
+        """See ``Backend.fingerprint``."""
+        return self._fingerprint
+
+    def load(self) -> Load:
+        """Return what the desk is busy with."""
+        return replace(self._load, queued=len(self._queue), running=len(self._running))
+
+    async def start(self) -> None:
+        """See ``Backend.start``."""
+        await self._aside(self._ready)
+
+    async def warm(self, revision: str) -> WarmBuild:
+        """See ``Backend.warm``."""
+        return await self._aside(lambda: self._builds.warm_later(revision))
+
+    def builds(self) -> tuple[WarmBuild, ...]:
+        """See ``Backend.builds``."""
+        return self._builds.builds()
+
+    async def evaluate(self, request: EvaluationRequest) -> Evaluation:
+        """See ``Backend.evaluate``. Raises ``Conflict`` when the idempotency key names another request."""
+        arrived = time.perf_counter()
+        digest = _digest(request) if request.idempotency_key is not None else ""
+        evaluation_id, known = await self._aside(lambda: self._look_up(request, digest))
+        if known is not None:
+            self._count(remembered=1)
+            took = _ms(arrived)
+            timings = known.timings.model_copy(update={"queued_ms": 0.0, "store_ms": took, "total_ms": took})
+            return known.model_copy(update={"seen_before": True, "timings": timings})
+        flight = self._join(evaluation_id, request, digest)
+        flight.waiters += 1
+        try:
+            evaluation = await asyncio.shield(flight.done)
+        finally:
+            flight.waiters -= 1
+            if not flight.waiters and not flight.done.done():
+                self._abandon(flight)
+        timings = evaluation.timings.model_copy(update={"total_ms": _ms(arrived)})
+        return evaluation.model_copy(update={"timings": timings})
+
+    async def close(self) -> None:
+        """See ``Backend.close``."""
+        self._closed = True
+        while len(self._queue):
+            self._forget(flight := self._queue.pop())
+            flight.done.set_exception(_going_down())
+        for flight in self._running:
+            if flight.stop is not None:
+                flight.stop.request()
+        # the threads are waited for by a thread of nobody's: the loop goes on answering
+        await asyncio.to_thread(self._crew.shutdown)
+        await asyncio.to_thread(self._lookers.shutdown)
+
+    async def _aside(self, work: Callable[[], Result]) -> Result:
+        if self._closed:
+            raise _going_down()
+        return await asyncio.get_running_loop().run_in_executor(self._lookers, work)
+
+    def _look_up(self, request: EvaluationRequest, digest: str) -> tuple[str, Evaluation | None]:
+        """Return the id of the answer, and the answer when it is known. In a thread."""
+        if request.idempotency_key is not None:
+            kept = self._books.by_key(request.idempotency_key)
+            if kept is not None:
+                if kept[0] != digest:
+                    raise _conflict(request.idempotency_key)
+                known = self._books.get(kept[1])
+                if known is not None:
+                    return known.id, known
+        evaluation_id = self._judge.key(request)
+        return evaluation_id, None if request.fresh else self._books.get(evaluation_id)
+
+    def _join(self, evaluation_id: str, request: EvaluationRequest, digest: str) -> _Flight:
+        """Return the flight of an equal request, or queue a new one."""
+        if self._closed:
+            raise _going_down()
+        key = request.idempotency_key
+        if key is not None and any(other.keys.get(key, digest) != digest for other in self._flights.values()):
+            raise _conflict(key)
+        flight = self._flights.get((evaluation_id, request.fresh))
+        if flight is not None:
+            self._count(coalesced=1)
+            if key is not None:
+                flight.keys[key] = digest
+            return flight
+        if len(self._queue) >= self._places:
+            raise Overloaded(
+                f"{len(self._queue)} requests are waiting, as many as this service lets wait",
+                "come back later",
+                retry_after=self._until_room(),
+            )
+        done = asyncio.get_running_loop().create_future()
+        flight = _Flight(evaluation_id, request, ASKER.get(), done)
+        self._flights[flight.name] = flight
+        if key is not None:
+            flight.keys[key] = digest
+        self._queue.push(flight.lane, flight)
+        self._dispatch()
+        return flight
+
+    def _until_room(self) -> float:
+        """Return in how many seconds an eighth of the queue will have gone: one place alone is fought over."""
+        places = max(1, math.ceil(self._places / 8))
+        return min(60.0, max(0.05, places * self._seconds / self._workers))
+
+    def _dispatch(self) -> None:
+        """Give waiting requests to idle threads."""
+        loop = asyncio.get_running_loop()
+        while len(self._queue) and len(self._running) < self._workers:
+            flight = self._queue.pop()
+            self._running.add(flight)
+            flight.stop = Stop()
+            work = loop.run_in_executor(self._crew, self._fly, flight, flight.stop, _ms(flight.arrived))
+            work.add_done_callback(lambda done, flight=flight: self._land(flight, done))  # type: ignore[misc]
+
+    def _fly(self, flight: _Flight, stop: Stop, queued_ms: float) -> tuple[Evaluation, int, float]:
+        """Judge and store; returns (evaluation, tries beyond the first, seconds). In a thread."""
+        began = time.perf_counter()
+        fault = InfrastructureError("")
+        for extra in range(_TRIES):
+            stop.check()
+            try:
+                judged = self._judge.evaluate(flight.request, stop)
+                timings = judged.evaluation.timings.model_copy(update={"queued_ms": queued_ms})
+                evaluation = judged.evaluation.model_copy(update={"timings": timings})
+                if evaluation.status is not Status.INFRA_ERROR:
+                    # stored before it is told: whoever heard of it finds it again, whatever happens to this process
+                    self._books.put(evaluation, judged.log, keys=dict(flight.keys))
+                    return evaluation, extra, time.perf_counter() - began
+                fault = InfrastructureError(evaluation.note)
+            except Overloaded:
+                raise
+            except EnvironmentFault as error:
+                fault = InfrastructureError(error.message, error.way_out)
+        note = f"tried {_TRIES} times, the last: {fault}"
+        failed = Evaluation(
+            id=flight.id,
+            status=Status.INFRA_ERROR,
+            reason="infrastructure",
+            note=note,
+            suite=flight.request.suite,
+            toolchain=self._fingerprint,
+        )
+        return failed, _TRIES - 1, time.perf_counter() - began
+
+    def _land(self, flight: _Flight, work: "asyncio.Future[tuple[Evaluation, int, float]]") -> None:
+        """Tell those who wait how it ended, and let the next one begin."""
+        self._running.discard(flight)
+        self._forget(flight)
+        if flight.stop is not None:
+            flight.stop.close()
+            flight.stop = None
+        error = work.exception()
+        if error is None:
+            evaluation, retries, seconds = work.result()
+            self._count(retries=retries)
+            self._seconds += _WEIGHT * (seconds - self._seconds)
+            if not flight.done.done():
+                flight.done.set_result(evaluation)
+        elif not flight.done.done():
+            flight.done.set_exception(_going_down() if self._closed and isinstance(error, Cancelled) else error)
+        if not self._closed:
+            self._dispatch()
+
+    def _abandon(self, flight: _Flight) -> None:
+        """Nobody waits any more: end the work, or never begin it."""
+        self._count(cancellations=1)
+        self._forget(flight)
+        flight.done.cancel()
+        if flight.stop is not None:
+            flight.stop.request()
+        else:
+            self._queue.remove(flight.lane, flight)
+
+    def _forget(self, flight: _Flight) -> None:
+        """From now on an equal request is a new one."""
+        if self._flights.get(flight.name) is flight:
+            del self._flights[flight.name]
+
+    def _count(self, **grown: int) -> None:
+        self._load = replace(self._load, **{name: getattr(self._load, name) + more for name, more in grown.items()})
+
+
+def _digest(request: EvaluationRequest) -> str:
+    """Return what tells two requests under one idempotency key apart."""
+    return hashlib.sha256(request.model_copy(update={"idempotency_key": None}).to_json().encode()).hexdigest()
+
+
+def _ms(since: float) -> float:
+    return 1000 * (time.perf_counter() - since)
+
+
+def _conflict(key: str) -> Conflict:
+    return Conflict(f"idempotency key {key!r}: it was used for another request", "use a new key for a new request")
+
+
+def _going_down() -> InfrastructureError:
+    return InfrastructureError("the service is going down", "ask again when it is back: what was finished is kept")
