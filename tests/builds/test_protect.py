@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from greenloop.builds.protect import DEFAULT_GLOBS, matches, restore, where_it_fails
+from greenloop.builds.protect import DEFAULT_GLOBS, GLOBS, matches, restore, where_it_fails
 from greenloop.records import Category, Diagnostic, Severity, Stage, StageResult, Status, Suite, TreeId, Verdict
 from greenloop.workspace.store import Entry, Mode, TreeStore
 
@@ -100,3 +100,51 @@ def test_a_test_that_does_not_compile_may_change_and_one_that_fails_may_not(
     hacked = tree(store, {**BASE, "test/t.ml": "let () = ()", "test/dune": ""})
     _, paths = restore(store, base, hacked, allowed=where_it_fails(before))
     assert set(paths) == {"test/dune", "test/t.ml"} - may_change
+
+
+PROTECTED = {
+    "dune": (
+        "dune a/dune a/dune.inc rules.dune.inc dune-project vendor/x/dune-project dune-workspace dune-file a/jbuild "
+        "x.opam x.opam.template META.x a/META a/b.expected a/cram.t a/cram.t/run.t a/cram.t/input.ml a/x.corrected "
+        "test/a.ml a/test/b/c.ml tests/x lib_test/a.ml a/test_x.ml a/x_test.ml a/test-suite/x.ml testsuite/y.ml "
+        "_build/default/test/t.exe"
+    ),
+    "ocaml_file": "test/a.ml x_test.ml test_x.ml out.expected",
+    "command": (
+        "conftest.py a/conftest.py pytest.ini pyproject.toml setup.cfg setup.py tox.ini mypy.ini .mypy.ini noxfile.py "
+        "sitecustomize.py x.pth a/__pycache__/x.cpython-311.pyc a/x.pyc .mypy_cache/x.json tests/test_a.py test_a.py "
+        "Makefile rules.mk package.json Cargo.toml build.rs a/__tests__/x.js x.test.ts x.spec.ts x.snap greenloop.toml"
+    ),
+}
+FREE = "lib/lib.ml lib/lib.mli latest/a.ml contest/b.ml a/dune.ml src/attest.ml README.md x.ml a/testing.ml src/app.py"
+
+
+@pytest.mark.parametrize("toolchain", GLOBS)
+def test_each_toolchain_protects_what_decides_its_verdict(toolchain: str) -> None:
+    for path in PROTECTED[toolchain].split():
+        assert matches(path, GLOBS[toolchain]), path
+        assert matches(path, DEFAULT_GLOBS), path
+    for path in FREE.split():
+        assert not matches(path, DEFAULT_GLOBS), path
+
+
+STANZAS = {
+    "alone/dune": "(tests (names a b) (libraries x))",
+    "alone/a.ml": "", "alone/helper.ml": "", "alone/data.csv": "", "alone/deep/c.ml": "",
+    "mixed/dune": '; (test (name lib))\n(library (name lib) (modules lib))\n(test (name check) (modules check Util))',
+    "mixed/check.ml": "", "mixed/util.ml": "", "mixed/lib.ml": "", "mixed/README.md": "",
+    "docs/dune": '(mdx (files :standard)) (rule (action (echo ") (test (name guide))")))',
+    "docs/guide.md": "", "docs/guide.ml": "",
+    "none/x.ml": "",
+}  # fmt: skip
+
+
+def test_a_stanza_makes_tests_wherever_they_lie(store: TreeStore) -> None:
+    base = tree(store, STANZAS)
+    changed = {path: text + "(* changed *)" for path, text in STANZAS.items() if not path.endswith("dune")}
+    _, restored = restore(store, base, tree(store, STANZAS | changed | {"alone/new.ml": "let () = exit 0"}))
+    assert restored == (
+        "alone/a.ml", "alone/deep/c.ml", "alone/helper.ml", "alone/new.ml", "docs/guide.md", "mixed/check.ml",
+        "mixed/util.ml",
+    )  # fmt: skip
+    assert restore(store, base, tree(store, STANZAS | changed), ())[1] == ()

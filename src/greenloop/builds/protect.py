@@ -2,32 +2,49 @@
 
 A model's edit that weakens a test or a stanza makes a red tree green without a fix; each way that was seen with
 dune did so (``exit 0`` in an initialiser apart, which ``builds.lint`` flags). So these files come from the base.
+Two things protect a file: a glob, and in a dune project a stanza of the base that makes a test of it.
 """
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cache
 
+from greenloop.builds.own_tests import tested_here
 from greenloop.records import Stage, TreeId, Verdict
 from greenloop.workspace.store import Entry, TreeStore
 
-DEFAULT_GLOBS: tuple[str, ...] = (
-    "test/**",
-    "tests/**",
-    "**/test/**",
-    "**/tests/**",
-    "**/test_*",
-    "**/*_test.*",
-    "**/dune",
-    "**/dune.inc",
-    "**/dune-project",
-    "dune-workspace",
-    "**/*.opam",
-    "**/*.opam.template",
-    "**/*.expected",
-    "**/*.t",
-)
-"""The files of a dune project that decide what its verdict means; ``.t`` are dune's cram tests."""
+_TESTS = (
+    "**/test/**", "**/tests/**", "**/*_test/**", "**/*_tests/**", "**/*-test/**", "**/*-tests/**", "**/test_*/**",
+    "**/test-*/**", "**/testsuite/**", "**/__tests__/**", "**/__snapshots__/**",
+    "**/test_*", "**/*_test.*", "**/*_tests.*", "**/*.test.*", "**/*.spec.*", "**/*_spec.*",
+    "**/*.expected", "**/*.snap", "**/*.golden",
+)  # fmt: skip
+_DUNE = (
+    "**/dune", "**/dune-file", "**/dune.inc", "**/*.dune.inc", "**/dune-project", "**/dune-workspace",
+    "**/dune-workspace.*", "**/dune-package", "**/jbuild", "**/*.opam", "**/*.opam.template", "**/opam",
+    "**/META", "**/META.*", "**/*.META", "**/*.t", "**/*.t/**", "**/*.corrected", "**/_build/**",
+)  # fmt: skip
+_PYTHON = (
+    "**/conftest.py", "**/pytest.ini", "**/.pytest.ini", "**/pytest.toml", "**/.pytest.toml", "**/pyproject.toml",
+    "**/setup.cfg", "**/setup.py", "**/tox.ini", "**/noxfile.py", "**/mypy.ini", "**/.mypy.ini",
+    "**/pyrightconfig.json", "**/.coveragerc", "**/sitecustomize.py", "**/usercustomize.py", "**/*.pth",
+    "**/__pycache__/**", "**/*.pyc", "**/.mypy_cache/**", "**/.pytest_cache/**",
+)  # fmt: skip
+_OTHERS = (
+    "**/Makefile", "**/makefile", "**/GNUmakefile", "**/*.mk", "**/CMakeLists.txt", "**/*.cmake", "**/meson.build",
+    "**/Cargo.toml", "**/build.rs", "**/.cargo/**", "**/go.mod", "**/package.json", "**/tsconfig*.json",
+    "**/jest.config.*", "**/vitest.config.*", "**/pom.xml", "**/build.gradle*", "**/BUILD", "**/BUILD.bazel",
+    "greenloop.toml",
+)  # fmt: skip
+
+GLOBS: Mapping[str, tuple[str, ...]] = {
+    "dune": (*_TESTS, *_DUNE),
+    "ocaml_file": _TESTS,
+    "command": (*_TESTS, *_PYTHON, *_OTHERS),
+}
+"""Toolchain → the files that decide what its verdict means; ``.t`` are dune's cram tests."""
+DEFAULT_GLOBS: tuple[str, ...] = (*_TESTS, *_DUNE, *_PYTHON, *_OTHERS)
+"""All of them: for whoever does not know the toolchain, and no harm where he does."""
 
 
 def restore(
@@ -40,11 +57,18 @@ def restore(
 ) -> tuple[TreeId, tuple[str, ...]]:
     """Return ``result`` with every file that matches one of ``globs`` as it is in ``base``, and their paths, sorted.
 
+    So comes every file of which a stanza of ``base`` makes a test, as long as dune files are protected at all.
     Files that ``result`` added under a glob are removed, deleted ones come back. What stands in the way of a
     protected file, such as a file named like its folder, gives way and is listed too. Paths in ``allowed`` may change.
     """
     changes = store.changes(base, result)
-    back: dict[str, Entry | None] = {c.path: c.old for c in changes if c.path not in allowed and matches(c.path, globs)}
+    stanzas = matches("dune", globs)
+    back: dict[str, Entry | None] = {
+        change.path: change.old
+        for change in changes
+        if change.path not in allowed
+        and (matches(change.path, globs) or (stanzas and tested_here(store, base, change.path)))
+    }
     if not back:
         return result, ()
     needed = [path for path, entry in back.items() if entry is not None]
