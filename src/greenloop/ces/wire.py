@@ -4,8 +4,8 @@ Used by the server and by its client alike, so that both read one language. A pr
 ``application/problem+json``; ``reason`` is a short stable word to act on, the text is for people.
 """
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, TypeVar
 
 import pydantic_core
 from pydantic import Field, ValidationError
@@ -22,9 +22,12 @@ from greenloop.records import (
     InputError,
     Overloaded,
     Part,
+    Record,
     RecordError,
     WarmBuild,
 )
+
+Noun = TypeVar("Noun", bound=Record)
 
 JSON = "application/json"
 NDJSON = "application/x-ndjson"
@@ -173,19 +176,27 @@ def parse(body: bytes) -> Any:
         raise RecordError(f"not JSON: {error}") from error
 
 
-def request_of(body: object) -> EvaluationRequest:
-    """Read a request; ``record`` and ``version`` may be there, and must be right then.
+def record_of(noun: type[Noun], body: object) -> Noun:
+    """Read a record; ``record`` and ``version`` may be there, and must be right then.
 
     Raises pydantic's ``ValidationError`` and ``RecordError``.
     """
     if isinstance(body, dict):
         body = {**body}
-        noun, version = body.pop("record", "EvaluationRequest"), body.pop("version", EvaluationRequest.VERSION)
-        if noun != "EvaluationRequest":
-            raise RecordError("the JSON holds another record than an EvaluationRequest")
-        if version is True or version != EvaluationRequest.VERSION:
-            raise RecordError(f"this service reads EvaluationRequest version {EvaluationRequest.VERSION} only")
-    return EvaluationRequest.model_validate(body)
+        named, version = body.pop("record", noun.__name__), body.pop("version", noun.VERSION)
+        if named != noun.__name__:
+            raise RecordError(f"the JSON holds another record than {noun.__name__}")
+        if version is True or version != noun.VERSION:
+            raise RecordError(f"{noun.__name__}: version {noun.VERSION} is the only one that is read here")
+    return noun.model_validate(body)
+
+
+def line_of(line: bytes) -> BatchLine:
+    """Read one line of a batch's answer. Raises as ``record_of``."""
+    body = parse(line)
+    if isinstance(body, dict) and body.get("evaluation") is not None:
+        body = {**body, "evaluation": record_of(Evaluation, body["evaluation"])}
+    return BatchLine.model_validate(body)
 
 
 def dump(part: Part) -> bytes:
@@ -203,6 +214,6 @@ def problem_line(index: int, problem: Problem) -> bytes:
     return b'{"index":%d,"error":%s}\n' % (index, dump(problem))
 
 
-def array_of(requests: Sequence[EvaluationRequest]) -> bytes:
+def lines_of(requests: Iterable[EvaluationRequest]) -> bytes:
     """Return requests as the NDJSON of a batch."""
     return b"".join(request.to_json().encode() + b"\n" for request in requests)

@@ -15,15 +15,15 @@ from greenloop.ces.server.batch import BatchResponse, read_items
 from greenloop.ces.server.bodies import chunks, media_type, while_there, whole
 from greenloop.ces.server.door import Door
 from greenloop.ces.server.problems import Refused
-from greenloop.ces.wire import JSON, PACK, Warm, parse, request_of
-from greenloop.records import Record, WarmBuild
+from greenloop.ces.wire import JSON, PACK, Warm, parse, record_of
+from greenloop.records import EvaluationRequest, Record, WarmBuild
 
 
 async def evaluate(request: Request, door: Door) -> Response:
     """Judge one edit."""
     media_type(request, JSON)
     body = await whole(request, door.bounds.body_bytes, door.bounds.silence_seconds)
-    asked = request_of(parse(body))
+    asked = record_of(EvaluationRequest, parse(body))
     door.readiness.must_be()
     ASKER.set(request.state.asker)
     evaluation = await while_there(request, door.backend.evaluate(asked))
