@@ -166,3 +166,12 @@ def test_what_is_no_text_has_no_diff(store: TreeStore, entry: tuple[Mode, bytes]
             ask(store, store.empty, tree)
         assert caught.value.reason == "binary"
         assert caught.value.message.startswith("dir/odd: ")
+
+
+def test_renames_take_turns_where_one_stands_in_the_others_way(store: TreeStore, scratch: Path) -> None:
+    base = write(store, {"a": ("1\n2\n3\n", False), "d": ("4\n5\n6\n", False), "z": ("7\n8\n9\n", False)})
+    target = write(store, {"d/e": ("1\n2\n3\n", False), "z/q": ("4\n5\n6\n", False), "c": ("7\n8\n9\n", False)})
+    checkout(store, scratch, base)
+    diff = git(scratch, "diff", "-M", base, target)
+    assert diff.count("rename from") == 3
+    assert apply(store, base, parse_unified(diff)).tree == target

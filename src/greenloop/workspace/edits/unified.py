@@ -105,7 +105,10 @@ class _Reader:
             if len(sections) > MAX_FILES:
                 raise _too_large(f"more than {MAX_FILES} files")
         # a diff means all at once, an edit one after the other: what goes makes way for what comes
-        sections.sort(key=lambda edits: (not isinstance(edits[-1], DeleteFile), not isinstance(edits[0], RenameFile)))
+        deletions = [edits for edits in sections if isinstance(edits[-1], DeleteFile)]
+        renames = [edits for edits in sections if isinstance(edits[0], RenameFile)]
+        others = [edits for edits in sections if edits not in deletions and edits not in renames]
+        sections = [*deletions, *_in_turn(renames), *others]
         return Edit(files=tuple(edit for edits in sections for edit in edits))
 
     def _line(self) -> str | None:
@@ -336,3 +339,25 @@ class _Reader:
         if old != new:
             raise self._refuse("names", f"{old[:60]!r} and {new[:60]!r} are two files", section.line)
         return old, new
+
+
+def _in_turn(renames: list[list[FileEdit]]) -> list[list[FileEdit]]:
+    """Order renames so that each finds its new place free: whatever stood there, or on the way, has left before.
+
+    Renames in a circle stay as they are; applying the first of them then says what is in the way.
+    """
+    ordered: list[list[FileEdit]] = []
+    waiting = list(renames)
+    while waiting:
+        free = [edits for edits in waiting if not any(_blocks(other, edits) for other in waiting if other is not edits)]
+        ordered += free or waiting
+        waiting = [edits for edits in waiting if edits not in free] if free else []
+    return ordered
+
+
+def _blocks(other: list[FileEdit], edits: list[FileEdit]) -> bool:
+    """Whether the file that ``other`` moves away lies at, above or below the new place of ``edits``."""
+    source, moved = other[0].path, edits[0]
+    assert isinstance(moved, RenameFile)
+    target = moved.new_path
+    return source == target or source.startswith(f"{target}/") or target.startswith(f"{source}/")
