@@ -77,8 +77,7 @@ class Client:
                         response.read()
                         raise problem(response)
                     for chunk in response.iter_bytes():
-                        for answer in batch.read(chunk):
-                            yield answer
+                        yield from batch.read(chunk)
                 pause = batch.end()
             except _TROUBLE as error:
                 pause = batch.fail(error)
