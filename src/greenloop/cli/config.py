@@ -40,6 +40,9 @@ class ToolchainSettings(Section):
     kind: ToolchainKind = ToolchainKind.AUTO
     """`auto` looks at the tree: `dune` where dune files are, `ocaml_file` for loose OCaml files. `command` takes
     the commands of `[command]`."""
+    image: str = ""
+    """Name of a toolchain image, as `greenloop ces image build` makes them: its compilers and libraries take the
+    place of this machine's."""
     read_only: tuple[str, ...] = ()
     """Folders outside the repository that the toolchain needs, such as an opam switch or a virtual environment;
     visible in the sandbox, never writable."""

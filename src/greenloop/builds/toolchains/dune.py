@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pydantic import Field
 
+from greenloop.builds import images
 from greenloop.builds.diagnostics import alcotest, ocaml
 from greenloop.builds.diagnostics.text import clip, decode, distinct
 from greenloop.builds.sandbox.policy import ENVIRONMENT, Command, Completed
@@ -87,6 +88,7 @@ class Dune:
         config, path = self._config, self._config.path
         parts: dict[str, object] = {
             "toolchain": self.name,
+            "image": "" if self._root is None else images.identity(self._root),
             "dune": self._identify("dune"),
             "ocamlc": self._identify("ocamlc"),
             "commands": (_BUILD, config.profile, sorted(_ALIASES.items())),

@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath
 
 from pydantic import Field
 
+from greenloop.builds import images
 from greenloop.builds.diagnostics import ocaml
 from greenloop.builds.diagnostics.text import clip, decode, distinct
 from greenloop.builds.sandbox.policy import ENVIRONMENT, Command, Completed
@@ -88,8 +89,10 @@ class OcamlFile:
     name = "ocaml_file"
     suites = frozenset({Suite.CHECK})
 
-    def __init__(self, config: OcamlFileConfig | None = None) -> None:
+    def __init__(self, config: OcamlFileConfig | None = None, *, root: Path | None = None) -> None:
+        """``root``: the root file system that the sandbox shows, where it is not the host's own."""
         self._config = config or OcamlFileConfig()
+        self._root = root
         self.batch = self._config.batch
 
     def fingerprint(self) -> str:
@@ -97,21 +100,22 @@ class OcamlFile:
         compiler = self._compiler()
         parts: dict[str, object] = {
             "toolchain": self.name,
-            "compiler": identify(compiler),
+            "compiler": identify(compiler, self._root),
+            "image": "" if self._root is None else images.identity(self._root),
             "script": _SCRIPT,
             "seconds": self._config.seconds,
         }
         stdlib = compiler.parent.parent / "lib" / "ocaml" / "stdlib.cmi"
         if stdlib.is_file():
-            parts["stdlib"] = identify(stdlib)
+            parts["stdlib"] = identify(stdlib, self._root)
         return combine(parts)
 
     def _compiler(self) -> Path:
         try:
-            return find_tool("ocamlc.opt", WAY_OUT, self._config.path)
+            return find_tool("ocamlc.opt", WAY_OUT, self._config.path, self._root)
         except EnvironmentFault:
             # bytecode-only installations have no ocamlc.opt; the answer is the same, only slower
-            return find_tool("ocamlc", WAY_OUT, self._config.path)
+            return find_tool("ocamlc", WAY_OUT, self._config.path, self._root)
 
     def judge(self, trees: Sequence[TreeId], suite: Suite, bench: Workbench) -> tuple[Outcome, ...]:
         """Check every OCaml file of every tree, in one sandbox."""
@@ -138,7 +142,9 @@ class OcamlFile:
         if not units:
             return {}, 0.0
         nonce = secrets.token_hex(16)
-        arguments = (nonce, str(self._config.seconds), str(self._compiler()))
+        compiler = self._compiler()
+        shown = compiler if self._root is None else Path("/", compiler.relative_to(self._root))
+        arguments = (nonce, str(self._config.seconds), str(shown))
         command = Command(
             argv=("/bin/sh", "-c", _SCRIPT, "greenloop", *arguments),
             env={"PATH": self._config.path},
