@@ -1,11 +1,23 @@
-"""Reading a checkout on disk into the tree store, under git, Mercurial or none.
+"""Reading a checkout on disk, or a commit, into the tree store, under git, Mercurial or none.
 
 Invariants: nothing below ``.git`` or ``.hg`` changes by a byte or a time stamp, no lock is taken, no hook runs; no
-link is followed; what is left out is reported with its reason. Absent here: writing files, building, history of
-the version control system.
+link is followed; what is left out is reported with its reason. Absent here: writing files, building, walking the
+history of the version control system.
 """
 
 from greenloop.workspace.vcs.checkout import Checkout, CheckoutReader, Place, detect, read_checkout
+from greenloop.workspace.vcs.committed import Revision
 from greenloop.workspace.vcs.listing import Skipped
+from greenloop.workspace.vcs.revision import read_revision, resolve_revision
 
-__all__ = ["Checkout", "CheckoutReader", "Place", "Skipped", "detect", "read_checkout"]
+__all__ = [
+    "Checkout",
+    "CheckoutReader",
+    "Place",
+    "Revision",
+    "Skipped",
+    "detect",
+    "read_checkout",
+    "read_revision",
+    "resolve_revision",
+]

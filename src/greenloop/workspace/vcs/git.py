@@ -11,8 +11,8 @@ from pathlib import Path
 
 from greenloop.workspace.vcs.listing import GENERATED_FOLDERS, Listing, ask
 
-_OPTIONS = ("-c", "core.fsmonitor=false", "-c", "core.quotePath=false", "-c", "log.showSignature=false")
-_ENVIRONMENT = {
+OPTIONS = ("-c", "core.fsmonitor=false", "-c", "core.quotePath=false", "-c", "log.showSignature=false")
+ENVIRONMENT = {
     "GIT_OPTIONAL_LOCKS": "0",
     "GIT_TERMINAL_PROMPT": "0",
     "GIT_ALLOW_PROTOCOL": "none",
@@ -21,8 +21,8 @@ _ENVIRONMENT = {
 
 
 def _git(folder: Path, *arguments: str, answers: tuple[int, ...] = (0,)) -> bytes:
-    options = (*_OPTIONS, *arguments)
-    return ask("git", options, folder=folder, environment=_ENVIRONMENT, package="git", answers=answers)
+    options = (*OPTIONS, *arguments)
+    return ask("git", options, folder=folder, environment=ENVIRONMENT, package="git", answers=answers)
 
 
 def list_files(folder: Path) -> Listing:

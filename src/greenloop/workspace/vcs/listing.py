@@ -3,9 +3,12 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Container, Mapping, Sequence
+import tempfile
+from collections.abc import Container, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from greenloop.records import EnvironmentFault, InputError
 
@@ -56,15 +59,62 @@ def ask(
 
     Raises ``EnvironmentFault`` when the program is missing, ``InputError`` when it refuses the repository.
     """
-    found = shutil.which(program)
-    if found is None:
-        raise EnvironmentFault(f"{program} is not installed, so {folder} cannot be read", f"apt-get install {package}")
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("GIT_", "HG"))}
     done = subprocess.run(
-        [found, *arguments], cwd=folder, env={**inherited, **environment, "LC_ALL": "C.UTF-8"},
+        [_found(program, folder, package), *arguments], cwd=folder, env=_environment(environment),
         stdin=subprocess.DEVNULL, capture_output=True, check=False,
     )  # fmt: skip
     if done.returncode not in answers:
-        said = done.stderr.decode("utf-8", "replace").strip() or f"exit status {done.returncode}"
-        raise InputError(f"{folder}: {program} cannot read this repository: {said}", "repair it, then run again")
+        raise _refused(program, folder, done.stderr, done.returncode)
     return done.stdout
+
+
+@contextmanager
+def listen(
+    program: str,
+    arguments: Sequence[str],
+    *,
+    folder: Path,
+    environment: Mapping[str, str],
+    package: str,
+    given: bytes = b"",
+) -> Iterator[IO[bytes]]:
+    """The same for an answer too long for memory: what it prints is read while it runs. ``given`` is its input.
+
+    Whoever leaves early ends the program. Raises as ``ask`` does, at the end.
+    """
+    with tempfile.TemporaryFile() as questions, tempfile.TemporaryFile() as complaints:
+        questions.write(given)
+        questions.seek(0)
+        process = subprocess.Popen(
+            [_found(program, folder, package), *arguments], cwd=folder, env=_environment(environment),
+            stdin=questions, stdout=subprocess.PIPE, stderr=complaints,
+        )  # fmt: skip
+        with process:
+            assert process.stdout is not None
+            try:
+                yield process.stdout
+            except BaseException:
+                process.kill()
+                raise
+            while process.stdout.read(1 << 16):
+                pass
+        if process.returncode != 0:
+            complaints.seek(0)
+            raise _refused(program, folder, complaints.read(4096), process.returncode)
+
+
+def _found(program: str, folder: Path, package: str) -> str:
+    found = shutil.which(program)
+    if found is None:
+        raise EnvironmentFault(f"{program} is not installed, so {folder} cannot be read", f"apt-get install {package}")
+    return found
+
+
+def _environment(more: Mapping[str, str]) -> dict[str, str]:
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("GIT_", "HG"))}
+    return {**inherited, **more, "LC_ALL": "C.UTF-8"}
+
+
+def _refused(program: str, folder: Path, complaints: bytes, status: int) -> InputError:
+    said = complaints.decode("utf-8", "replace").strip() or f"exit status {status}"
+    return InputError(f"{folder}: {program} cannot read this repository: {said}", "repair it, then run again")

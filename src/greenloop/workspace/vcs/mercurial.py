@@ -19,7 +19,7 @@ from greenloop.storage import named_io_errors
 from greenloop.workspace.vcs.listing import GENERATED_FOLDERS, VCS_FOLDERS, Listing, Skipped, ask, shown
 
 _IGNORE = Path(__file__).with_name("mercurial.hgignore")
-_OPTIONS = (
+OPTIONS = (
     "--noninteractive",
     "--config", "extensions.fsmonitor=!",
     "--config", "extensions.hgext.fsmonitor=!",
@@ -28,14 +28,14 @@ _OPTIONS = (
     "--config", "storage.dirstate-v2.slow-path=allow",
     "--config", f"ui.ignore.greenloop={_IGNORE}",
 )  # fmt: skip
+ENVIRONMENT = {"HGPLAIN": "1", "HGRCSKIPREPO": "1"}
+"""HGPLAIN: no colours, no translations, no aliases, whatever the user's configuration says."""
 _NOT_WALKED = frozenset(os.fsencode(name) for name in VCS_FOLDERS.union(GENERATED_FOLDERS))
 _V2_MARKER = b"dirstate-v2\n"
 
 
 def _hg(repository: Path, *arguments: str) -> bytes:
-    # HGPLAIN: no colours, no translations, no aliases, whatever the user's configuration says
-    environment = {"HGPLAIN": "1", "HGRCSKIPREPO": "1"}
-    return ask("hg", (*_OPTIONS, *arguments), folder=repository, environment=environment, package="mercurial")
+    return ask("hg", (*OPTIONS, *arguments), folder=repository, environment=ENVIRONMENT, package="mercurial")
 
 
 def list_files(repository: Path, folder: Path) -> Listing:
