@@ -45,7 +45,12 @@ class ScriptedJudge:
     ``asked`` lists the requests begun; ``working`` counts those at work, ``killed`` those that were ended.
     """
 
-    def __init__(self, script: Script = lambda _request: Status.GREEN, *, seconds: float = 0.0) -> None:
+    def __init__(
+        self,
+        script: Script = lambda _request: Status.GREEN,
+        *,
+        seconds: float | Callable[[EvaluationRequest], float] = 0.0,
+    ) -> None:
         self._script = script
         self._seconds = seconds
         self._lock = threading.Lock()
@@ -65,8 +70,9 @@ class ScriptedJudge:
             self.working += 1
             self.most = max(self.most, self.working)
         try:
-            if self._seconds:
-                select.select([stop], [], [], self._seconds)
+            seconds = self._seconds(request) if callable(self._seconds) else self._seconds
+            if seconds:
+                select.select([stop], [], [], seconds)
             if stop.requested:
                 with self._lock:
                     self.killed += 1
