@@ -144,6 +144,11 @@ class Bubblewrap:
 
         return DriverSession(driven, command)
 
+    @property
+    def limits(self) -> Limits:
+        """What one command may use."""
+        return self._limits
+
     def limited(self, limits: Limits) -> "Bubblewrap":
         """Return the same sandbox with other limits."""
         other = copy.copy(self)

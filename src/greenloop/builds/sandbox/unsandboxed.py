@@ -41,6 +41,15 @@ class Unsandboxed:
         self._environment = ENVIRONMENT | dict(environment or {})
         self._scratch = scratch
 
+    @property
+    def limits(self) -> Limits:
+        """What was asked for; only the wall clock and the output cap hold."""
+        return self._limits
+
+    def limited(self, limits: Limits) -> "Unsandboxed":
+        """Return the same with other limits."""
+        return Unsandboxed(limits=limits, environment=self._environment, scratch=self._scratch)
+
     def fingerprint(self) -> str:
         """Name the wall clock and the output cap, the two limits that hold."""
         return f"unsandboxed-{self._limits.wall_seconds:g}s-{self._limits.output_kib}k"
