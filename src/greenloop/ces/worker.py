@@ -1,0 +1,179 @@
+"""The worker: one edit to one base, from the request to everything that makes its evaluation credible.
+
+Blocking, and called from several threads. It keeps nothing between calls but what its parts keep; queues, retries on
+other machines and the books are whose who call it.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from greenloop.builds.engine import Engine
+from greenloop.builds.landing import Landed, settle
+from greenloop.builds.stop import Stop
+from greenloop.ces.bases import Bases
+from greenloop.ces.examination import Examination, Findings
+from greenloop.ces.quarantine import Quarantine
+from greenloop.ces.questions import Question, ask
+from greenloop.records import EditError, Evaluation, EvaluationRequest, Status, Timings
+from greenloop.workspace.store import TreeStore
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """An evaluation, and what the tools printed: no part of it, and nothing of the hidden tests in it."""
+
+    evaluation: Evaluation
+    log: str = ""
+
+
+class Worker:
+    """Judges edits with one engine above the builds of one pool."""
+
+    def __init__(
+        self,
+        *,
+        store: TreeStore,
+        engine: Engine,
+        pool: Bases,
+        protected: Sequence[str],
+        quarantine: Quarantine,
+    ) -> None:
+        """``protected`` are globs of the files that no edit changes unless its request allows it."""
+        self._store = store
+        self._engine = engine
+        self._pool = pool
+        self._protected = tuple(protected)
+        self._quarantine = quarantine
+
+    def key(self, request: EvaluationRequest) -> str:
+        """Return the id of the evaluation that answers ``request``. Runs no tool.
+
+        Raises ``InputError`` when there is no such base, or the request's limits or hidden paths are no good.
+        """
+        return self._ask(request, self._engine.limited(request.limits)).id
+
+    def evaluate(self, request: EvaluationRequest, stop: Stop) -> Judged:
+        """Judge one edit.
+
+        Raises ``Cancelled`` soon after ``stop`` was requested, ``InputError`` when the base is not to be had, and
+        ``InfrastructureError`` when the machine failed twice: then nothing is known of the edit.
+        """
+        began = time.perf_counter()
+        stop.check()
+        engine = self._engine.limited(request.limits)
+        question = self._ask(request, engine)
+        if isinstance(question.landing, EditError):
+            return Judged(_rejected(question, question.landing, request, engine, _since(began)))
+        landed = settle(
+            self._store, question.base, question.landing, protected=self._protected, allowed=request.allowed
+        )
+        applied_ms = _since(began)
+        with self._pool.base_for(request, stop) as warm:
+            judging = time.perf_counter()
+            found = Examination(
+                store=self._store,
+                engine=engine,
+                quarantine=self._quarantine,
+                service=self._engine,
+                request=request,
+                warm=warm,
+                stop=stop,
+            ).run(question.base, landed.result)
+            judged_ms = _since(judging)
+        store_ms = 1000 * found.store_seconds
+        timings = Timings(
+            apply_ms=applied_ms,
+            judge_ms=max(0.0, judged_ms - store_ms),
+            store_ms=store_ms,
+            total_ms=_since(began),
+        )
+        return Judged(_evaluation(question, landed, found, request, engine, timings), found.log)
+
+    def _ask(self, request: EvaluationRequest, engine: Engine) -> Question:
+        warm = request.base_tree if request.revision is None else self._pool.resolve(request.revision)
+        return ask(
+            self._store,
+            request,
+            warm=warm or "",
+            fingerprint=engine.fingerprint,
+            sandboxed=engine.sandboxed,
+            protected=self._protected,
+        )
+
+
+def _since(start: float) -> float:
+    return 1000 * (time.perf_counter() - start)
+
+
+def _rejected(
+    question: Question, error: EditError, request: EvaluationRequest, engine: Engine, took_ms: float
+) -> Evaluation:
+    return Evaluation(
+        id=question.id,
+        status=Status.REJECTED,
+        reason=error.reason,
+        note=str(error),
+        base=question.base,
+        suite=request.suite,
+        flags=() if engine.sandboxed else ("unsandboxed",),
+        toolchain=engine.fingerprint,
+        sandboxed=engine.sandboxed,
+        timings=Timings(apply_ms=took_ms, total_ms=took_ms),
+    )
+
+
+def _evaluation(
+    question: Question,
+    landed: Landed,
+    found: Findings,
+    request: EvaluationRequest,
+    engine: Engine,
+    timings: Timings,
+) -> Evaluation:
+    shown = found.shown
+    flags = _flags(landed, found, engine)
+    status, reason, note = _ending(question, landed, found, request, flags)
+    return Evaluation(
+        id=question.id,
+        status=status,
+        reason=reason,
+        note=note,
+        base=question.base,
+        result=landed.result,
+        suite=request.suite,
+        tree_status=found.tree_status,
+        stage=shown.stages[-1].stage if shown.stages else None,
+        stages=shown.stages,
+        diagnostics=shown.diagnostics,
+        tests=shown.tests,
+        hidden=found.hidden,
+        flags=flags,
+        restored=landed.restored,
+        flaky=found.flaky,
+        rung=landed.rung,
+        toolchain=engine.fingerprint,
+        sandboxed=engine.sandboxed,
+        seen_before=found.seen_before,
+        timings=timings,
+    )
+
+
+def _flags(landed: Landed, found: Findings, engine: Engine) -> tuple[str, ...]:
+    more = (("tests-missing", found.missing), ("flaky", found.flaky), ("unsandboxed", not engine.sandboxed))
+    return tuple(dict.fromkeys((*landed.flags, *(name for name, holds in more if holds))))
+
+
+def _ending(
+    question: Question, landed: Landed, found: Findings, request: EvaluationRequest, flags: Sequence[str]
+) -> tuple[Status, str, str]:
+    """Return (status, reason, note). The first thing that keeps a tree from counting as green is the reason."""
+    if found.status is not Status.GREEN:
+        reason = found.reason or ("tool-failed" if found.status is Status.REJECTED else "")
+        return found.status, reason, found.note or found.shown.note
+    if landed.restored and landed.result == question.base:
+        return Status.RED, "protected", f"only protected files were changed: {', '.join(landed.restored[:10])}"
+    refused = [flag for flag in flags if flag in request.refuse]
+    if refused:
+        return Status.RED, "hack", f"green, but with what this task refuses: {', '.join(refused)}"
+    return Status.GREEN, "", found.shown.note
