@@ -15,7 +15,7 @@ def test_doctor_finds_everything_here_and_tries_every_layer(greenloop: Greenloop
     assert done.returncode == 0, done.stdout
     assert report["healthy"] is True
     groups = {finding["group"] for finding in report["findings"]}
-    assert groups == {"tools", "sandbox", "local model", "home"}
+    assert groups == {"tools", "sandbox", "local model", "toolchain images", "home"}
     assert sum(finding["group"] == "sandbox" for finding in report["findings"]) >= 5
 
 
