@@ -74,8 +74,12 @@ class Books(Protocol):
         """Return a stored evaluation."""
         ...
 
-    def put(self, evaluation: Evaluation, log: str = "", *, keys: Mapping[str, str] | None = None) -> None:
-        """Store one whole or not at all; ``keys``: idempotency keys → digests of their requests."""
+    def put(self, evaluation: Evaluation, log: str = "", *, key: str | None = None, request: str = "") -> None:
+        """Store one whole or not at all; bound to an idempotency ``key`` too, with the digest of its ``request``."""
+        ...
+
+    def bind(self, key: str, request: str, evaluation_id: str) -> None:
+        """Bind an idempotency key to the digest of a request and its answer."""
         ...
 
     def by_key(self, key: str) -> tuple[str, str] | None:
@@ -280,7 +284,7 @@ class Desk:
                 evaluation = judged.evaluation.model_copy(update={"timings": timings})
                 if evaluation.status is not Status.INFRA_ERROR:
                     # stored before it is told: whoever heard of it finds it again, whatever happens to this process
-                    self._books.put(evaluation, judged.log, keys=dict(flight.keys))
+                    self._keep(evaluation, judged.log, dict(flight.keys))
                     return evaluation, extra, time.perf_counter() - began
                 fault = InfrastructureError(evaluation.note)
             except Overloaded:
@@ -297,6 +301,14 @@ class Desk:
             toolchain=self._fingerprint,
         )
         return failed, _TRIES - 1, time.perf_counter() - began
+
+    def _keep(self, evaluation: Evaluation, log: str, keys: Mapping[str, str]) -> None:
+        """Store, with the idempotency keys of all who wait."""
+        first, *others = keys.items() or ((None, ""),)
+        self._books.put(evaluation, log, key=first[0], request=first[1])
+        for key, digest in others:
+            if key is not None:
+                self._books.bind(key, digest, evaluation.id)
 
     def _land(self, flight: _Flight, work: "asyncio.Future[tuple[Evaluation, int, float]]") -> None:
         """Tell those who wait how it ended, and let the next one begin."""

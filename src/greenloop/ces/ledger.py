@@ -115,6 +115,13 @@ class Ledger:
             body = connection.execute(query).scalar()
         return None if body is None else Evaluation.from_json(body)
 
+    def stored(self, evaluation_id: str) -> str | None:
+        """Return an evaluation's JSON as it was stored, overtaken or not, or ``None``."""
+        query = select(_EVALUATIONS.c.body).where(_EVALUATIONS.c.id == evaluation_id)
+        with self._named("read"), self._engine.connect() as connection:
+            body: str | None = connection.execute(query).scalar()
+        return body
+
     def put(self, evaluation: Evaluation, log: str = "", *, key: str | None = None, request: str = "") -> None:
         """Store an evaluation and its log; one of the same id is replaced.
 

@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import select
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from greenloop.builds.stop import Stop
@@ -96,19 +96,24 @@ class ScriptedBooks:
         found = self._kept.get(evaluation_id)
         return None if found is None else Evaluation.from_json(found[0])
 
-    def get_json(self, evaluation_id: str) -> str | None:
+    def stored(self, evaluation_id: str) -> str | None:
         """Return an evaluation as it was stored."""
         found = self._kept.get(evaluation_id)
         return None if found is None else found[0]
 
-    def put(self, evaluation: Evaluation, log: str = "", *, keys: Mapping[str, str] | None = None) -> None:
+    def put(self, evaluation: Evaluation, log: str = "", *, key: str | None = None, request: str = "") -> None:
         """See ``desk.Books.put``."""
         if evaluation.status is Status.INFRA_ERROR:
             raise InputError("an infrastructure error is never stored")
         with self._lock:
             self._kept[evaluation.id] = (evaluation.to_json(), log)
-            for key, digest in (keys or {}).items():
-                self._keys[key] = (digest, evaluation.id)
+            if key is not None:
+                self._keys[key] = (request, evaluation.id)
+
+    def bind(self, key: str, request: str, evaluation_id: str) -> None:
+        """See ``desk.Books.bind``."""
+        with self._lock:
+            self._keys[key] = (request, evaluation_id)
 
     def by_key(self, key: str) -> tuple[str, str] | None:
         """See ``desk.Books.by_key``."""

@@ -5,9 +5,10 @@ Invariants: nothing is judged here; a client that goes away takes its work with 
 Imported by the command line alone; absent here: what a judgement is, where the home is.
 """
 
+from greenloop.ces.server.addresses import Address, TcpAddress, UnixAddress
 from greenloop.ces.server.app import create_app
 from greenloop.ces.server.auth import Tokens
 from greenloop.ces.server.door import Bounds, Door
-from greenloop.ces.server.run import TcpAddress, UnixAddress, serve
+from greenloop.ces.server.run import in_background, serve
 
-__all__ = ["Bounds", "Door", "TcpAddress", "Tokens", "UnixAddress", "create_app", "serve"]
+__all__ = ["Address", "Bounds", "Door", "TcpAddress", "Tokens", "UnixAddress", "create_app", "in_background", "serve"]

@@ -15,7 +15,7 @@ from greenloop.records import InfrastructureError
 class Shelf(Protocol):
     """Where finished evaluations are found again: ``ces.ledger.Ledger``. Called from threads."""
 
-    def get_json(self, evaluation_id: str) -> str | None:
+    def stored(self, evaluation_id: str) -> str | None:
         """Return an evaluation as it was stored, or ``None``."""
         ...
 

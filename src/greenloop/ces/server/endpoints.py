@@ -41,7 +41,7 @@ async def evaluate_batch(request: Request, door: Door) -> ASGIApp:
 
 async def evaluation(request: Request, door: Door) -> Response:
     """Return a stored evaluation."""
-    found = await asyncio.to_thread(door.shelf.get_json, request.path_params["id"])
+    found = await asyncio.to_thread(door.shelf.stored, request.path_params["id"])
     if found is None:
         raise _no_evaluation()
     return Response(found.encode(), media_type=JSON)

@@ -4,9 +4,10 @@ import asyncio
 import logging
 import signal
 import socket
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError, Future
 from contextlib import contextmanager
-from pathlib import Path
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -16,8 +17,6 @@ from greenloop.ces.server.addresses import Address, TcpAddress, UnixAddress, bou
 from greenloop.ces.server.app import create_app
 from greenloop.ces.server.door import Door
 from greenloop.records import GreenloopError, InfrastructureError, InputError
-
-__all__ = ["Address", "TcpAddress", "UnixAddress", "serve"]
 
 _log = logging.getLogger("greenloop.ces")
 _GRACE_SECONDS = 3
@@ -81,49 +80,99 @@ def serve(door: Door, address: Address, *, started: Callable[[Address], None] = 
         )
     listener = listen(address)
     try:
-        asyncio.run(_serve(door, listener, started))
+        asyncio.run(_serve_until_signal(door, listener, started))
     finally:
         listener.close()
         if isinstance(address, UnixAddress):
-            Path(address.path).unlink(missing_ok=True)
+            address.path.unlink(missing_ok=True)
 
 
-async def _serve(door: Door, listener: socket.socket, started: Callable[[Address], None]) -> None:
-    server = _Server(_config(create_app(door), door.bounds.silence_seconds))
-    where = bound(listener)
-    ending: set[asyncio.Task[None]] = set()
+@contextmanager
+def in_background(door: Door, address: Address, seconds: float = 60.0) -> Iterator[Address]:
+    """Serve in a thread while the block runs: for whoever embeds the service, and for tests. Yields the real address.
+
+    Raises what kept the service from getting ready within ``seconds``.
+    """
+    listener = listen(address)
+    loop = asyncio.new_event_loop()
+    wanted = asyncio.Event()
+    ready: Future[Address] = Future()
+    faults: list[GreenloopError] = []
+
+    def work() -> None:
+        try:
+            loop.run_until_complete(_serve(door, listener, ready.set_result, wanted))
+        except GreenloopError as error:
+            faults.append(error)
+        finally:
+            loop.close()
+            ready.cancel()
+
+    thread = threading.Thread(target=work, name="ces-server")
+    thread.start()
+    try:
+        try:
+            yield ready.result(seconds)
+        except CancelledError:
+            thread.join()
+            raise faults[0] from None
+    finally:
+        if thread.is_alive():
+            loop.call_soon_threadsafe(wanted.set)
+        thread.join()
+        listener.close()
+        if isinstance(address, UnixAddress):
+            address.path.unlink(missing_ok=True)
+
+
+async def _serve_until_signal(door: Door, listener: socket.socket, started: Callable[[Address], None]) -> None:
+    wanted = asyncio.Event()
     loop = asyncio.get_running_loop()
-
-    def end() -> None:
-        server.should_exit = True
-        door.readiness.ready = False
-        if not ending:
-            _log.info("ending: work is killed, what was finished is kept")
-            ending.add(loop.create_task(door.backend.close()))
-
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, end)
-    starting = loop.create_task(_start(door, where, started, end))
+        loop.add_signal_handler(number, wanted.set)
+    await _serve(door, listener, started, wanted)
+
+
+async def _serve(
+    door: Door, listener: socket.socket, started: Callable[[Address], None], wanted: asyncio.Event
+) -> None:
+    """Serve until ``wanted`` is set, which is the end."""
+    server = _Server(_config(create_app(door), door.bounds.silence_seconds))
+    loop = asyncio.get_running_loop()
+    starting = loop.create_task(_start(door, bound(listener), started))
+    ending = loop.create_task(_end(door, server, wanted, starting))
     await server.serve(sockets=[listener])
-    starting.cancel()
-    await asyncio.gather(starting, return_exceptions=True)
-    end()
-    await asyncio.gather(*ending)
-    if door.readiness.fault is not None:
-        raise door.readiness.fault
+    wanted.set()
+    await ending
+    if not starting.cancelled() and (fault := starting.exception()) is not None:
+        raise fault
 
 
-async def _start(door: Door, where: Address, started: Callable[[Address], None], end: Callable[[], None]) -> None:
-    """Bring the backend up; a service whose backend does not come up ends."""
+async def _start(door: Door, where: Address, started: Callable[[Address], None]) -> None:
+    """Bring the backend up. Whoever asks meanwhile hears that it is starting."""
     try:
         await door.backend.start()
     except GreenloopError as error:
         door.readiness.fault = InfrastructureError(error.message, error.way_out)
-        end()
-        return
+        raise
     door.readiness.ready = True
     _log.info("ready at %s", where)
     started(where)
+
+
+async def _end(door: Door, server: uvicorn.Server, wanted: asyncio.Event, starting: "asyncio.Task[None]") -> None:
+    """Wait for the end that somebody wants, or that a backend makes which does not come up; then end everything."""
+    waiting = asyncio.ensure_future(wanted.wait())
+    await asyncio.wait((waiting, starting), return_when=asyncio.FIRST_COMPLETED)
+    if not (starting.done() and starting.exception() is not None):
+        await waiting
+    waiting.cancel()
+    _log.info("ending: work is killed, what was finished is kept")
+    door.readiness.ready = False
+    server.should_exit = True
+    starting.cancel()
+    await asyncio.gather(starting, return_exceptions=True)
+    await door.backend.close()
 
 
 def _config(app: ASGIApp, silence_seconds: float) -> uvicorn.Config:
