@@ -156,6 +156,10 @@ class TreeStore:
             return None
         return Entry(Mode(int(item.filemode)), str(item.id)) if isinstance(item, pygit2.Blob) else None
 
+    def folders(self, tree: TreeId) -> tuple[TreeId, ...]:
+        """Return the ids of the folders directly in a tree: each is a tree itself."""
+        return tuple(str(item.id) for item in _fit(self._tree(tree)) if isinstance(item, pygit2.Tree))
+
     def is_folder(self, tree: TreeId, path: str) -> bool:
         """Say whether a folder is at ``path``: in a tree, folders are never empty."""
         try:
@@ -197,9 +201,8 @@ class TreeStore:
 
         ``folder`` must be Greenloop's own: an existing file is replaced without asking, a link never followed.
         """
-        wanted = self.files(tree)
-        if paths is not None:
-            wanted = {path: wanted[path] for path in paths}
+        # of a few files in a large tree, their folders alone are read
+        wanted = self.files(tree) if paths is None else {path: self._demand(tree, path) for path in paths}
         with named_io_errors(folder):
             for path, entry in wanted.items():
                 target = folder / path
@@ -212,6 +215,12 @@ class TreeStore:
                 else:
                     target.write_bytes(content)
                     target.chmod(0o755 if entry.mode is Mode.EXECUTABLE else 0o644)
+
+    def _demand(self, tree: TreeId, path: str) -> Entry:
+        entry = self.entry(tree, path)
+        if entry is None:
+            raise KeyError(path)
+        return entry
 
     def export_pack(self, trees: Iterable[TreeId], path: Path) -> None:
         """Write ``trees`` with all their files as one git pack at ``path``, replaced as a whole.

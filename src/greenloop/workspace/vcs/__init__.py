@@ -8,16 +8,19 @@ history of the version control system.
 from greenloop.workspace.vcs.checkout import Checkout, CheckoutReader, Place, detect, read_checkout
 from greenloop.workspace.vcs.committed import Revision
 from greenloop.workspace.vcs.listing import Skipped
-from greenloop.workspace.vcs.revision import read_revision, resolve_revision
+from greenloop.workspace.vcs.names import NameWatch
+from greenloop.workspace.vcs.revision import read_commit, read_revision, resolve_revision
 
 __all__ = [
     "Checkout",
     "CheckoutReader",
+    "NameWatch",
     "Place",
     "Revision",
     "Skipped",
     "detect",
     "read_checkout",
+    "read_commit",
     "read_revision",
     "resolve_revision",
 ]

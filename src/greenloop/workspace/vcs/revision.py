@@ -33,7 +33,11 @@ def read_revision(root: Path, rev: str, store: TreeStore, *, max_file_bytes: int
     Raises ``InputError`` when there is no such commit, when objects of it are missing (shallow and partial clones), or
     when it holds what no tree may hold; ``EnvironmentFault`` when git or hg is not installed.
     """
-    commit = resolve_revision(root, rev)
+    return read_commit(root, resolve_revision(root, rev), store, max_file_bytes=max_file_bytes)
+
+
+def read_commit(root: Path, commit: str, store: TreeStore, *, max_file_bytes: int = MAX_FILE_BYTES) -> Revision:
+    """The same for the full id of a commit, as ``resolve_revision`` returns it."""
     place = _repository(root)
     inside = root.resolve().relative_to(place.root).as_posix()
     inside = "" if inside == "." else inside
