@@ -4,10 +4,14 @@
 SHELL := /bin/sh
 BIN := .venv/bin
 
-.PHONY: setup demo test lint types layers unit docs clean
+.PHONY: setup image demo test lint types layers unit adapters docs clean
 
 setup:
 	@scripts/setup.sh
+
+# the toolchain image that the tests judge with; made once, then found in .images
+image: setup
+	@scripts/image.sh
 
 demo: setup
 	@$(BIN)/python scripts/demo.py
@@ -24,12 +28,17 @@ types: setup
 layers: setup
 	$(BIN)/lint-imports
 
-unit: setup
+unit: setup image
 	$(BIN)/python -m pytest
+
+# the adapters against the real TRL, verl and verifiers, in a virtual environment of their own
+adapters:
+	@scripts/adapters.sh
+	.venv-adapters/bin/python -m pytest -o filterwarnings=default tests/adapters
 
 # writes the generated pages of docs/ anew; a test holds them to the code
 docs: setup
 	$(BIN)/python scripts/generate_docs.py
 
 clean:
-	rm -rf build dist .venv
+	rm -rf build dist .venv .images
