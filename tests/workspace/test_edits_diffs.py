@@ -175,3 +175,14 @@ def test_renames_take_turns_where_one_stands_in_the_others_way(store: TreeStore,
     diff = git(scratch, "diff", "-M", base, target)
     assert diff.count("rename from") == 3
     assert apply(store, base, parse_unified(diff)).tree == target
+
+
+@pytest.mark.parametrize(("old", "new"), [("d", "d/e"), ("d/e", "d")])
+def test_a_file_moves_into_a_folder_of_its_name_and_out_again(
+    store: TreeStore, scratch: Path, old: str, new: str
+) -> None:
+    base, target = (write(store, {path: ("1\n2\n3\n", False)}) for path in (old, new))
+    checkout(store, scratch, base)
+    diff = git(scratch, "diff", "-M", base, target)
+    assert "rename from" in diff
+    assert apply(store, base, parse_unified(diff)).tree == target

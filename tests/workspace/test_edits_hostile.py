@@ -108,7 +108,6 @@ def cases() -> Iterator[tuple[str, str, str]]:
     yield "rename onto a file", rename("a.ml", "lib/b.ml"), "exists"
     yield "rename onto a folder", rename("a.ml", "lib"), "is-a-folder"
     yield "rename below a file", rename("a.ml", "lib/b.ml/x"), "not-a-folder"
-    yield "rename below itself", rename("lib/b.ml", "lib/b.ml/x"), "not-a-folder"
     yield "rename onto itself", rename("a.ml", "a.ml"), "names"
     yield "change a binary", change("binary"), "binary"
     yield "delete with other content", plain("a/a.ml", "/dev/null", "@@ -1 +0,0 @@\n-other\n"), "no-match"

@@ -91,9 +91,12 @@ class _Making:
             self.files[path] = None
         elif isinstance(file, RenameFile):
             new_path = check_path(file.new_path)
+            if new_path == path:
+                raise EditError(f"{new_path}: exists already", "choose another name", reason="exists")
+            # gone first: a file may move into a folder of its own name, or take the place of the folder it was in
+            self.files[path] = None
             if self._find(new_path) is not None:
                 raise EditError(f"{new_path}: exists already", "choose another name", reason="exists")
-            self.files[path] = None
             self.files[new_path] = present
 
     def _missing(self, path: str) -> EditError:
