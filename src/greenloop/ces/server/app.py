@@ -1,5 +1,6 @@
 """The application: which endpoint answers what. One table from which both the routes and the OpenAPI are made."""
 
+import functools
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -83,6 +84,7 @@ TABLE = (
 """Everything that the service answers, ``/openapi.json`` aside."""
 
 
+@functools.cache
 def openapi() -> str:
     """Return the service's OpenAPI document as JSON, the same bytes every time."""
     return json.dumps(document([entry.operation for entry in TABLE]), indent=1, sort_keys=True) + "\n"
