@@ -115,8 +115,11 @@ class Shelf:
         return sum(map(self.size_of, self.places(tree)))
 
     def size_of(self, place: Place) -> int:
-        """Return the bytes of disk that one build takes, as measured when it was completed."""
-        return _extent(place.folder).bytes
+        """Return the bytes of disk that one build takes, as measured when it was completed; 0 when it is gone."""
+        try:
+            return _extent(place.folder).bytes
+        except RecordError:
+            return measure(place.folder / "w").bytes if (place.folder / "w").is_dir() else 0
 
     def whole(self, place: Place) -> bool:
         """Say whether a build is as it was when it was completed, by every file's kind, mode, length and time."""
