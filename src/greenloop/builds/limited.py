@@ -53,6 +53,16 @@ class Hurried:
         self._seconds = seconds
 
     @property
+    def inner(self) -> Sandbox:
+        """The sandbox that is hurried."""
+        return self._inner
+
+    @property
+    def seconds(self) -> float:
+        """The wall clock that no command exceeds, in seconds."""
+        return self._seconds
+
+    @property
     def sandboxed(self) -> bool:
         """Whether untrusted code may run here."""
         return self._inner.sandboxed

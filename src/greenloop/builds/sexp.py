@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from typing import TypeAlias
 
-Sexp: TypeAlias = "str | tuple[Sexp, ...]"
+Sexp: TypeAlias = str | tuple["Sexp", ...]
 """An atom (quoted or not), or a list."""
 
 _TOKEN = re.compile(

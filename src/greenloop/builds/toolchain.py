@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
+from greenloop.builds.diagnostics.text import decode
 from greenloop.builds.sandbox.policy import ENVIRONMENT, Completed, Sandbox
 from greenloop.builds.stop import Stop
 from greenloop.records import (
@@ -197,4 +198,28 @@ def staged(
             reached.append(StageResult(stage=stage, status=outcome.status, seconds=done.seconds))
         if outcome.status is not Status.GREEN:
             break
-    return replace(outcome, stages=tuple(reached))
+    return replace(outcome, stages=tuple(reached), log=transcript(list(zip(stages, completed, strict=False))))
+
+
+_LOG_BYTES = 64 << 10
+"""Bytes of an outcome's log."""
+
+
+def transcript(ended: Sequence[tuple[Stage, Completed]]) -> str:
+    """Return what the command of each stage printed, under a line that says how it ended."""
+    parts = []
+    for stage, done in ended:
+        how = "stopped at its time limit" if done.timed_out else f"exit status {done.exit_status}"
+        text = shorten(decode(done.stdout) + decode(done.stderr), _LOG_BYTES // len(ended) - 100)
+        parts.append(f"== {stage.value}: {how} after {done.seconds:.3f} s\n{text.rstrip()}".rstrip() + "\n")
+    return "".join(parts)
+
+
+def shorten(text: str, size: int = _LOG_BYTES) -> str:
+    """Return a text of at most ``size`` bytes of UTF-8, cut in the middle with a mark that says so."""
+    raw = text.encode("utf-8", "replace")
+    if len(raw) <= size:
+        return text
+    mark = f"\n[… {len(raw) - size} bytes cut …]\n"
+    half = max(0, (size - len(mark.encode())) // 2)
+    return raw[:half].decode("utf-8", "ignore") + mark + raw[len(raw) - half :].decode("utf-8", "ignore")

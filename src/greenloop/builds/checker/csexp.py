@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from greenloop.records import InfrastructureError
 
-Csexp: TypeAlias = "bytes | list[Csexp]"
+Csexp: TypeAlias = bytes | list["Csexp"]
 
 _MAX_DIGITS = 9
 _MAX_DEPTH = 1000

@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass, field
 
 from greenloop.builds.diagnostics.categories import categorise, is_build_file
+from greenloop.builds.diagnostics.cycles import unroll
 from greenloop.builds.diagnostics.text import clip, decode, distinct, normalise
 from greenloop.records import Category, Diagnostic, Severity, Span
 
@@ -151,6 +152,7 @@ def _message(lines: list[str]) -> str:
     kept = [line for line in lines if not _VOLATILE.match(line)]
     while kept and not kept[-1].strip():
         kept.pop()
+    kept = unroll(kept)
     return "\n".join([kept[0], *(line.removeprefix("       ") for line in kept[1:])]) if kept else ""
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from greenloop.records import Diagnostic
 
-PARSER_VERSION = 1
+PARSER_VERSION = 2
 """Raised with any change of a parser that can change a verdict."""
 
 MAX_MESSAGE = 4000

@@ -12,12 +12,14 @@ from pathlib import Path
 from pydantic import Field
 
 from greenloop.builds import images
+from greenloop.builds.checker import Checkers
 from greenloop.builds.diagnostics import alcotest, ocaml
 from greenloop.builds.diagnostics.text import clip, decode, distinct
+from greenloop.builds.limited import Hurried
 from greenloop.builds.sandbox.policy import ENVIRONMENT, Command, Completed
 from greenloop.builds.toolchain import Outcome, Workbench, combine, find_tool, identify, staged
 from greenloop.builds.toolchains.stanzas import expects_results
-from greenloop.builds.warm import WarmTrees
+from greenloop.builds.warm import Warm, WarmTrees
 from greenloop.records import (
     Category,
     Diagnostic,
@@ -35,6 +37,9 @@ WAY_OUT = "apt-get install --no-install-recommends ocaml-nox ocaml-dune ocaml-fi
 
 _INTERNAL_ERROR = "Internal error, please report upstream"
 _ALIASES = {Stage.TYPES: "@check", Stage.BUILD: "@all", Stage.TESTS: "@runtest"}
+_PRODUCTS = frozenset({"_build"})
+_CHECKERS_SHARE = 0.25
+"""The part of the limit of a type check that a persistent checker may use."""
 _BUILD = (
     *("dune", "build", "--root", ".", "--no-config", "--disable-promotion"),
     *("--display", "quiet", "--diff-command", "diff -u"),
@@ -78,10 +83,22 @@ class Dune:
     batch = 1
     suites = frozenset(Suite)
 
-    def __init__(self, config: DuneConfig | None = None, *, root: Path | None = None) -> None:
-        """``root``: the root file system that the sandbox shows, where it is not the host's own."""
+    def __init__(
+        self, config: DuneConfig | None = None, *, root: Path | None = None, checkers: Checkers | None = None
+    ) -> None:
+        """Make a toolchain.
+
+        ``root``: the root file system that the sandbox shows, where it is not the host's own. ``checkers``: the
+        persistent checkers that answer for the types where they can, closed with this; for dune 3 and later.
+        """
         self._config = config or DuneConfig()
         self._root = root
+        self._checkers = checkers
+
+    def close(self) -> None:
+        """End the persistent checkers. May be called again."""
+        if self._checkers is not None:
+            self._checkers.close()
 
     def fingerprint(self) -> str:
         """Hash dune, the compilers, every library that findlib names, the commands and the limits."""
@@ -110,6 +127,9 @@ class Dune:
     def _identify(self, name: str) -> str:
         return identify(self._find(name), self._root)
 
+    def _dune(self, *words: str) -> tuple[str, ...]:
+        return (*_BUILD, "--profile", self._config.profile, "-j", str(self._config.jobs), *words)
+
     def _command(self, *stages: Stage, seconds: float | None = None) -> Command:
         config = self._config
         limits = {
@@ -117,10 +137,13 @@ class Dune:
             Stage.BUILD: config.build_seconds,
             Stage.TESTS: config.test_seconds,
         }
-        argv = (*_BUILD, "--profile", config.profile, "-j", str(config.jobs), *(_ALIASES[stage] for stage in stages))
+        words = [_ALIASES[stage] for stage in stages]
         if Stage.TESTS in stages:
-            argv += ("--force",)
-        return Command(argv, _ENVIRONMENT | {"PATH": config.path}, seconds or sum(limits[stage] for stage in stages))
+            # A test that dune takes for passed is not seen to pass. None is passed in what was built before, so this
+            # runs no more of them than dune would by itself, unless a step of the build has claimed that it ran them.
+            words.append("--force")
+        limit = seconds or sum(limits[stage] for stage in stages)
+        return Command(self._dune(*words), _ENVIRONMENT | {"PATH": config.path}, limit)
 
     def _warm_trees(self, suite: Suite, bench: Workbench) -> WarmTrees:
         # the tests' suite needs nothing warm that the build's does not, and the check's is contained in both
@@ -133,7 +156,7 @@ class Dune:
             store=bench.store,
             sandbox=bench.sandbox,
             commands=(self._command(*stages, seconds=self._config.warm_seconds),),
-            products=frozenset({"_build"}),
+            products=_PRODUCTS,
             keep=self._config.keep_warm,
         )
 
@@ -145,8 +168,7 @@ class Dune:
         warm_trees = self._warm_trees(suite, bench)
         stages = [stage for stage in suite.stages if stage in _ALIASES]
         with warm_trees.near(tree, bench.base, bench.stop) as base:
-            completed = warm_trees.run_over(base, tree, [self._command(stage) for stage in stages], bench.stop)
-        outcome = _assess(stages, completed, tree, bench)
+            outcome = self._judge_over(base, tree, stages, warm_trees, bench)
         if base.tree != tree and _doubtful(outcome):
             # a fair trial, in which nothing that was built before has a say, nor how little was
             commands = [self._command(stage, seconds=self._clean_seconds(stage)) for stage in stages]
@@ -157,6 +179,60 @@ class Dune:
             with warm_trees.exact(tree):
                 pass
         return outcome
+
+    def _judge_over(
+        self, base: Warm, tree: TreeId, stages: Sequence[Stage], warm_trees: WarmTrees, bench: Workbench
+    ) -> Outcome:
+        """Judge above a warm tree, by a persistent checker first where there is one.
+
+        dune takes as long to see that nothing is to be done as to compile a module, so one dune does types and build
+        where no checker has answered for the types; its time is told of the types, and the build's is 0. Where it
+        fails, a check of its own says at which stage: so types are red, and with the same errors, whatever the suite.
+        """
+
+        def run(*commands: Command) -> tuple[Completed, ...]:
+            return warm_trees.run_over(base, tree, commands, bench.stop)
+
+        types, *further = stages
+        checked = self._ask_checker(base, tree, warm_trees, bench)
+        if checked is None and not further:
+            (checked,) = run(self._command(types))
+        if checked is not None:
+            ended: tuple[Completed, ...] = (checked,)
+            if checked.ok and further:
+                ended += run(*(self._command(stage) for stage in further))
+            return _assess(stages, ended, tree, bench)
+        build, *tests = further
+        both, *rest = run(self._command(types, build), *(self._command(stage) for stage in tests))
+        if both.ok:
+            return _assess(stages, (both, replace(both, seconds=0.0, stdout=b"", stderr=b""), *rest), tree, bench)
+        (checked,) = run(self._command(types))
+        return _assess(stages, (checked, both), tree, bench)
+
+    def _ask_checker(self, base: Warm, tree: TreeId, warm_trees: WarmTrees, bench: Workbench) -> Completed | None:
+        """Return what a persistent checker says of the types, or ``None`` where the runner must be asked."""
+        checkers = self._checkers
+        if checkers is None:
+            return None
+        sandbox, seconds = bench.sandbox, self._config.check_seconds
+        if isinstance(sandbox, Hurried):
+            seconds = min(seconds, sandbox.seconds)
+            sandbox = sandbox.inner
+        if sandbox.fingerprint() != checkers.sandbox.fingerprint():
+            # what this judgement may use is not what the checkers may
+            return None
+        done = checkers.check(
+            base,
+            tree,
+            Command(self._dune("--passive-watch-mode"), _ENVIRONMENT | {"PATH": self._config.path}),
+            lambda: warm_trees.exact(base.tree),
+            # when it does not answer there must be time for the runner
+            seconds=seconds * _CHECKERS_SHARE,
+            stop=bench.stop,
+        )
+        if done is not None and not done.ok and _doubtful(_assess((Stage.TYPES,), (done,), tree, bench)):
+            return None
+        return done
 
     def _clean_seconds(self, stage: Stage) -> float:
         return self._config.test_seconds if stage is Stage.TESTS else self._config.warm_seconds
