@@ -10,6 +10,7 @@ import pytest
 from greenloop.ces.backend import Backend, Load
 from greenloop.ces.scripted import ScriptedBackend, ScriptedBooks
 from greenloop.ces.server import Address, Bounds, Door, TcpAddress, Tokens, UnixAddress, in_background
+from greenloop.records import TreeId
 
 TOKEN = "a-token-for-the-tests-0123456789"
 Serve = Callable[..., Address]
@@ -27,7 +28,7 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
             tokens: Tokens | None = None,
             bounds: Bounds | None = None,
             load: Callable[[], Load] = Load,
-            import_pack: Callable[[Path], None] = lambda _path: None,
+            import_pack: Callable[[Path], tuple[TreeId, ...]] = lambda _path: (),
         ) -> Address:
             door = Door(
                 backend=backend if backend is not None else ScriptedBackend(revisions={"main": "a" * 40}),

@@ -44,6 +44,7 @@ def run(
     *,
     workers: int = 2,
     queue: int = 8,
+    builds: ScriptedBuilds | None = None,
 ) -> None:
     """Play a scene with a desk that is closed in the end, whatever becomes of it."""
 
@@ -51,7 +52,7 @@ def run(
         desk = Desk(
             judge,
             books if books is not None else ScriptedBooks(),
-            ScriptedBuilds({"main": "a" * 40}),
+            builds or ScriptedBuilds({"main": "a" * 40}),
             fingerprint="f" * 64,
             workers=workers,
             queue=queue,
@@ -353,3 +354,32 @@ def test_a_mistake_in_a_judge_is_raised_and_the_desk_goes_on() -> None:
         assert desk.load().running == 0
 
     run(scene, ScriptedJudge(broken), workers=1)
+
+
+def test_who_waits_for_a_base_keeps_no_thread_from_others() -> None:
+    judge = ScriptedJudge()
+
+    async def scene(desk: Desk) -> None:
+        waiting = [asyncio.create_task(desk.evaluate(ask(number))) for number in range(3)]
+        await until(lambda: desk.load().queued == 3)
+        assert desk.load().running == 0
+        other = EvaluationRequest(base_tree="b" * 40, diff="x")
+        assert (await desk.evaluate(other)).green
+        assert judge.asked == [other]
+        waiting.pop().cancel()
+        with pytest.raises(Overloaded):
+            await asyncio.gather(*(desk.evaluate(ask(number)) for number in range(10, 13)))
+        assert [told.status for told in await asyncio.gather(*waiting)] == [Status.GREEN] * 2
+
+    run(scene, judge, workers=1, queue=4, builds=ScriptedBuilds(looks=20))
+
+
+def test_closing_ends_who_waits_for_a_base() -> None:
+    async def scene(desk: Desk) -> None:
+        waiting = asyncio.create_task(desk.evaluate(ask()))
+        await until(lambda: desk.load().queued == 1)
+        await desk.close()
+        with pytest.raises(InfrastructureError):
+            await waiting
+
+    run(scene, ScriptedJudge(), builds=ScriptedBuilds(looks=10**6))

@@ -9,7 +9,19 @@ from typing import Any
 import httpx
 from pydantic import ValidationError
 
-from greenloop.ces.wire import ASKER_HEADER, TITLES, Builds, Noun, Problem, Warm, error_of, line_of, lines_of, parse
+from greenloop.ces.wire import (
+    ASKER_HEADER,
+    TITLES,
+    Builds,
+    Noun,
+    Packed,
+    Problem,
+    Warm,
+    error_of,
+    line_of,
+    lines_of,
+    parse,
+)
 from greenloop.records import (
     EnvironmentFault,
     Evaluation,
@@ -18,6 +30,7 @@ from greenloop.records import (
     InfrastructureError,
     Overloaded,
     RecordError,
+    TreeId,
     WarmBuild,
 )
 
@@ -172,6 +185,11 @@ def read_builds(response: httpx.Response) -> tuple[WarmBuild, ...]:
         one.pop("record", None)
         one.pop("version", None)
     return Builds.model_validate(body).builds
+
+
+def read_trees(response: httpx.Response) -> tuple[TreeId, ...]:
+    """Return the trees that a pack brought."""
+    return Packed.model_validate(parse(response.content)).trees
 
 
 def warm_body(revision: str) -> bytes:

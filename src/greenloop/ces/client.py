@@ -15,7 +15,7 @@ from typing import Self
 
 import httpx
 
-from greenloop.ces.calls import AGAIN, Answer, Batch, Line, problem, read, read_builds, safe, warm_body
+from greenloop.ces.calls import AGAIN, Answer, Batch, Line, problem, read, read_builds, read_trees, safe, warm_body
 from greenloop.ces.wire import JSON, NDJSON, PACK
 from greenloop.records import (
     Evaluation,
@@ -23,6 +23,7 @@ from greenloop.records import (
     GreenloopError,
     InfrastructureError,
     Overloaded,
+    TreeId,
     WarmBuild,
 )
 
@@ -100,11 +101,9 @@ class Client:
         """Return the warm builds."""
         return read_builds(self._get("/v1/builds"))
 
-    def add_pack(self, path: Path) -> None:
-        """Send a pack of trees that ``TreeStore.export_pack`` wrote."""
-        with path.open("rb") as pack:
-            content = pack.read()
-        self._send("PUT", "/v1/packs", content, PACK)
+    def add_pack(self, path: Path) -> tuple[TreeId, ...]:
+        """Send a pack of trees that ``TreeStore.export_pack`` wrote; returns what ``base_tree`` may name now."""
+        return read_trees(self._send("PUT", "/v1/packs", path.read_bytes(), PACK))
 
     def wait_ready(self, seconds: float = 60.0) -> None:
         """Wait until the service can judge. Raises ``EnvironmentFault`` when it cannot after ``seconds``."""
@@ -211,9 +210,9 @@ class AsyncClient:
         """See ``Client.builds``."""
         return read_builds(await self._get("/v1/builds"))
 
-    async def add_pack(self, path: Path) -> None:
+    async def add_pack(self, path: Path) -> tuple[TreeId, ...]:
         """See ``Client.add_pack``."""
-        await self._send("PUT", "/v1/packs", await asyncio.to_thread(path.read_bytes), PACK)
+        return read_trees(await self._send("PUT", "/v1/packs", await asyncio.to_thread(path.read_bytes), PACK))
 
     async def wait_ready(self, seconds: float = 60.0) -> None:
         """See ``Client.wait_ready``."""

@@ -37,6 +37,9 @@ _LOOKERS = 4
 """Threads that look requests up. They wait for the disk, and for git where a branch may have moved."""
 _WEIGHT = 0.2
 """Of the newest judgement in the running mean of service times."""
+_MAKING = frozenset({"queued", "warming"})
+_LOOK_SECONDS = 0.05
+"""How often a request that waits for its base to be warmed looks whether it is."""
 _FIRST_GUESS = 0.5
 """Seconds that a judgement is thought to take before one was measured."""
 
@@ -95,7 +98,7 @@ class Builds(Protocol):
     """Who holds the warm builds: ``ces.pool.Pool``. ``builds`` is called from the event loop and must not wait."""
 
     def warm_later(self, revision: str) -> WarmBuild:
-        """Begin to warm; return what is known now."""
+        """Begin to warm unless it is there or being made; return what is known now."""
         ...
 
     def builds(self) -> tuple[WarmBuild, ...]:
@@ -113,6 +116,8 @@ class _Flight:
     done: "asyncio.Future[Evaluation]"
     arrived: float = field(default_factory=time.perf_counter)
     waiters: int = 0
+    queued: bool = False
+    """It waits for a thread; before, it waits for its base, and then it is at work."""
     stop: Stop | None = None
     """There is one while it is at work."""
     keys: dict[str, str] = field(default_factory=dict)
@@ -163,7 +168,7 @@ class Desk:
 
     def load(self) -> Load:
         """Return what the desk is busy with."""
-        return replace(self._load, queued=len(self._queue), running=len(self._running))
+        return replace(self._load, queued=self._waiting, running=len(self._running))
 
     async def start(self) -> None:
         """See ``Backend.start``."""
@@ -181,13 +186,13 @@ class Desk:
         """See ``Backend.evaluate``. Raises ``Conflict`` when the idempotency key names another request."""
         arrived = time.perf_counter()
         digest = _digest(request) if request.idempotency_key is not None else ""
-        evaluation_id, known = await self._aside(lambda: self._look_up(request, digest))
+        evaluation_id, known, base = await self._aside(lambda: self._look_up(request, digest))
         if known is not None:
             self._count(remembered=1)
             took = _ms(arrived)
             timings = known.timings.model_copy(update={"queued_ms": 0.0, "store_ms": took, "total_ms": took})
             return known.model_copy(update={"seen_before": True, "timings": timings})
-        flight = self._join(evaluation_id, request, digest)
+        flight = self._join(evaluation_id, request, digest, base)
         flight.waiters += 1
         try:
             evaluation = await asyncio.shield(flight.done)
@@ -202,8 +207,11 @@ class Desk:
         """See ``Backend.close``."""
         self._closed = True
         while len(self._queue):
-            self._forget(flight := self._queue.pop())
-            flight.done.set_exception(_going_down())
+            self._queue.pop()
+        for flight in tuple(self._flights.values()):
+            if flight not in self._running:
+                self._forget(flight)
+                flight.done.set_exception(_going_down())
         for flight in self._running:
             if flight.stop is not None:
                 flight.stop.request()
@@ -216,8 +224,8 @@ class Desk:
             raise _going_down()
         return await asyncio.get_running_loop().run_in_executor(self._lookers, work)
 
-    def _look_up(self, request: EvaluationRequest, digest: str) -> tuple[str, Evaluation | None]:
-        """Return the id of the answer, and the answer when it is known. In a thread."""
+    def _look_up(self, request: EvaluationRequest, digest: str) -> tuple[str, Evaluation | None, WarmBuild | None]:
+        """Return the id of the answer; the answer when it is known, else the base of a revision. In a thread."""
         if request.idempotency_key is not None:
             kept = self._books.by_key(request.idempotency_key)
             if kept is not None:
@@ -225,12 +233,15 @@ class Desk:
                     raise _conflict(request.idempotency_key)
                 known = self._books.get(kept[1])
                 if known is not None:
-                    return known.id, known
+                    return known.id, known, None
         evaluation_id = self._judge.key(request)
-        return evaluation_id, None if request.fresh else self._books.get(evaluation_id)
+        known = None if request.fresh else self._books.get(evaluation_id)
+        if known is not None or request.revision is None:
+            return evaluation_id, known, None
+        return evaluation_id, None, self._builds.warm_later(request.revision)
 
-    def _join(self, evaluation_id: str, request: EvaluationRequest, digest: str) -> _Flight:
-        """Return the flight of an equal request, or queue a new one."""
+    def _join(self, evaluation_id: str, request: EvaluationRequest, digest: str, base: WarmBuild | None) -> _Flight:
+        """Return the flight of an equal request, or a new one that waits for its base, then for a thread."""
         if self._closed:
             raise _going_down()
         key = request.idempotency_key
@@ -242,9 +253,9 @@ class Desk:
             if key is not None:
                 flight.keys[key] = digest
             return flight
-        if len(self._queue) >= self._places:
+        if self._waiting >= self._places:
             raise Overloaded(
-                f"{len(self._queue)} requests are waiting, as many as this service lets wait",
+                f"{self._waiting} requests are waiting, as many as this service lets wait",
                 "come back later",
                 retry_after=self._until_room(),
             )
@@ -253,9 +264,31 @@ class Desk:
         self._flights[flight.name] = flight
         if key is not None:
             flight.keys[key] = digest
+        if base is not None and base.state in _MAKING:
+            # a thread that waited for the base would be missing to those whose base is ready
+            asyncio.get_running_loop().call_later(_LOOK_SECONDS, self._look_again, flight, base)
+        else:
+            self._line_up(flight)
+        return flight
+
+    def _look_again(self, flight: _Flight, base: WarmBuild) -> None:
+        """Let a flight line up once its base is made, or will not be."""
+        if self._flights.get(flight.name) is not flight:
+            return
+        if any(build.tree == base.tree and build.state in _MAKING for build in self._builds.builds()):
+            asyncio.get_running_loop().call_later(_LOOK_SECONDS, self._look_again, flight, base)
+        else:
+            self._line_up(flight)
+
+    def _line_up(self, flight: _Flight) -> None:
+        flight.queued = True
         self._queue.push(flight.lane, flight)
         self._dispatch()
-        return flight
+
+    @property
+    def _waiting(self) -> int:
+        """How many wait, for a thread or for their base."""
+        return len(self._flights) - sum(flight in self._running for flight in self._flights.values())
 
     def _until_room(self) -> float:
         """Return in how many seconds an eighth of the queue will have gone: one place alone is fought over."""
@@ -267,6 +300,7 @@ class Desk:
         loop = asyncio.get_running_loop()
         while len(self._queue) and len(self._running) < self._workers:
             flight = self._queue.pop()
+            flight.queued = False
             self._running.add(flight)
             flight.stop = Stop()
             work = loop.run_in_executor(self._crew, self._fly, flight, flight.stop, _ms(flight.arrived))
@@ -336,7 +370,7 @@ class Desk:
         flight.done.cancel()
         if flight.stop is not None:
             flight.stop.request()
-        else:
+        elif flight.queued:
             self._queue.remove(flight.lane, flight)
 
     def _forget(self, flight: _Flight) -> None:

@@ -129,22 +129,32 @@ class ScriptedBooks:
 
 
 class ScriptedBuilds:
-    """Knows the revisions that it is given; warming one makes it green at once."""
+    """Knows the revisions that it is given, or all when it is given none; one is green ``looks`` looks later."""
 
-    def __init__(self, revisions: dict[str, TreeId] | None = None) -> None:
-        self._revisions = revisions or {}
+    def __init__(self, revisions: dict[str, TreeId] | None = None, *, looks: int = 0) -> None:
+        self._revisions = revisions
+        self._looks = looks
+        self._lock = threading.Lock()
         self._held: dict[str, WarmBuild] = {}
 
     def warm_later(self, revision: str) -> WarmBuild:
         """See ``desk.Builds.warm_later``."""
-        tree = self._revisions.get(revision)
-        if tree is None:
-            raise InputError(f"{revision}: no such revision", "the script names others")
-        return self._held.setdefault(revision, WarmBuild(revision=revision, tree=tree, state="green"))
+        tree = hashlib.sha1(revision.encode(), usedforsecurity=False).hexdigest()
+        if self._revisions is not None:
+            if revision not in self._revisions:
+                raise InputError(f"{revision}: no such revision", "the script names others")
+            tree = self._revisions[revision]
+        with self._lock:
+            state = "warming" if self._looks else "green"
+            return self._held.setdefault(revision, WarmBuild(revision=revision, tree=tree, state=state))
 
     def builds(self) -> tuple[WarmBuild, ...]:
         """See ``desk.Builds.builds``."""
-        return tuple(reversed(self._held.values()))
+        with self._lock:
+            self._looks = max(0, self._looks - 1)
+            if not self._looks:
+                self._held = {name: one.model_copy(update={"state": "green"}) for name, one in self._held.items()}
+            return tuple(reversed(self._held.values()))
 
 
 class ScriptedBackend:

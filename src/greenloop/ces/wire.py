@@ -24,6 +24,7 @@ from greenloop.records import (
     Part,
     Record,
     RecordError,
+    TreeId,
     WarmBuild,
 )
 
@@ -85,6 +86,13 @@ class Builds(Part):
     """The warm builds of a service, the one used last first."""
 
     builds: tuple[WarmBuild, ...]
+
+
+class Packed(Part):
+    """What a pack brought."""
+
+    trees: tuple[TreeId, ...]
+    """What requests may name as ``base_tree`` from now on."""
 
 
 TITLES = {

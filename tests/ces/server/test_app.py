@@ -27,6 +27,7 @@ from greenloop.records import (
     InputError,
     Overloaded,
     Status,
+    TreeId,
     WarmBuild,
 )
 
@@ -182,8 +183,13 @@ def test_unknown_places_and_methods(serve: Serve, http: Http) -> None:
 
 def test_bodies_have_a_largest_size(serve: Serve, http: Http) -> None:
     packs: list[bytes] = []
+
+    def take(path: Path) -> tuple[TreeId, ...]:
+        packs.append(path.read_bytes())
+        return ("c" * 40,)
+
     bounds = Bounds(body_bytes=1000, batch_bytes=3000, pack_bytes=2000, batch_items=3)
-    client = http(serve(bounds=bounds, import_pack=lambda path: packs.append(path.read_bytes())))
+    client = http(serve(bounds=bounds, import_pack=take))
     big = json.dumps({**ASKED, "diff": "x" * 1000}).encode()
     refused(client.post("/v1/evaluations", content=big, headers=JSON), 413, "too-large")
     # without a length that is announced, the bytes themselves are counted
@@ -192,12 +198,12 @@ def test_bodies_have_a_largest_size(serve: Serve, http: Http) -> None:
     refused(client.post("/v1/evaluations:batch", content=b" " * 3001, headers=JSON), 413, "too-large")
     pack = {"content-type": "application/x-git-pack"}
     refused(client.put("/v1/packs", content=b"x" * 2001, headers=pack), 413, "too-large")
-    assert client.put("/v1/packs", content=b"x" * 2000, headers=pack).json() == {"bytes": 2000}
+    assert client.put("/v1/packs", content=b"x" * 2000, headers=pack).json() == {"trees": ["c" * 40]}
     assert packs == [b"x" * 2000]
 
 
 def test_a_pack_that_is_none_is_refused_and_leaves_nothing(serve: Serve, http: Http, tmp_path: Path) -> None:
-    def no_pack(_path: Path) -> None:
+    def no_pack(_path: Path) -> tuple[TreeId, ...]:
         raise InputError("not a whole git pack")
 
     client = http(serve(import_pack=no_pack))
@@ -233,7 +239,7 @@ class SlowStart(ScriptedBackend):
 def test_a_service_that_is_starting_says_so(tmp_path: Path) -> None:
     backend = SlowStart()
     address = UnixAddress(tmp_path / "s" / "ces.sock")
-    door = Door(backend=backend, shelf=ScriptedBooks(), import_pack=lambda _path: None, scratch=tmp_path)
+    door = Door(backend=backend, shelf=ScriptedBooks(), import_pack=lambda _path: (), scratch=tmp_path)
     seen: list[int] = []
 
     def look() -> None:

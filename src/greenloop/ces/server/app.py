@@ -18,7 +18,7 @@ from greenloop.ces.server.auth import Porter
 from greenloop.ces.server.door import Door
 from greenloop.ces.server.openapi import Operation, document
 from greenloop.ces.server.problems import HANDLERS
-from greenloop.ces.wire import JSON, NDJSON, PACK, BatchLine, Builds, Warm
+from greenloop.ces.wire import JSON, NDJSON, PACK, BatchLine, Builds, Packed, Warm
 from greenloop.records import Evaluation, EvaluationRequest, WarmBuild
 
 Endpoint = Callable[[Request, Door], Awaitable[ASGIApp]]
@@ -73,7 +73,7 @@ TABLE = (
     _Entry(
         Operation(
             "put", "/v1/packs", endpoints.pack.__doc__ or "",
-            takes={PACK: bytes}, answers={201: (JSON, dict)}, problems=_READING,
+            takes={PACK: bytes}, answers={201: (JSON, Packed)}, problems=_READING,
         ),
         endpoints.pack,
     ),

@@ -1,7 +1,6 @@
 """What every endpoint is handed: the backend, the books, and how much a client may bring."""
 
-import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -9,7 +8,7 @@ from typing import Protocol
 from greenloop.ces.backend import Backend, Load
 from greenloop.ces.server.auth import Tokens
 from greenloop.ces.server.metrics import Metrics
-from greenloop.records import InfrastructureError
+from greenloop.records import InfrastructureError, TreeId
 
 
 class Shelf(Protocol):
@@ -61,8 +60,8 @@ class Door:
 
     backend: Backend
     shelf: Shelf
-    import_pack: Callable[[Path], None]
-    """Adds the objects of a pack to the tree store. Called in a thread; raises ``InputError``."""
+    import_pack: Callable[[Path], Sequence[TreeId]]
+    """Takes a pack of trees and returns their ids. Called in a thread; raises ``InputError``."""
     scratch: Path
     """A folder of the service's own, for packs while they arrive."""
     load: Callable[[], Load] = Load
@@ -74,5 +73,3 @@ class Door:
     """What ``/readyz`` tells beside: layers of the sandbox, repositories."""
     metrics: Metrics = field(default_factory=Metrics)
     readiness: Readiness = field(default_factory=Readiness)
-    busy: set["asyncio.Task[object]"] = field(default_factory=set)
-    """Tasks that end with the service."""

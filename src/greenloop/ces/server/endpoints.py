@@ -15,7 +15,7 @@ from greenloop.ces.server.batch import BatchResponse, read_items
 from greenloop.ces.server.bodies import chunks, media_type, while_there, whole
 from greenloop.ces.server.door import Door
 from greenloop.ces.server.problems import Refused
-from greenloop.ces.wire import JSON, PACK, Warm, parse, record_of
+from greenloop.ces.wire import JSON, PACK, Packed, Warm, parse, record_of
 from greenloop.records import EvaluationRequest, Record, WarmBuild
 
 
@@ -86,15 +86,13 @@ async def pack(request: Request, door: Door) -> Response:
     handle, name = tempfile.mkstemp(dir=door.scratch, prefix=".pack-")
     path = Path(name)
     try:
-        size = 0
         with os.fdopen(handle, "wb") as file:
             async for chunk in chunks(request, door.bounds.pack_bytes, door.bounds.silence_seconds):
-                size += len(chunk)
                 await asyncio.to_thread(file.write, chunk)
-        await asyncio.to_thread(door.import_pack, path)
+        trees = await asyncio.to_thread(door.import_pack, path)
     finally:
         path.unlink(missing_ok=True)
-    return JSONResponse({"bytes": size}, status_code=201)
+    return Response(Packed(trees=tuple(trees)).model_dump_json().encode(), 201, media_type=JSON)
 
 
 async def health(_request: Request, _door: Door) -> Response:
