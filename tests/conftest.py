@@ -1,11 +1,18 @@
 """What the tests of several rooms share. A skipped test fails the run: what is not checked must not look checked."""
 
+import itertools
 import os
+import pwd
+import shutil
+import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from greenloop.records import Category, Diagnostic, Severity, Span, TreeId
@@ -84,3 +91,80 @@ def greenloop(tmp_path: Path) -> Greenloop:
         return subprocess.run(command, capture_output=True, text=True, cwd=cwd or tmp_path, check=False, timeout=240)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Callable[[], str]]:
+    """Start a PostgreSQL server of these tests' own, on a Unix socket; return a function that makes empty databases.
+
+    The function returns a URL. The server runs as a plain user: ``initdb`` refuses root.
+    """
+    programs = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    found = str(programs[-1]) if programs else shutil.which("initdb")
+    if found is None:
+        pytest.skip("expected: there is no PostgreSQL on this machine; apt-get install postgresql")
+    folder = Path(tempfile.mkdtemp(prefix="postgres-"))
+    # a server outlives no test run, however that ends
+    plain: list[str | Path] = ["setpriv", "--pdeathsig", "TERM"]
+    if os.geteuid() == 0:
+        user = pwd.getpwnam("postgres")
+        os.chown(folder, user.pw_uid, user.pw_gid)
+        plain += ["--reuid", str(user.pw_uid), "--regid", str(user.pw_gid), "--clear-groups"]
+    data = folder / "data"
+    made: list[str | Path] = [
+        found,
+        "--pgdata",
+        data,
+        "--username",
+        "greenloop",
+        "--auth",
+        "trust",
+        "--encoding",
+        "UTF8",
+        "--no-locale",
+    ]
+    subprocess.run([*plain, *made, "--no-sync"], check=True, capture_output=True, cwd=folder)
+    words: list[str | Path] = [
+        "-D",
+        data,
+        "-k",
+        folder,
+        "-c",
+        "listen_addresses=",
+        "-c",
+        "fsync=off",
+        "-c",
+        "max_connections=64",
+    ]
+    with (folder / "log").open("wb") as log:
+        server = subprocess.Popen(
+            [*plain, Path(found).with_name("postgres"), *words], stdout=log, stderr=log, cwd=folder
+        )
+    address = f"host={folder} user=greenloop dbname=postgres"
+    try:
+        _wait_for(server, address, folder / "log")
+        numbers = itertools.count()
+
+        def new() -> str:
+            name = f"test_{next(numbers)}"
+            with psycopg.connect(address, autocommit=True) as connection:
+                connection.execute(f"CREATE DATABASE {name}".encode())
+            return f"postgresql://greenloop@/{name}?host={folder}"
+
+        yield new
+    finally:
+        server.send_signal(signal.SIGQUIT)
+        server.wait(30)
+        shutil.rmtree(folder)
+
+
+def _wait_for(server: subprocess.Popen[bytes], address: str, log: Path) -> None:
+    for _ in range(600):
+        try:
+            psycopg.connect(address).close()
+        except psycopg.OperationalError:
+            assert server.poll() is None, log.read_text()
+            time.sleep(0.05)
+        else:
+            return
+    raise AssertionError(log.read_text())

@@ -1,13 +1,15 @@
 """The engine: each tree once, stored as it comes, faults of the machine raised and never red."""
 
 import threading
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import pytest
 
 from greenloop.builds.scripted import ScriptedToolchain
-from greenloop.builds.toolchain import Outcome
-from greenloop.records import InfrastructureError, InputError, Status, Suite, TreeId
+from greenloop.builds.stop import Stop
+from greenloop.builds.toolchain import Outcome, Workbench
+from greenloop.records import Cancelled, EvaluationLimits, InfrastructureError, InputError, Status, Suite, TreeId
 
 if TYPE_CHECKING:
     from tests.builds.conftest import Bench
@@ -120,3 +122,133 @@ def test_a_suite_that_the_toolchain_does_not_have_is_refused(bench: "Bench") -> 
     toolchain = ScriptedToolchain(lambda tree, suite: Outcome(Status.GREEN), suites=frozenset({Suite.CHECK}))
     with pytest.raises(InputError, match="cannot judge the suite 'test'"):
         bench.engine(toolchain).judge(trees(bench, 1)[0], Suite.TEST)
+
+
+class Noisy:
+    """Answers by script with a log, and remembers each workbench that it was given."""
+
+    name = "noisy"
+    batch = 1
+    suites = frozenset(Suite)
+
+    def __init__(self, script: Callable[[TreeId, Workbench], Outcome]) -> None:
+        self._script = script
+        self.benches: list[Workbench] = []
+        self.closed = 0
+
+    def fingerprint(self) -> str:
+        return "noisy"
+
+    def judge(self, trees: Sequence[TreeId], suite: Suite, bench: Workbench) -> tuple[Outcome, ...]:
+        self.benches.append(bench)
+        return tuple(self._script(tree, bench) for tree in trees)
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+def test_a_trial_is_judged_above_its_base_stored_and_found_again(bench: "Bench") -> None:
+    tree, base = trees(bench, 2)
+    toolchain = Noisy(lambda tree, bench: Outcome(Status.GREEN, log="all is well\n"))
+    engine = bench.engine(toolchain)
+    with Stop() as stop:
+        first = engine.trial(tree, Suite.CHECK, base=base, stop=stop)
+        again = engine.trial(tree, Suite.CHECK, base=base, stop=stop)
+        fresh = engine.trial(tree, Suite.CHECK, base=base, stop=stop, fresh=True)
+        assert [(one.base, one.stop) for one in toolchain.benches] == [(base, stop), (base, stop)]
+    assert (first.seen_before, again.seen_before, fresh.seen_before) == (False, True, False)
+    assert first.verdict == again.verdict == bench.verdicts.get(tree, engine.fingerprint, Suite.CHECK)
+    assert (first.log, again.log) == ("all is well\n", "")
+    assert first.store_seconds > 0
+
+
+def test_a_fresh_trial_takes_the_place_of_what_was_stored(bench: "Bench") -> None:
+    (tree,) = trees(bench, 1)
+    ends = [Status.GREEN, Status.RED]
+    engine = bench.engine(Noisy(lambda tree, bench: Outcome(ends.pop())))
+    assert engine.trial(tree, Suite.CHECK).verdict.status is Status.RED
+    assert engine.trial(tree, Suite.CHECK).verdict.status is Status.RED
+    assert engine.trial(tree, Suite.CHECK, fresh=True).verdict.green
+    assert engine.trial(tree, Suite.CHECK).verdict.green
+
+
+def test_what_is_judged_aside_is_neither_looked_up_nor_stored(bench: "Bench") -> None:
+    (tree,) = trees(bench, 1)
+    ends = [Status.GREEN, Status.RED]
+    engine = bench.engine(Noisy(lambda tree, bench: Outcome(ends.pop())))
+    assert engine.aside(tree, Suite.CHECK).verdict.status is Status.RED
+    assert bench.verdicts.get(tree, engine.fingerprint, Suite.CHECK) is None
+    assert engine.aside(tree, Suite.CHECK).verdict.green
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "tries"),
+    [
+        (Status.INFRA_ERROR, Status.GREEN, 2),
+        (Status.REJECTED, Status.RED, 2),
+        # whoever asks waits, and has said for how long
+        (Status.TIMEOUT, Status.TIMEOUT, 1),
+        (Status.RED, Status.RED, 1),
+    ],
+)
+def test_a_doubtful_trial_has_a_second_chance(bench: "Bench", first: Status, second: Status, tries: int) -> None:
+    (tree,) = trees(bench, 1)
+    toolchain = Noisy(lambda tree, bench: Outcome(first if len(toolchain.benches) == 1 else second))
+    verdict = bench.engine(toolchain).trial(tree, Suite.CHECK).verdict
+    assert verdict.status is second
+    assert len(toolchain.benches) == tries
+
+
+def test_a_machine_that_fails_twice_is_no_verdict(bench: "Bench") -> None:
+    (tree,) = trees(bench, 1)
+    engine = bench.engine(Noisy(lambda tree, bench: Outcome(Status.INFRA_ERROR, note="no memory left")))
+    with pytest.raises(InfrastructureError, match="no memory left"):
+        engine.trial(tree, Suite.CHECK)
+    assert bench.verdicts.get(tree, engine.fingerprint, Suite.CHECK) is None
+
+
+def test_a_cancelled_trial_is_not_tried_again_and_not_stored(bench: "Bench") -> None:
+    (tree,) = trees(bench, 1)
+
+    def cancelled(tree: TreeId, bench: Workbench) -> Outcome:
+        assert bench.stop is not None
+        bench.stop.request()
+        bench.stop.check()
+        return Outcome(Status.GREEN)
+
+    toolchain = Noisy(cancelled)
+    engine = bench.engine(toolchain)
+    with Stop() as stop:
+        with pytest.raises(Cancelled):
+            engine.trial(tree, Suite.CHECK, stop=stop)
+        assert len(toolchain.benches) == 1
+        # what is cancelled before it begins does not begin
+        with pytest.raises(Cancelled):
+            engine.trial(tree, Suite.CHECK, stop=stop)
+    assert len(toolchain.benches) == 1
+    assert bench.verdicts.get(tree, engine.fingerprint, Suite.CHECK) is None
+
+
+def test_tighter_limits_are_another_engine_with_the_same_warm_builds(bench: "Bench") -> None:
+    (tree,) = trees(bench, 1)
+    toolchain = Noisy(lambda tree, bench: Outcome(Status.GREEN))
+    engine = bench.engine(toolchain)
+    for loose in (EvaluationLimits(), EvaluationLimits(memory_mib=1 << 20), EvaluationLimits(output_kib=1 << 20)):
+        assert engine.limited(loose) is engine
+    kinds = set()
+    for limits in (EvaluationLimits(seconds=1), EvaluationLimits(seconds=2), EvaluationLimits(memory_mib=64)):
+        tight = engine.limited(limits)
+        assert tight is engine.limited(limits)
+        assert tight.trial(tree, Suite.CHECK).verdict.toolchain == tight.fingerprint
+        kinds.add(tight.fingerprint)
+    assert len(kinds | {engine.fingerprint}) == 4
+    assert len(toolchain.benches) == 3
+    assert len({one.warm_kind for one in toolchain.benches}) == 1
+    for number in range(100):
+        assert engine.limited(EvaluationLimits(seconds=100 + number)).sandboxed
+
+
+def test_closing_an_engine_ends_what_its_parts_keep_running(bench: "Bench") -> None:
+    toolchain = Noisy(lambda tree, bench: Outcome(Status.GREEN))
+    bench.engine(toolchain).close()
+    assert toolchain.closed == 1
