@@ -11,7 +11,7 @@ import re
 import secrets
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from pydantic import Field
@@ -20,7 +20,7 @@ from greenloop.builds import images
 from greenloop.builds.diagnostics import ocaml
 from greenloop.builds.diagnostics.text import clip, decode, distinct
 from greenloop.builds.sandbox.policy import ENVIRONMENT, Command, Completed
-from greenloop.builds.toolchain import Outcome, Workbench, combine, find_tool, identify
+from greenloop.builds.toolchain import Outcome, Workbench, combine, find_tool, identify, shorten
 from greenloop.records import (
     Category,
     Diagnostic,
@@ -81,6 +81,7 @@ class _Compiled:
     status: Status
     diagnostics: tuple[Diagnostic, ...] = ()
     note: str = ""
+    printed: str = ""
 
 
 class OcamlFile:
@@ -161,7 +162,14 @@ class OcamlFile:
         missing = _Compiled(Status.INFRA_ERROR, note="the output of the batch was cut off")
         if completed.truncated and len(units) == 1:
             missing = _Compiled(Status.REJECTED, note=f"{units[0].path}: the compiler printed without end")
-        compiled = {unit.unit: _classify(unit, ended[unit.unit]) if unit.unit in ended else missing for unit in units}
+        compiled = {
+            unit.unit: replace(
+                _classify(unit, ended[unit.unit]), printed=ended[unit.unit][1].replace(unit.unit, unit.path)
+            )
+            if unit.unit in ended
+            else missing
+            for unit in units
+        }
         return compiled, completed.seconds / len(units)
 
 
@@ -232,4 +240,5 @@ def _outcome(files: Sequence[_Compiled], seconds: float) -> Outcome:
         # one run of the compiler did both; its time is told once
         reached.append(StageResult(stage=Stage.TYPES, status=status, seconds=0))
     notes = "; ".join(file.note for file in files if file.note)
-    return Outcome(status, tuple(reached), diagnostics, note=notes)
+    log = shorten("".join(f"{file.printed.rstrip()}\n" for file in files if file.printed.strip()))
+    return Outcome(status, tuple(reached), diagnostics, note=notes, log=log)

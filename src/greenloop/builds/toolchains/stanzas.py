@@ -1,43 +1,44 @@
-"""The little that Greenloop reads in dune files itself: whether running the tests must show a named test."""
+"""The little that a verdict needs of dune files: whether running the tests must show a named test."""
 
 import re
 from pathlib import PurePosixPath
 
+from greenloop.builds.sexp import Sexp, SexpError, atoms, fields, head, read
 from greenloop.records import TreeId
 from greenloop.workspace.store import TreeStore
 
-_COMMENT = re.compile(r";[^\n]*|#\|.*?\|#", re.DOTALL)
-_TEST = re.compile(r"\(\s*tests?\s")
-_ALCOTEST = re.compile(r"\(\s*libraries\b[^)]*\balcotest(?:[-.][\w-]+)?[\s)]")
-_CONDITIONAL = re.compile(r"\(\s*(?:enabled_if|build_if|optional|action|modes)\b")
-_PARTIAL = re.compile(r"\(\s*(?:dirs|vendored_dirs|data_only_dirs|subdir|include|dynamic_include|ocamllex_only)\b")
+_ALCOTEST = re.compile(r"alcotest(?:[-.][\w-]+)?")
+_CONDITIONAL = frozenset({"enabled_if", "build_if", "optional", "action", "modes"})
+_PARTIAL = frozenset(
+    {"dirs", "vendored_dirs", "data_only_dirs", "ignored_subdirs", "subdir", "include", "dynamic_include"}
+)
 
 
 def expects_results(store: TreeStore, tree: TreeId) -> bool:
     """Whether ``dune build @runtest`` must print results of alcotest, because a plain stanza says so.
 
-    Says no wherever a condition, an action of its own, or a choice of folders could mean that nothing runs.
+    Says no wherever a condition, an action of its own, or a choice of folders could mean that nothing runs, and
+    where a dune file cannot be read: dune does not get to the tests then.
     """
     found = False
     for path in store.files(tree):
         if PurePosixPath(path).name == "dune":
-            text = _COMMENT.sub(" ", (store.read(tree, path) or b"").decode("utf-8", "replace"))
-            if _PARTIAL.search(text):
+            try:
+                stanzas = read((store.read(tree, path) or b"").decode("utf-8", "replace"))
+            except SexpError:
                 return False
-            found = found or any(
-                _ALCOTEST.search(stanza) and not _CONDITIONAL.search(stanza) for stanza in _test_stanzas(text)
-            )
+            if any(head(stanza) in _PARTIAL for stanza in stanzas):
+                return False
+            found = found or any(map(_is_plain_suite, stanzas))
     return found
 
 
-def _test_stanzas(text: str) -> list[str]:
-    """Return the text of each ``(test …)`` and ``(tests …)``, by counting parentheses."""
-    stanzas = []
-    for opening in _TEST.finditer(text):
-        depth, end = 0, opening.start()
-        for end in range(opening.start(), len(text)):
-            depth += {"(": 1, ")": -1}.get(text[end], 0)
-            if depth == 0:
-                break
-        stanzas.append(text[opening.start() : end + 1])
-    return stanzas
+def _is_plain_suite(stanza: Sexp) -> bool:
+    """Whether a stanza is of a test that links alcotest, and always runs as it is."""
+    if head(stanza) not in {"test", "tests"}:
+        return False
+    named = fields(stanza)
+    libraries = [atom for name, values in named if name == "libraries" for value in values for atom in atoms(value)]
+    return any(_ALCOTEST.fullmatch(library) for library in libraries) and not any(
+        name in _CONDITIONAL for name, _ in named
+    )
