@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from greenloop.builds import phrases
-from greenloop.builds.phrases import bodies
+from greenloop.builds.phrases.bodies import bodies
 from greenloop.records import TreeId
 from greenloop.workspace.edits.differ import hunks
 from greenloop.workspace.store import Change, TreeStore
@@ -81,12 +81,9 @@ def _gains(pairs: Iterable[_Pair]) -> Counter[str]:
 
 def _hollowed(pairs: Iterable[_Pair]) -> bool:
     """Whether a definition that did something now does nothing but raise."""
-    sources = [(pair.old, pair.new) for pair in pairs if pair.language is Language.OCAML]
-    raising = [bodies.always_raise(new) for _, new in sources]
-    if not any(raising):
-        return False
-    before = frozenset[str]().union(*(bodies.always_raise(old) for old, _ in sources))
-    return any(names & bodies.defined(old) - before for (old, _), names in zip(sources, raising, strict=True))
+    sides = [(bodies(pair.old), bodies(pair.new)) for pair in pairs if pair.language is Language.OCAML]
+    before = frozenset[str]().union(*(old.raising for old, _ in sides))
+    return any(new.raising & old.defined - before for old, new in sides)
 
 
 def _only_removes(pairs: Sequence[_Pair]) -> bool:

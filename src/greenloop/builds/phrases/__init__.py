@@ -6,6 +6,8 @@ Absent here: what an edit is, and what a flag is worth.
 """
 
 from collections import Counter
+from collections.abc import Mapping
+from functools import lru_cache
 
 from greenloop.builds.phrases import generic, ocaml, python
 from greenloop.workspace.syntax import language_of
@@ -13,7 +15,8 @@ from greenloop.workspace.syntax import language_of
 _PROSE = (".md", ".txt", ".rst", ".org", ".adoc", ".json", ".csv", ".tsv", ".xml", ".html", ".svg", ".lock", ".tex")
 
 
-def count(path: str, source: bytes) -> Counter[str]:
+@lru_cache(maxsize=64)
+def count(path: str, source: bytes) -> Mapping[str, int]:
     """Return flag → how often the file at ``path``, with this text, gives reason for it."""
     language = language_of(path)
     if language is not None:

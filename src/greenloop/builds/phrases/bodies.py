@@ -4,6 +4,8 @@ A text that the parser does not wholly understand has no definitions here.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
 
 import tree_sitter
 
@@ -13,6 +15,7 @@ from greenloop.workspace.tokens import tokens
 RAISING = frozenset((b"failwith", b"invalid_arg", b"raise", b"raise_notrace"))
 """Each has every type, so it silences any type error."""
 
+_JUDGING = frozenset(("compare", "equal", "check", "check_raises", "test_case", "assert_equal"))
 _MAX_DEPTH = 100
 """Nesting beyond which an expression is not looked into: hostile text must not exhaust our stack."""
 _HOLDERS = frozenset(
@@ -26,30 +29,39 @@ _EAGER = frozenset(
 _MARKS = frozenset((b"(", b")", b"~", b"?", b":", b",", b"=", b"{", b"}", b";", b"[", b"]", b"|"))
 
 
-def always_raise(source: bytes) -> frozenset[str]:
-    """Return the names whose definitions in this text, at its top or in a module, do nothing but raise."""
-    return frozenset(name for name, binding in _definitions(source) if _diverges(_body(binding)))
+@dataclass(frozen=True, slots=True)
+class Bodies:
+    """What the values that a text defines, at its top or in a module, come to.
+
+    ``stubs``: how many do nothing but raise, and name none of their parameters in what they raise. ``blind``: how
+    many equalities, comparisons and checks have two parameters or more and ignore them all.
+    """
+
+    defined: frozenset[str]
+    raising: frozenset[str]
+    """Those of ``defined`` that do nothing but raise."""
+    stubs: int
+    blind: int
 
 
-def defined(source: bytes) -> frozenset[str]:
-    """Return the names of values that this text defines at its top or in a module; none where it does not parse."""
-    return frozenset(name for name, _ in _definitions(source))
+@lru_cache(maxsize=64)
+def bodies(source: bytes) -> Bodies:
+    """Read a text; of a base each is asked for again and again."""
+    definitions = [(name, binding, _body(binding)) for name, binding in _definitions(source)]
+    raising = [definition for definition in definitions if _diverges(definition[2])]
+    return Bodies(
+        defined=frozenset(name for name, _, _ in definitions),
+        raising=frozenset(name for name, _, _ in raising),
+        stubs=sum(1 for _, binding, body in raising if not _parameters(binding) & _words(body)),
+        blind=sum(1 for name, binding, _ in definitions if _is_blind(name, binding)),
+    )
 
 
-def stubs(source: bytes) -> int:
-    """Return how many definitions do nothing but raise, and name none of their parameters in what they raise."""
-    bodies = [(binding, _body(binding)) for _, binding in _definitions(source)]
-    return sum(_diverges(body) and not (_parameters(binding) & _words(body)) for binding, body in bodies)
-
-
-def blind_equalities(source: bytes) -> int:
-    """Return how many equalities and comparisons there are with two parameters or more, all of them ignored."""
-    number = 0
-    for name, binding in _definitions(source):
-        parameters = [child for child in binding.children if child.type == "parameter"]
-        named = name in {"compare", "equal"} or name.startswith(("equal_", "compare_"))
-        number += named and len(parameters) > 1 and not any(_words(p) - {b"_"} for p in parameters)
-    return number
+def _is_blind(name: str, binding: tree_sitter.Node) -> bool:
+    if name not in _JUDGING and not name.startswith(("equal_", "compare_")):
+        return False
+    parameters = [child for child in binding.children if child.type == "parameter"]
+    return len(parameters) > 1 and not any(_words(parameter) - {b"_"} for parameter in parameters)
 
 
 def _definitions(source: bytes) -> Iterator[tuple[str, tree_sitter.Node]]:

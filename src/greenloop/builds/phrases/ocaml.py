@@ -5,8 +5,7 @@ from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import PurePosixPath
 
-from greenloop.builds.phrases import bodies
-from greenloop.builds.phrases.bodies import RAISING
+from greenloop.builds.phrases.bodies import RAISING, bodies
 from greenloop.builds.phrases.matching import occurrences, phrases, says_nothing, tally
 from greenloop.workspace.syntax import Language
 from greenloop.workspace.tokens import tokens
@@ -67,8 +66,8 @@ def count(path: str, source: bytes, language: Language) -> Counter[str]:
         found[flag] += 1
     found["shadow"] += _shadows(path, code)
     if language is Language.OCAML:
-        found["stub"] += bodies.stubs(source)
-        found["shadow"] += bodies.blind_equalities(source)
+        found["stub"] += bodies(source).stubs
+        found["shadow"] += bodies(source).blind
     return found
 
 
