@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from greenloop.builds.sandbox import Bubblewrap, Command, Completed, Limits, Sandbox, Unsandboxed
-from greenloop.builds.sandbox.cgroup import Hierarchy, find, group
+from greenloop.builds.sandbox.cgroup import Group, Hierarchy, find
 
 SMALL = Limits(wall_seconds=20, memory_mib=256, output_kib=16, scratch_mib=16, processes=40)
 
@@ -124,9 +124,12 @@ def test_groups_are_found_in_both_generations(tmp_path: Path) -> None:
     assert find(proc) == ()
     (v2 / "user.slice/cgroup.subtree_control").write_text("cpu memory pids\n")
     assert find(proc) == (Hierarchy(v2 / "user.slice", 2, ("memory", "pids")),)
-    with group(find(proc), memory_bytes=1 << 20, processes=7) as (folder,):
-        written = {path.name: path.read_text() for path in folder.iterdir()}
-        assert written == {"memory.max": "1048576", "pids.max": "7"}
-        for path in folder.iterdir():
-            path.unlink()
+    group = Group(find(proc))
+    (folder,) = group.folders
+    group.limit(memory_bytes=1 << 20, processes=7)
+    written = {path.name: path.read_text() for path in folder.iterdir()}
+    assert written == {"memory.max": "1048576", "pids.max": "7"}
+    for path in folder.iterdir():
+        path.unlink()
+    group.remove()
     assert not folder.exists()

@@ -187,10 +187,11 @@ def test_nothing_is_left_when_greenloop_is_killed(lower: Path) -> None:
         assert wait_until(True, "98762", 30)
         victim.send_signal(signal.SIGKILL)
     assert wait_until(False, "98762", 10)
-    assert list(scratch.iterdir()) != []
-    Bubblewrap(scratch=scratch)
     assert list(scratch.iterdir()) == []
-    assert [p for h in find() for p in h.folder.glob(f"greenloop-{victim.pid}-*")] == []
+    deadline = time.monotonic() + 10
+    while left := [p for h in find() for p in h.folder.glob(f"greenloop-{victim.pid}-*")]:
+        assert time.monotonic() < deadline, left
+        time.sleep(0.02)
 
 
 def test_an_interrupt_leaves_nothing_running(lower: Path, tmp_path: Path) -> None:

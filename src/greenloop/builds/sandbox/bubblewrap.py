@@ -5,17 +5,26 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from greenloop.builds import images
 from greenloop.builds.sandbox import cgroup, seccomp
 from greenloop.builds.sandbox.advice import advise
-from greenloop.builds.sandbox.driver import TOOL_PATH, Driver
-from greenloop.builds.sandbox.layout import freshen, write_whiteouts
-from greenloop.builds.sandbox.policy import ENVIRONMENT, WORK, Command, Completed, Limits
+from greenloop.builds.sandbox.driver import Driver, Stage
+from greenloop.builds.sandbox.launcher import TOOL_PATH, Launcher
+from greenloop.builds.sandbox.layout import freshen, hidden
+from greenloop.builds.sandbox.policy import (
+    ENVIRONMENT,
+    WORK,
+    Command,
+    Completed,
+    Limits,
+    check_command,
+    check_environment,
+    refuse_fresh,
+)
 from greenloop.builds.sandbox.session import DriverSession
 from greenloop.builds.stop import Stop
 from greenloop.records import InfrastructureError
@@ -26,10 +35,6 @@ _HOST_PATHS = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 """What a toolchain is made of. Never all of /etc, and nothing of /var, /home, /root, /opt, /run, /srv or /sys."""
 _HOST_ETC = ("alternatives", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "ocamlfind.conf")
 """The loader's cache, Debian's command alternatives, and where findlib looks for OCaml's libraries."""
-
-
-_RUN = "greenloop-run-"
-"""How the folders of runs begin; the number of the process that made it follows."""
 
 
 class Bubblewrap:
@@ -43,42 +48,47 @@ class Bubblewrap:
         limits: Limits | None = None,
         read_only: Sequence[Path] = (),
         environment: Mapping[str, str] | None = None,
-        scratch: Path | None = None,
+        scratch: Path | None = None,  # noqa: ARG002 - see below
         root: Path | None = None,
         spare: int = 0,
     ) -> None:
         """Make a sandbox.
 
         ``read_only``: further folders or files that commands may read, at the same path as outside, such as a
-        virtual environment or an opam switch. ``environment``: added to ``ENVIRONMENT``. ``scratch``: where the
-        folder of each run is made (some KiB, mount points mostly); the system's own place by default. ``root``: a
-        root file system, such as a toolchain image, from which ``/usr``, ``/bin``, ``/lib`` and the like are taken
-        instead of this machine's. ``spare``: how many runs are prepared in advance.
+        virtual environment or an opam switch. ``environment``: added to ``ENVIRONMENT``. ``scratch`` is not
+        needed (nothing of a run lies on a disk) and taken so that all sandboxes are made alike. ``root``: a root
+        file system, such as a toolchain image, from which ``/usr``, ``/bin``, ``/lib`` and the like are taken
+        instead of this machine's. ``spare``: how many drivers wait in advance, each for one run; they cost some
+        2 MiB each until ``close``, or until nobody holds the sandbox any more.
 
         Raises ``InfrastructureError`` where a layer of the sandbox is not to be had at all.
         """
         self._limits = limits or Limits()
         self._read_only = tuple(read_only)
         self._environment = ENVIRONMENT | dict(environment or {})
-        self._scratch = scratch
+        check_environment(self._environment)
         self._root = root
-        self._spare = spare
-        self._bwrap = _tool("bwrap", "apt-get install bubblewrap")
-        for tool in ("unshare", "setpriv", "mount"):
-            _tool(tool, "apt-get install util-linux mount")
         program = seccomp.program()
         if program is None:
             raise InfrastructureError("the sandbox has no system-call filter for this processor")
         self._seccomp = program
-        self._groups = cgroup.find()
-        if os.geteuid() == 0 and not self._groups:
+        groups = cgroup.find()
+        if os.geteuid() == 0 and not groups:
             raise InfrastructureError(
                 "the sandbox cannot limit processes of root: no control group for memory and pids can be made here",
                 "run Greenloop as a plain user",
             )
-        cgroup.sweep(self._groups)
-        _sweep(Path(scratch or tempfile.gettempdir()))
-        self._arguments = tuple(_root_arguments(self._read_only, root))
+        cgroup.sweep(groups)
+        self._launcher = Launcher(
+            bwrap=_tool("bwrap", "apt-get install bubblewrap"),
+            options=tuple(_root_arguments(self._read_only, root, self._environment)),
+            seccomp=program,
+            groups=groups,
+            spare=spare,
+        )
+        if spare:
+            with _faults():
+                self._launcher.refill()
 
     def fingerprint(self) -> str:
         """Hash the policy: limits, environment, further folders, system-call filter."""
@@ -107,39 +117,32 @@ class Bubblewrap:
 
         As layers they never pass through a link that a hostile build left in ``lower``, as a copy could.
         """
-        with _faults(), self._run_folder() as folder:
-            (folder / "lower").symlink_to(lower.absolute())
+        with _faults():
             _demand_own(lower)
-            layers = ["lower"]
-            if deletions:
-                (folder / "gone").mkdir()
-                if write_whiteouts(folder / "gone", lower, delta, deletions):
-                    layers.insert(0, "gone")
             if delta is not None:
                 _demand_own(delta)
                 freshen(delta)
-                (folder / "delta").symlink_to(delta.absolute())
-                layers.insert(0, "delta")
-            return self._run(folder, ":".join(layers), commands, keep_going, stop)
+            gone = ["/".join(parts) for parts in sorted(hidden(lower, delta, deletions))] if deletions else []
+            return self._run(Stage(lower, over=True, delta=delta, gone=gone), commands, keep_going, stop)
 
     def run_in(
         self, folder: Path, commands: Sequence[Command], keep_going: bool = False, stop: Stop | None = None
     ) -> tuple[Completed, ...]:
         """See ``Sandbox.run_in``."""
-        with _faults(), self._run_folder() as run_folder:
-            (run_folder / "lower").symlink_to(folder.absolute())
+        refuse_fresh(commands)
+        with _faults():
             _demand_own(folder)
-            return self._run(run_folder, "", commands, keep_going, stop)
+            return self._run(Stage(folder, over=False), commands, keep_going, stop)
 
     def open(self, lower: Path, command: Command) -> DriverSession:
         """See ``Sandbox.open``."""
+        check_command(command)
 
         @contextmanager
         def driven(stop: Stop) -> Iterator[Driver]:
-            with _faults(), self._run_folder() as folder:
-                (folder / "lower").symlink_to(lower.absolute())
+            with _faults():
                 _demand_own(lower)
-                with self._driver(folder, "lower", (command,), stop, ring=True) as driver:
+                with Driver(self._launcher, Stage(lower, over=True), self._limits, stop=stop, ring=True) as driver:
                     yield driver
 
         return DriverSession(driven, command)
@@ -150,63 +153,29 @@ class Bubblewrap:
         return self._limits
 
     def limited(self, limits: Limits) -> "Bubblewrap":
-        """Return the same sandbox with other limits."""
+        """Return the same sandbox with other limits. It shares what waits in advance, and its end."""
         other = copy.copy(self)
         other._limits = limits
         return other
 
     def close(self) -> None:
-        """End what was prepared in advance. May be called again."""
-
-    @contextmanager
-    def _run_folder(self) -> Iterator[Path]:
-        """A folder for one run: mount points and files to hand over. What is mounted in it is never seen here."""
-        folder = Path(tempfile.mkdtemp(prefix=f"{_RUN}{os.getpid()}-", dir=self._scratch))
-        try:
-            for name in ("t", "w"):
-                (folder / name).mkdir()
-            (folder / "seccomp").write_bytes(self._seccomp)
-            yield folder
-        finally:
-            shutil.rmtree(folder)
+        """End the helper process and what waits in advance. May be called again; a later run starts anew."""
+        self._launcher.close()
 
     def _run(
-        self, folder: Path, layers: str, commands: Sequence[Command], keep_going: bool, stop: Stop | None
+        self, stage: Stage, commands: Sequence[Command], keep_going: bool, stop: Stop | None
     ) -> tuple[Completed, ...]:
-        if any(command.fresh is not None for command in commands):
-            raise ValueError("a fresh command is not to be had yet")
+        for command in commands:
+            check_command(command)
         if stop is not None:
             stop.check()
         results: list[Completed] = []
-        with self._driver(folder, layers, commands, stop) as driver:
-            for number, command in enumerate(commands):
-                results.append(driver.run(number, command))
+        with Driver(self._launcher, stage, self._limits, stop=stop) as driver:
+            for command in commands:
+                results.append(driver.run(command))
                 if not (results[-1].ok or keep_going):
                     break
         return tuple(results)
-
-    @contextmanager
-    def _driver(
-        self, folder: Path, layers: str, commands: Sequence[Command], stop: Stop | None, *, ring: bool = False
-    ) -> Iterator[Driver]:
-        for number, command in enumerate(commands):
-            _write_arguments(folder / f"args.{number}", self._arguments, self._environment | dict(command.env))
-        memory = (self._limits.memory_mib + self._limits.scratch_mib) << 20
-        # Besides the commands' own processes a group holds the driver, bubblewrap and its two helpers.
-        with (
-            cgroup.group(self._groups, memory_bytes=memory, processes=self._limits.processes + 4) as groups,
-            Driver(
-                folder,
-                layers=layers,
-                bwrap=self._bwrap,
-                argvs=[command.argv for command in commands],
-                limits=self._limits,
-                place=lambda pid: cgroup.enter(groups, pid),
-                stop=stop,
-                ring=ring,
-            ) as driver,
-        ):
-            yield driver
 
 
 def _tool(name: str, way_out: str) -> str:
@@ -215,15 +184,6 @@ def _tool(name: str, way_out: str) -> str:
     if found is None:
         raise InfrastructureError(f"the sandbox needs {name}, which is not installed", way_out)
     return found
-
-
-def _sweep(scratch: Path) -> None:
-    """Remove the run folders that a killed Greenloop of this user left behind."""
-    for folder in scratch.glob(f"{_RUN}*-*"):
-        pid = folder.name.removeprefix(_RUN).split("-")[0]
-        with suppress(FileNotFoundError):  # swept by another one just now
-            if not Path("/proc", pid).exists() and folder.stat().st_uid == os.geteuid():
-                shutil.rmtree(folder)
 
 
 def _demand_own(folder: Path) -> None:
@@ -244,8 +204,11 @@ def _faults() -> Iterator[None]:
         raise InfrastructureError(f"the sandbox could not do its work: {error}", advise(str(error))) from error
 
 
-def _root_arguments(read_only: Sequence[Path], root: Path | None) -> Iterator[str]:
-    """Yield bubblewrap's options for all that does not change from command to command."""
+def _root_arguments(read_only: Sequence[Path], root: Path | None, environment: Mapping[str, str]) -> Iterator[str]:
+    """Yield bubblewrap's options for all that does not change from command to command.
+
+    Relative paths are those of the driver: what it mounted for the run.
+    """
     outer = (root or Path("/")).absolute()
     yield from ("--unshare-all", "--die-with-parent", "--new-session", "--clearenv", "--cap-drop", "ALL")
     yield from ("--uid", "1000", "--gid", "1000", "--hostname", "greenloop")
@@ -262,17 +225,10 @@ def _root_arguments(read_only: Sequence[Path], root: Path | None) -> Iterator[st
     yield from ("--file", "7", "/etc/passwd", "--file", "8", "/etc/group", "--file", "9", "/etc/hosts")
     # All of /proc is made read-only: with the kernel's root behind our uid its /proc/sys would be writable.
     yield from ("--proc", "/proc", "--remount-ro", "/proc")
-    yield from ("--dev", "/dev", "--bind", "t/shm", "/dev/shm", "--remount-ro", "/dev")  # noqa: S108
-    yield from ("--bind", "t/tmp", "/tmp")  # noqa: S108
+    yield from ("--dev", "/dev", "--bind", "shm", "/dev/shm", "--remount-ro", "/dev")  # noqa: S108
+    yield from ("--bind", "tmp", "/tmp")  # noqa: S108
     for extra in read_only:
         yield from ("--ro-bind", str(extra), str(extra))
     yield from ("--bind", "w", WORK, "--remount-ro", "/", "--chdir", WORK)
-
-
-def _write_arguments(path: Path, root: Sequence[str], environment: Mapping[str, str]) -> None:
-    """Write options for ``bwrap --args``: separated by NUL, so that no other byte means anything."""
-    for name, value in environment.items():
-        if "\0" in name + value or "=" in name or not name:
-            raise ValueError(f"not an environment variable: {name!r}")
-    variables = [word for name in sorted(environment) for word in ("--setenv", name, environment[name])]
-    path.write_bytes(b"".join(os.fsencode(word) + b"\0" for word in (*root, *variables)))
+    for name in sorted(environment):
+        yield from ("--setenv", name, environment[name])

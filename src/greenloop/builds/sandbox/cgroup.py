@@ -9,7 +9,7 @@ import itertools
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,26 +83,33 @@ def _mounts(proc: Path) -> dict[str, tuple[Path, str]]:
     return mounts
 
 
-@contextmanager
-def group(hierarchies: tuple[Hierarchy, ...], *, memory_bytes: int, processes: int) -> Iterator[tuple[Path, ...]]:
-    """Make a group in each hierarchy with these limits, yield their folders, remove them at the end.
+class Group:
+    """One group in each hierarchy, for one run. Whoever makes it removes it."""
 
-    Raises ``OSError`` when a group cannot be made or is still in use after its processes were ended.
-    """
-    values = {"memory": str(memory_bytes), "pids": str(processes)}
-    name = f"greenloop-{os.getpid()}-{next(_serial)}"
-    folders: list[Path] = []
-    try:
-        for hierarchy in hierarchies:
-            folder = hierarchy.folder / name
-            folder.mkdir()
-            folders.append(folder)
+    def __init__(self, hierarchies: tuple[Hierarchy, ...]) -> None:
+        """Make it, without limits yet. Raises ``OSError`` when it cannot be made."""
+        name = f"greenloop-{os.getpid()}-{next(_serial)}"
+        self._hierarchies = hierarchies
+        self.folders: list[Path] = []
+        try:
+            for hierarchy in hierarchies:
+                (hierarchy.folder / name).mkdir()
+                self.folders.append(hierarchy.folder / name)
+        except OSError:
+            self.remove()
+            raise
+
+    def limit(self, *, memory_bytes: int, processes: int) -> None:
+        """Bound all that is in the group together."""
+        values = {"memory": str(memory_bytes), "pids": str(processes)}
+        for hierarchy, folder in zip(self._hierarchies, self.folders, strict=True):
             for controller in hierarchy.controllers:
                 (folder / _FILES[hierarchy.version, controller]).write_text(values[controller])
-        yield tuple(folders)
-    finally:
-        for folder in folders:
-            _remove(folder)
+
+    def remove(self) -> None:
+        """Remove it; ``OSError`` when it is still in use although its processes were ended."""
+        while self.folders:
+            _remove(self.folders.pop())
 
 
 def sweep(hierarchies: tuple[Hierarchy, ...]) -> None:
@@ -112,12 +119,6 @@ def sweep(hierarchies: tuple[Hierarchy, ...]) -> None:
             if not Path("/proc", folder.name.split("-")[1]).exists():
                 with suppress(OSError):  # in use after all (by another pid namespace), or swept by another one
                     folder.rmdir()
-
-
-def enter(folders: tuple[Path, ...], pid: int) -> None:
-    """Put a process, and all that it will start, into the groups."""
-    for folder in folders:
-        (folder / "cgroup.procs").write_text(str(pid))
 
 
 def _remove(folder: Path, patience: float = 5.0) -> None:

@@ -1,7 +1,6 @@
 """The layers of a throw-away tree: what is deleted, what is laid over it. Nothing here passes through a link."""
 
 import os
-import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
@@ -43,23 +42,12 @@ def freshen(delta: Path) -> None:
             os.utime(Path(folder, name), follow_symlinks=False)
 
 
-def write_whiteouts(layer: Path, lower: Path, delta: Path | None, deletions: Sequence[str]) -> int:
-    """Make ``layer`` hide the ``deletions`` of ``lower``: a character device 0:0 hides what lies below its name.
-
-    Any user may make one since Linux 5.8. Returns how many names are hidden. See the kernel's
-    filesystems/overlayfs, "whiteouts and opaque directories".
-    """
-    count = 0
-    for parts in sorted(hidden(lower, delta, deletions)):
-        target = layer.joinpath(*parts)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        os.mknod(target, stat.S_IFCHR, 0)
-        count += 1
-    return count
-
-
 def hidden(lower: Path, delta: Path | None, deletions: Sequence[str]) -> set[Parts]:
-    """The paths to hide, none below another. What ``delta`` brings itself needs no hiding: it lies above."""
+    """The paths to hide, none below another. What ``delta`` brings itself needs no hiding: it lies above.
+
+    A character device 0:0 in a layer hides what lies below its name; any user may make one since Linux 5.8. See the
+    kernel's filesystems/overlayfs, "whiteouts and opaque directories".
+    """
     wanted = {below(deletion) for deletion in deletions}
     outermost = {parts for parts in wanted if not any(parts[:n] in wanted for n in range(1, len(parts)))}
     return {found for parts in outermost if is_there(lower, parts) for found in _uncovered(lower, delta, parts)}

@@ -162,3 +162,20 @@ def refuse_fresh(commands: Sequence[Command]) -> None:
     """Raise ``ValueError`` for a fresh command where there is no layer to put away."""
     if any(command.fresh is not None for command in commands):
         raise ValueError("a fresh command needs a tree that is laid out over another")
+
+
+def check_command(command: Command) -> None:
+    """Raise ``ValueError`` for words that no program can be given, and for products that are no names."""
+    if not command.argv or any("\0" in word for word in command.argv):
+        raise ValueError(f"not a command: {command.argv!r}")
+    check_environment(command.env)
+    for product in command.fresh or ():
+        if product in {"", ".", ".."} or "/" in product or "\0" in product:
+            raise ValueError(f"not the name of a product: {product!r}")
+
+
+def check_environment(environment: Mapping[str, str]) -> None:
+    """Raise ``ValueError`` for what is no environment variable, such as a smuggled option."""
+    for name, value in environment.items():
+        if "\0" in name + value or "=" in name or not name:
+            raise ValueError(f"not an environment variable: {name!r}")

@@ -9,7 +9,7 @@ from pathlib import Path
 from greenloop.builds.sandbox import cgroup
 from greenloop.builds.sandbox.advice import advise, user_namespaces
 from greenloop.builds.sandbox.bubblewrap import Bubblewrap
-from greenloop.builds.sandbox.driver import TOOL_PATH
+from greenloop.builds.sandbox.launcher import TOOL_PATH
 from greenloop.builds.sandbox.policy import Command, Completed, LayerReport, Limits
 from greenloop.records import InfrastructureError
 

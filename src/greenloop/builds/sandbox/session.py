@@ -53,7 +53,7 @@ class DriverSession:
     def output(self) -> bytes:
         """See ``Session.output``."""
         assert self._driver is not None
-        return self._driver.ring.look()
+        return self._driver.look()
 
     def close(self) -> None:
         """End it and leave nothing behind."""
@@ -73,7 +73,7 @@ class DriverSession:
         try:
             with driven(self._stop) as driver:
                 try:
-                    driver.run(0, command, endless=True, tell=lambda: tell(driver))
+                    driver.run(command, endless=True, tell=lambda: tell(driver))
                 finally:
                     self._ended.set()
                 select.select([self._stop], [], [])  # what it left is there to see until then

@@ -51,11 +51,23 @@ class Stream:
 class Ring(Stream):
     """Keeps the last bytes instead of the first ones; may be looked at while another thread reads."""
 
+    def __init__(self, fd: int, cap: int) -> None:
+        super().__init__(fd, cap)
+        self._last = [b""]
+
+    def beside(self, fd: int) -> "Ring":
+        """Another ring for ``fd`` that keeps its bytes together with ours."""
+        other = Ring(fd, self._cap)
+        other._last = self._last
+        return other
+
     def _keep(self, chunk: bytes) -> None:
-        kept = self._kept + chunk
-        self._dropped |= len(kept) > self._cap
-        self._kept = kept[-self._cap :]
+        self._last[0] = (self._last[0] + chunk)[-self._cap :]
 
     def look(self) -> bytes:
         """What is kept now."""
-        return bytes(self._kept)
+        return self._last[0]
+
+    def tail(self) -> str:
+        """What was printed last, for an error message."""
+        return self.look()[-2000:].decode("utf-8", "replace").strip()

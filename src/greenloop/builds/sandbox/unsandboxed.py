@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from greenloop.builds.sandbox.layout import below, is_there
-from greenloop.builds.sandbox.policy import ENVIRONMENT, Command, Completed, Limits, refuse_fresh
+from greenloop.builds.sandbox.policy import ENVIRONMENT, Command, Completed, Limits, check_command, refuse_fresh
 from greenloop.builds.sandbox.streams import Ring, Stream
 from greenloop.builds.stop import Stop
 from greenloop.records import Cancelled, InfrastructureError
@@ -71,6 +71,7 @@ class Unsandboxed:
             copy = open_.enter_context(self._copy(lower, delta, deletions))
             home = open_.enter_context(self._home())
             for command in commands:
+                check_command(command)
                 if command.fresh is not None:
                     before, copy = copy, open_.enter_context(self._copy(lower, delta, deletions))
                     _take_products(command.fresh, before, copy)

@@ -1,0 +1,337 @@
+"""The fork server: a small process of its own from which the driver of every run is forked. Started by its path.
+
+A driver lives in user and mount namespaces of its own. It mounts a size-limited tmpfs and the layers of the run, and
+starts each command in its own bubblewrap when told to; it ends with its run. Forking it costs a tenth of starting
+programs that do the same. It is handed data only: nothing is ever read as shell text.
+
+Each driver has one socket, unseen by the commands, as its life line: it says ``pid``, ``ready`` and ``end``, bubblewrap
+writes its status documents to it, and the owner says which layers to lay and which command comes next. At its end the
+driver kills what runs and waits until all of it is gone. Should the owner die, the server ends every driver, removes
+the control groups of the owner and ends as well; should the server die, its drivers die with it.
+
+Uses the standard library only, since it is run without the packages of this one.
+"""
+
+import contextlib
+import ctypes
+import gc
+import json
+import os
+import resource
+import select
+import signal
+import socket
+import stat
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+_STAGE = "/sys"
+"""Where a driver mounts its tmpfs, unseen by all others: a folder that every machine has and no run needs."""
+_CLONE_NEWNS, _CLONE_NEWUSER = 0x20000, 0x10000000
+_MS_NOSUID, _MS_NODEV, _MS_BIND, _MS_REC, _MS_PRIVATE = 0x2, 0x4, 0x1000, 0x4000, 0x40000
+_MNT_DETACH = 2
+_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
+_STACK = 8 << 20
+"""Bytes of stack that a process starts with, whatever the caller's own: an overflow must not depend on it."""
+KILL = b"kill"
+"""The owner's word for: end the command that runs."""
+_CHUNK = 1 << 16
+_PATIENCE_MS = 2000
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def main() -> None:
+    """Serve until the owner says ``close``, or is gone. Standard input is the socket of the owner's requests."""
+    settings = json.loads(sys.argv[1])
+    control = socket.socket(fileno=0)
+    parent = settings["owner"]
+    owner = os.pidfd_open(parent)
+    if os.getppid() != parent:
+        return
+    gc.disable()
+    gc.freeze()  # so that forked drivers share these pages
+    Server(control, owner, settings).serve()
+
+
+class Server:
+    """Forks drivers on request, and sees to their end."""
+
+    def __init__(self, control: socket.socket, owner: int, settings: Mapping[str, Any]) -> None:
+        """``owner``: a handle on the owner's process."""
+        self._control = control
+        self._owner = owner
+        self._settings = settings
+        self._drivers: set[int] = set()
+        self._woken, self._wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        signal.set_wakeup_fd(self._wake, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+
+    def serve(self) -> None:
+        """Take requests until the end, then leave nothing running."""
+        poll = select.poll()
+        for fd in (self._control.fileno(), self._owner, self._woken):
+            poll.register(fd, select.POLLIN)
+        orderly = False
+        while True:
+            ready = {fd for fd, _ in poll.poll()}
+            if self._woken in ready:
+                os.read(self._woken, _CHUNK)
+                self._reap()
+            if self._control.fileno() in ready:
+                message, fds, _, _ = socket.recv_fds(self._control, _CHUNK, 3)
+                if len(fds) == 3:
+                    self._fork(json.loads(message), fds)
+                    continue
+                orderly = message == b"close"
+                break
+            if self._owner in ready:
+                break
+        for pid in self._drivers:
+            os.kill(pid, signal.SIGKILL)
+        for pid in self._drivers:
+            os.waitpid(pid, 0)
+        if not orderly:
+            self._sweep()
+
+    def _reap(self) -> None:
+        """Let go of the drivers that have ended."""
+        with contextlib.suppress(ChildProcessError):
+            while True:
+                pid, _ = os.waitpid(-1, os.WNOHANG)
+                if pid == 0:
+                    return
+                self._drivers.discard(pid)
+
+    def _fork(self, request: Mapping[str, Any], fds: Sequence[int]) -> None:
+        pid = os.fork()
+        if pid == 0:
+            self._become_driver(request, fds)
+        self._drivers.add(pid)
+        for fd in fds:
+            os.close(fd)
+
+    def _become_driver(self, request: Mapping[str, Any], fds: Sequence[int]) -> NoReturn:
+        """Be a driver until the end of its run. Whatever goes wrong is told on its standard error."""
+        status = 1
+        try:
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            line = socket.socket(fileno=fds[0])
+            line.set_inheritable(False)  # what comes with a message does not always start so
+            null = os.open(os.devnull, os.O_RDONLY)
+            for fd, number in ((null, 0), (fds[1], 1), (fds[2], 2)):
+                os.dup2(fd, number)
+            os.closerange(3, line.fileno())
+            os.closerange(line.fileno() + 1, max(*fds, null, self._woken, self._wake, self._owner) + 1)
+            Driver(line, self._settings, request).serve()
+            status = 0
+        except (OSError, ValueError, KeyError) as error:
+            os.write(2, f"{error}\n".encode("utf-8", "replace"))
+        finally:
+            os._exit(status)
+
+    def _sweep(self) -> None:
+        """Remove the control groups of an owner that is dead, which are empty by now or soon."""
+        owner = select.poll()
+        owner.register(self._owner, select.POLLIN)
+        if not owner.poll(_PATIENCE_MS):
+            return  # it closed the socket and lives on
+        deadline = time.monotonic() + _PATIENCE_MS / 1000
+        prefix = f"greenloop-{self._settings['owner']}-"
+        left = [path for folder in self._settings["groups"] for path in Path(folder).glob(f"{prefix}*")]
+        while left and time.monotonic() < deadline:
+            for path in left:
+                with contextlib.suppress(OSError):
+                    path.rmdir()
+            left = [path for path in left if path.exists()]
+            time.sleep(0.01)
+
+
+class Driver:
+    """One run, from its namespaces to its end."""
+
+    def __init__(self, line: socket.socket, settings: Mapping[str, Any], request: Mapping[str, Any]) -> None:
+        self._line = line
+        self._settings = settings
+        self._layers: list[str] = []
+        self._kept: list[str] = []
+        self._buffer = b""
+        server = os.getppid()
+        for group in request["groups"]:
+            _write(f"{group}/cgroup.procs", "0")
+        uid, gid = os.geteuid(), os.getegid()
+        if _libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNS) != 0:
+            raise _failure("unshare: ")
+        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        if os.getppid() != server:
+            raise ProcessLookupError("the fork server is gone")
+        _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        _write("/proc/self/setgroups", "deny")
+        _write("/proc/self/uid_map", f"0 {uid} 1")
+        _write("/proc/self/gid_map", f"0 {gid} 1")
+        os.umask(0o022)
+        _mount("none", "/", None, _MS_REC | _MS_PRIVATE)
+        self._files = [_file(bytes.fromhex(settings["seccomp"]))]
+        self._files += [_file(text.encode()) for text in settings["etc"]]
+
+    def serve(self) -> None:
+        """Set the stage, run each command that is asked for, until the owner lets go."""
+        self._say(f"pid {os.getpid()}")
+        stage = self._hear()
+        if stage is None:
+            return
+        self._set_stage(json.loads(stage))
+        self._say("ready")
+        while (command := self._hear()) is not None:
+            if command == KILL:
+                continue  # the command had ended by itself already
+            if not self._run(json.loads(command)):
+                return
+            self._say("end")
+
+    def _say(self, word: str) -> None:
+        self._line.sendall(f"{word}\n".encode())
+
+    def _hear(self) -> bytes | None:
+        """Return the owner's next line, or ``None`` when there will be none."""
+        while b"\n" not in self._buffer:
+            data = self._line.recv(_CHUNK)
+            if not data:
+                return None
+            self._buffer += data
+        line, _, self._buffer = self._buffer.partition(b"\n")
+        return line
+
+    def _set_stage(self, stage: Mapping[str, Any]) -> None:
+        """Mount the run's tmpfs and its layers, and take on its limits."""
+        size = stage["bytes"]
+        options = f"size={size},nr_inodes={max(1024, size >> 12)},mode=0755"
+        _mount("tmpfs", _STAGE, "tmpfs", _MS_NOSUID | _MS_NODEV, options)
+        os.chdir(_STAGE)
+        # Names that a caller chose are links here: in a mount option commas and colons would mean something.
+        Path("lower").symlink_to(stage["lower"])
+        self._layers = ["lower"]
+        Path("w").mkdir()
+        if stage["gone"]:
+            for path in stage["gone"]:
+                Path("gone", path).parent.mkdir(parents=True, exist_ok=True)
+                os.mknod(Path("gone", path), stat.S_IFCHR, 0)
+            self._layers.insert(0, "gone")
+        if stage["delta"] is not None:
+            Path("delta").symlink_to(stage["delta"])
+            self._layers.insert(0, "delta")
+        self._lay(over=stage["over"])
+        for name, value in stage["limits"].items():
+            _bound(getattr(resource, name), value)
+        _, hard = resource.getrlimit(resource.RLIMIT_STACK)
+        stack = _STACK if hard == resource.RLIM_INFINITY else min(_STACK, hard)
+        resource.setrlimit(resource.RLIMIT_STACK, (stack, hard))  # may be raised, as some OCaml tests do
+
+    def _lay(self, *, over: bool) -> None:
+        """Lay the tree at ``w``, and empty folders for what a command finds empty."""
+        for folder in ("up", "work", "tmp", "tmp/home", "shm"):
+            Path(folder).mkdir()
+        if over:
+            layers = ":".join(self._kept + self._layers)
+            _mount("overlay", "w", "overlay", 0, f"userxattr,lowerdir={layers},upperdir=up,workdir=work")
+        else:
+            _mount("lower", "w", None, _MS_BIND | _MS_REC)
+
+    def _lay_afresh(self, products: Sequence[str]) -> None:
+        """Put away all that was written so far but for the products, which become a layer of their own."""
+        if _libc.umount2(b"w", _MNT_DETACH) != 0:
+            raise _failure("umount w: ")
+        number = len(self._kept)
+        away, kept = Path(f"away{number}"), Path(f"kept{number}")
+        away.mkdir()
+        kept.mkdir()
+        for layer in self._kept:
+            for path in list(Path(layer).iterdir()):
+                if path.name not in products:
+                    path.rename(away / f"{layer}-{path.name}")
+        for folder in ("up", "work", "tmp", "shm"):
+            Path(folder).rename(away / folder)
+        for product in products:
+            if os.path.lexists(away / "up" / product):
+                (away / "up" / product).rename(kept / product)
+        self._kept.insert(0, str(kept))
+        self._lay(over=True)
+
+    def _run(self, command: Mapping[str, Any]) -> bool:
+        """Run one command to its end, or kill it when told to; ``False`` when the owner let go meanwhile."""
+        if command["fresh"] is not None:
+            self._lay_afresh(command["fresh"])
+        words = self._settings["options"] + command["options"]
+        options = _file(b"".join(os.fsencode(word) + b"\0" for word in words))
+        given = (self._line.fileno(), options, *self._files)
+        numbers = (3, 5, 6, 7, 8, 9)
+        for fd in self._files:
+            os.lseek(fd, 0, os.SEEK_SET)
+        # First up, out of the way of the numbers that bubblewrap is told of, then down.
+        actions: list[tuple[int, ...]] = [
+            (os.POSIX_SPAWN_DUP2, fd, 100 + number) for fd, number in zip(given, numbers, strict=True)
+        ]
+        actions += [(os.POSIX_SPAWN_DUP2, 100 + number, number) for number in numbers]
+        actions += [(os.POSIX_SPAWN_CLOSE, 100 + number) for number in numbers]
+        argv = ["bwrap", "--args", "5", "--seccomp", "6", "--json-status-fd", "3", "--", *command["argv"]]
+        pid = os.posix_spawn(self._settings["bwrap"], argv, {}, file_actions=actions)
+        os.close(options)
+        attached = True
+        poll = select.poll()
+        ended = os.pidfd_open(pid)
+        poll.register(ended, select.POLLIN)
+        poll.register(self._line, select.POLLIN)
+        while ended not in (ready := {fd for fd, _ in poll.poll()}):
+            if self._line.fileno() in ready:
+                attached = self._hear() is not None
+                os.kill(pid, signal.SIGKILL)
+                poll.unregister(self._line)
+        os.close(ended)
+        with contextlib.suppress(ChildProcessError):
+            while True:
+                os.wait()  # all that the command left behind too: it became ours, and dies with its namespace
+        return attached
+
+
+def _mount(source: str, target: str, kind: str | None, flags: int, options: str = "") -> None:
+    words = [word.encode() for word in (source, target, kind or "none")]
+    if _libc.mount(*words, ctypes.c_ulong(flags), options.encode() or None) != 0:
+        raise _failure(f"mount {source} on {target}: ")
+
+
+def _failure(doing: str) -> OSError:
+    """The error of the last call of libc, with what it was for."""
+    number = ctypes.get_errno()
+    return OSError(number, doing + os.strerror(number))
+
+
+def _write(path: str, text: str) -> None:
+    """Write to a file of the kernel's, in one piece."""
+    fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.write(fd, text.encode())
+    finally:
+        os.close(fd)
+
+
+def _file(content: bytes) -> int:
+    """A file in memory, to be handed over from its beginning."""
+    fd = os.memfd_create("greenloop")
+    os.write(fd, content)
+    os.lseek(fd, 0, os.SEEK_SET)
+    return fd
+
+
+def _bound(kind: int, value: int) -> None:
+    """Limit this process and so all that it starts."""
+    _, hard = resource.getrlimit(kind)
+    bound = value if hard == resource.RLIM_INFINITY else min(value, hard)
+    resource.setrlimit(kind, (bound, bound))
+
+
+if __name__ == "__main__":
+    main()
