@@ -1,0 +1,94 @@
+"""What an actor judges with, and the stand-ins that let a worker run far from the repositories and the books."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from greenloop.builds.stop import Stop
+from greenloop.ces.desk import Builds, Judged
+from greenloop.ces.quarantine import MemoryQuarantine
+from greenloop.ces.revisions import Revisions
+from greenloop.records import EvaluationRequest, InputError, TreeId
+from greenloop.workspace.store import TreeStore
+
+
+class Evaluates(Protocol):
+    """``ces.worker.Worker``, as far as an actor needs it."""
+
+    def evaluate(self, request: EvaluationRequest, stop: Stop) -> Judged:
+        """See ``desk.Judges.evaluate``."""
+        ...
+
+
+@dataclass(frozen=True)
+class Found:
+    """Tests that a worker put into quarantine."""
+
+    toolchain: str
+    project: str
+    tests: tuple[str, ...]
+    note: str = ""
+
+
+class RelayQuarantine(MemoryQuarantine):
+    """Knows what the head told, and keeps what is new for the head's books."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._new: list[Found] = []
+
+    def learn(self, toolchain: str, project: str, tests: Iterable[str]) -> None:
+        """Take over what the books hold."""
+        super().add_quarantine(toolchain, project, tests)
+
+    def add_quarantine(self, toolchain: str, project: str, tests: Iterable[str], note: str = "") -> None:
+        """See ``Quarantine.add_quarantine``."""
+        found = Found(toolchain, project, tuple(tests), note)
+        super().add_quarantine(toolchain, project, found.tests, note)
+        self._new.append(found)
+
+    def drain(self) -> tuple[Found, ...]:
+        """Return what is new since the last call."""
+        new, self._new = self._new, []
+        return tuple(new)
+
+
+class ToldRevisions(Revisions):
+    """Revisions as the head spells them for its actors: ``NAME@TREE``, the tree already shipped."""
+
+    def __init__(self, store: TreeStore) -> None:
+        super().__init__(store, {})
+        self._here = store
+
+    def resolve(self, text: str) -> TreeId:
+        """Return the tree that ``text`` names. Raises ``InputError`` when it was not shipped."""
+        tree = text.rpartition("@")[2]
+        if tree not in self._here:
+            raise InputError(f"{tree}: no such tree here", "it was not shipped: ask again")
+        return tree
+
+
+def told(revision: str, tree: TreeId) -> str:
+    """Return a revision as ``ToldRevisions`` reads it. The repository's name stays: a project's tests go by it."""
+    return f"{revision.rpartition('@')[0]}@{tree}"
+
+
+@dataclass(frozen=True)
+class Bench:
+    """The parts of an actor. ``close`` ends what they started; it is called at most once."""
+
+    fingerprint: str
+    store: TreeStore
+    worker: Evaluates
+    builds: Builds
+    quarantine: RelayQuarantine
+    close: Callable[[], None]
+
+
+MakeBench = Callable[[Path], Bench]
+"""Makes a bench in a folder of the actor's own, which may hold what an earlier life left.
+
+It travels to the nodes by its name, so it lives in a module that is installed there. Raises ``GreenloopError`` where
+the node lacks what judging takes.
+"""
