@@ -9,7 +9,8 @@ import pytest
 
 from greenloop.ces.backend import Backend, Load
 from greenloop.ces.scripted import ScriptedBackend, ScriptedBooks
-from greenloop.ces.server import Address, Bounds, Door, TcpAddress, Tokens, UnixAddress, in_background
+from greenloop.ces.server import Address, Bounds, Door, TcpAddress, UnixAddress, in_background
+from greenloop.ces.tokens import Tokens
 from greenloop.records import TreeId
 
 TOKEN = "a-token-for-the-tests-0123456789"

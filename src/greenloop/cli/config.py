@@ -134,6 +134,43 @@ class EvalSettings(Section):
     """A fix that changes more lines than this does not count as one."""
 
 
+class CesSettings(Section):
+    """The code evaluation service, `greenloop ces serve`. Options of the command come first."""
+
+    repositories: tuple[str, ...] = ()
+    """Repositories that it serves, `NAME=PATH` each; empty: the one at hand."""
+    packs: tuple[str, ...] = ()
+    """Tree packs that it serves beside, `NAME=FILE` each."""
+    warm: tuple[str, ...] = ()
+    """Revisions that are warmed at the start, `NAME@REV` each."""
+    socket: str = ""
+    """Path of the Unix socket, in a folder that is its owner's alone; empty: `ces/ces.sock` in the home."""
+    listen: str = ""
+    """`HOST:PORT` to listen on in the place of the socket; needs a token. Without a host it is the loopback."""
+    token_file: str = ""
+    """A file of bearer tokens, a line `NAME TOKEN` each, which only its owner may read. Clients send its first."""
+    token_variable: str = "GREENLOOP_CES_TOKEN"  # noqa: S105 - its name, not its value
+    """The environment variable that holds the token where no file is named."""
+    workers: int = Field(default=2, ge=1, le=256)
+    """How many edits are judged at a time."""
+    queue: int = Field(default=256, ge=1)
+    """How many requests may wait; one more is told to come back later."""
+    checkers: int = Field(default=2, ge=0)
+    """How many persistent type checkers are kept (dune 3 and later), each about the memory of a dune build."""
+    keep: int = Field(default=8, ge=1)
+    """How many warm builds are kept."""
+    disk_mib: int = Field(default=20_480, ge=64)
+    """MiB of disk that all warm builds may take."""
+    repeats: int = Field(default=2, ge=1, le=20)
+    """How often the tests of a revision are run before edits to it are judged; those that do not agree are flaky."""
+    database: str = ""
+    """Where verdicts and evaluations are kept, as `postgresql://…`; empty: SQLite in the home."""
+    body_mib: int = Field(default=8, ge=1)
+    """MiB of the largest request for one evaluation; a batch may be 32 times as large."""
+    pack_mib: int = Field(default=256, ge=1)
+    """MiB of the largest tree pack."""
+
+
 class Config(Section):
     """All of ``greenloop.toml``."""
 
@@ -150,6 +187,7 @@ class Config(Section):
     record: RecordSettings = RecordSettings()
     mining: MiningSettings = MiningSettings()
     eval: EvalSettings = EvalSettings()
+    ces: CesSettings = CesSettings()
 
     @model_validator(mode="after")
     def _commands_are_there(self) -> Self:

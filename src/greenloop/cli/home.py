@@ -5,6 +5,7 @@
     HOME/feedback.jsonl  what was shown, accepted, refused
     HOME/warm/           warm builds; may be deleted at any time
     HOME/images/         toolchain images
+    HOME/ces/            the evaluation service's own: its socket, its lock, finished evaluations, the list of builds
 
 ``HOME`` is ``--home``, else ``$GREENLOOP_HOME``, else the platform's data folder for users.
 """
@@ -40,6 +41,11 @@ class Home:
     def images(self) -> Path:
         """Where toolchain images lie."""
         return self.path / "images"
+
+    @property
+    def ces(self) -> Path:
+        """Where the evaluation service keeps its own."""
+        return self.path / "ces"
 
     @cached_property
     def trees(self) -> TreeStore:

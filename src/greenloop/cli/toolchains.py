@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from greenloop.builds import images
+from greenloop.builds.checker import Checkers
 from greenloop.builds.engine import Engine
 from greenloop.builds.sandbox import Bubblewrap, Limits, Sandbox, Unsandboxed
 from greenloop.builds.toolchain import Toolchain
@@ -11,6 +12,7 @@ from greenloop.builds.toolchains import ToolchainName, detect
 from greenloop.builds.toolchains.command import CommandToolchain
 from greenloop.builds.toolchains.dune import Dune
 from greenloop.builds.toolchains.ocaml_file import OcamlFile
+from greenloop.builds.verdicts import VerdictStore
 from greenloop.cli.app import App
 from greenloop.cli.config import Config, ToolchainKind
 from greenloop.cli.console import err
@@ -25,6 +27,8 @@ class Bench:
     engine: Engine
     toolchain: ToolchainName
     suite: Suite
+    checkers: Checkers | None = None
+    """The persistent checkers of its toolchain; the engine closes them."""
     image: images.Image | None = None
     """The toolchain image that it judges with; held, so that nobody replaces it meanwhile."""
 
@@ -42,26 +46,41 @@ def toolchain_name(home: Home, settings: Config, tree: TreeId) -> ToolchainName:
             return "command"
 
 
-def bench(home: Home, settings: Config, name: ToolchainName) -> Bench:
+def bench(
+    home: Home,
+    settings: Config,
+    name: ToolchainName,
+    *,
+    verdicts: VerdictStore | None = None,
+    widest: bool = False,
+    spare: int = 0,
+    checkers: int = 0,
+) -> Bench:
     """Build the judge for the toolchain ``name``.
+
+    What a service adds to it: ``verdicts`` kept elsewhere than in the home; ``widest`` takes the toolchain's largest
+    suite in the place of ``build.suite``; ``spare`` sandboxes wait in advance; up to ``checkers`` persistent checkers
+    answer for the types. Whoever asks for the last two closes the engine.
 
     Raises ``EnvironmentFault`` when a compiler or a layer of the sandbox is missing.
     """
     image = _image(home, settings)
-    toolchain = _toolchain(settings, name, image)
-    suite = settings.build.suite
+    sandbox = _sandbox(settings, image, spare)
+    kept = Checkers(sandbox, home.trees, keep=checkers) if checkers and name == "dune" else None
+    toolchain = _toolchain(settings, name, image, kept)
+    suite = max(toolchain.suites, key=tuple(Suite).index) if widest else settings.build.suite
     if suite not in toolchain.suites:
         can = ", ".join(sorted(one.value for one in toolchain.suites))
         raise InputError(f"the toolchain {name} has no suite {suite.value!r}", f"set build.suite to one of: {can}")
     engine = Engine(
         store=home.trees,
-        verdicts=home.verdicts,
+        verdicts=verdicts if verdicts is not None else home.verdicts,
         toolchain=toolchain,
-        sandbox=_sandbox(settings, image),
+        sandbox=sandbox,
         scratch=home.path,
         workers=settings.build.workers,
     )
-    return Bench(engine, name, suite, image)
+    return Bench(engine, name, suite, kept, image)
 
 
 def judge_for(app: App, workspace: Workspace) -> Bench:
@@ -84,10 +103,12 @@ def _image(home: Home, settings: Config) -> images.Image | None:
     return images.open(home.images, settings.toolchain.image)
 
 
-def _toolchain(settings: Config, name: ToolchainName, image: images.Image | None) -> Toolchain:
+def _toolchain(
+    settings: Config, name: ToolchainName, image: images.Image | None, checkers: Checkers | None
+) -> Toolchain:
     root = image.root if image is not None else None
     if name == "dune":
-        return Dune(settings.dune, root=root)
+        return Dune(settings.dune, root=root, checkers=checkers)
     if name == "ocaml_file":
         return OcamlFile(settings.ocaml_file, root=root)
     if settings.command is None:
@@ -98,7 +119,7 @@ def _toolchain(settings: Config, name: ToolchainName, image: images.Image | None
     return CommandToolchain(settings.command, root=root)
 
 
-def _sandbox(settings: Config, image: images.Image | None) -> Sandbox:
+def _sandbox(settings: Config, image: images.Image | None, spare: int) -> Sandbox:
     wanted = settings.sandbox
     limits = Limits(
         memory_mib=wanted.memory_mib,
@@ -108,6 +129,7 @@ def _sandbox(settings: Config, image: images.Image | None) -> Sandbox:
     )
     if wanted.enabled:
         read_only = tuple(Path(folder).expanduser() for folder in settings.toolchain.read_only)
-        return Bubblewrap(limits=limits, read_only=read_only, root=image.root if image is not None else None)
+        root = image.root if image is not None else None
+        return Bubblewrap(limits=limits, read_only=read_only, root=root, spare=spare)
     err.print("[bold red]greenloop: the sandbox is off[/]: code under judgement runs with your rights")
     return Unsandboxed(limits=limits)

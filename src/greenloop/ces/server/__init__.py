@@ -7,8 +7,7 @@ Imported by the command line alone; absent here: what a judgement is, where the 
 
 from greenloop.ces.server.addresses import Address, TcpAddress, UnixAddress
 from greenloop.ces.server.app import create_app
-from greenloop.ces.server.auth import Tokens
 from greenloop.ces.server.door import Bounds, Door
 from greenloop.ces.server.run import in_background, serve
 
-__all__ = ["Address", "Bounds", "Door", "TcpAddress", "Tokens", "UnixAddress", "create_app", "in_background", "serve"]
+__all__ = ["Address", "Bounds", "Door", "TcpAddress", "UnixAddress", "create_app", "in_background", "serve"]

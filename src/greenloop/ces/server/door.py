@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Protocol
 
 from greenloop.ces.backend import Backend, Load
-from greenloop.ces.server.auth import Tokens
 from greenloop.ces.server.metrics import Metrics
+from greenloop.ces.tokens import Tokens
 from greenloop.records import InfrastructureError, TreeId
 
 
