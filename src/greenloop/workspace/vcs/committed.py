@@ -28,6 +28,7 @@ class Gathering:
     def __init__(self, store: TreeStore, max_file_bytes: int) -> None:
         self._store = store
         self._max_file_bytes = max_file_bytes
+        self._seen: set[str] = set()
         self._entries: dict[str, Entry] = {}
         self._skipped: list[Skipped] = []
 
@@ -50,8 +51,9 @@ class Gathering:
             raise InputError(
                 f"the commit holds a file that no tree may hold: {error.message}", "do not trust this repository"
             ) from error
-        if text in self._entries:
+        if text in self._seen:
             raise InputError(f"the commit holds {text!r} twice", "do not trust this repository")
+        self._seen.add(text)
         if size > self._max_file_bytes:
             self.skip(path, f"larger than {self._max_file_bytes} bytes ({size})")
             return None

@@ -11,6 +11,7 @@ Files come as they were committed: no ``encode``, ``decode`` or ``eol`` filter i
 """
 
 import os
+import re
 import shutil
 import tarfile
 import tempfile
@@ -27,6 +28,9 @@ from greenloop.workspace.vcs.listing import ask, listen
 from greenloop.workspace.vcs.mercurial import ENVIRONMENT, OPTIONS
 
 _NULL = "0" * 40
+_BESIDE = "greenloop-hg-"
+_NO_FILES = "abort: no files match the archive pattern"
+"""What hg says of a changeset without files, or without files in the folder asked for."""
 _NAMES = ("bookmarks", "localtags")
 _TAGS = ("~2ehgtags.i", "~2ehgtags.d", ".hgtags.i", ".hgtags.d")
 """Where the log of ``.hgtags`` is, with the store format ``dotencode`` and without."""
@@ -43,7 +47,7 @@ def resolve(repository: Path, rev: str) -> str:
     name = rev
     if rev == ".":
         name = mercurial.head(repository) or _NULL
-    with _aside(repository, names=True) as place:
+    with _naming(repository), _aside(repository, names=True) as place:
         # status 255: there is no such revision, or hg has something else to say
         found = _hg(place, "log", "-r", f'"{name}"', "-T", "{node}", answers=(0, 255)).decode().strip()
         if found and found != _NULL:
@@ -65,6 +69,7 @@ def read(repository: Path, inside: str, commit: str, store: TreeStore, max_file_
     arguments = (*OPTIONS, "--config", "ui.archivemeta=false", "archive", *options, "-")
     seen = False
     with (
+        _naming(repository),
         _aside(repository, names=False) as place,
         listen("hg", arguments, folder=place, environment=ENVIRONMENT, package="mercurial") as answer,
         _tar_errors(repository),
@@ -91,6 +96,17 @@ def read(repository: Path, inside: str, commit: str, store: TreeStore, max_file_
 
 
 @contextmanager
+def _naming(repository: Path) -> Iterator[None]:
+    """Let errors name the repository, not the place beside in which hg ran."""
+    try:
+        yield
+    except InputError as error:
+        if _NO_FILES not in error.message:
+            message = re.sub(rf"\S*/{_BESIDE}\w+", lambda _: str(repository), error.message)
+            raise InputError(message, error.way_out) from error
+
+
+@contextmanager
 def _tar_errors(repository: Path) -> Iterator[None]:
     try:
         yield
@@ -110,7 +126,7 @@ def _hg(place: Path, *arguments: str, answers: tuple[int, ...] = (0,)) -> bytes:
 def _aside(repository: Path, *, names: bool) -> Iterator[Path]:
     """A folder with a ``.hg`` in which hg finds the repository and writes what it likes."""
     own = repository / ".hg"
-    with named_io_errors(repository), tempfile.TemporaryDirectory(prefix="greenloop-hg-") as made:
+    with named_io_errors(repository), tempfile.TemporaryDirectory(prefix=_BESIDE) as made:
         place = Path(made).resolve()
         source = _source(own)
         beside = place / ".hg"
