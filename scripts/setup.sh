@@ -13,6 +13,17 @@ done
 # libraries have no program to look for; ask OCaml's own package finder
 if ! ocamlfind query alcotest >/dev/null 2>&1; then missing="$missing libalcotest-ocaml-dev"; fi
 if ! python3 -c 'import ensurepip, venv' >/dev/null 2>&1; then missing="$missing python3-venv"; fi
+# its programs are on nobody's PATH
+if ! ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; then missing="$missing postgresql"; fi
+
+# The tests start PostgreSQL servers of their own and end them: where Debian would set one up for good, it is told not to.
+no_cluster() {
+  settings=/etc/postgresql-common/createcluster.conf
+  case "$missing" in *postgresql*) ;; *) return 0 ;; esac
+  [ ! -e "$settings" ] || return 0
+  $root env DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends -qq postgresql-common >/dev/null &&
+    $root sed -i 's/^#* *create_main_cluster *=.*/create_main_cluster = false/' "$settings"
+}
 
 if [ -n "$missing" ]; then
   install="apt-get install --yes --no-install-recommends$missing"
@@ -30,7 +41,7 @@ if [ -n "$missing" ]; then
   fi
   echo "greenloop: installing$missing"
   # shellcheck disable=SC2086  # the lists are words on purpose
-  { $root apt-get update -qq && $root env DEBIAN_FRONTEND=noninteractive $install -qq >/dev/null; } || {
+  { $root apt-get update -qq && no_cluster && $root env DEBIAN_FRONTEND=noninteractive $install -qq >/dev/null; } || {
     echo "greenloop: apt-get failed (its words are above). Run, then try again:" >&2
     echo "  ${root:+$root }apt-get update && ${root:+$root }$install" >&2
     exit 1
