@@ -125,6 +125,11 @@ def test_a_definition_that_comes_to_nothing_but_a_raise(check: Check, body: str,
     assert check({"a.ml": nested.format("x + y")}, {"a.ml": nested.format(body)}) == expected
 
 
+def test_what_a_broken_base_holds_is_not_taken_for_new(check: Check) -> None:
+    template = "let later x = raise Missing\n"
+    assert check({"a.ml": template + "let f = (1\n"}, {"a.ml": template + "let f = (1)\n"}) == ()
+
+
 def test_a_new_helper_that_reports_errors_is_no_stub(check: Check) -> None:
     old = "let f x = x + 1\n"
     assert check({"a.ml": old}, {"a.ml": "let error text = raise (Bad text)\n" + old}) == ("raises",)

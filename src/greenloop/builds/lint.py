@@ -10,7 +10,7 @@ Some flags are definite enough to turn a green tree red (``records.HACKS``); the
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from greenloop.builds import phrases
@@ -46,15 +46,14 @@ def flags(store: TreeStore, base: TreeId, result: TreeId) -> tuple[str, ...]:
 
     ``unchanged``: layout and comments at most. ``deletion``: no code was added and at least one place lost more
     than half of its code (turned into a comment counts as lost); an argument or a bracket too many may go.
-    The others: the code now holds more of what ``builds.phrases`` counts, or, as ``stub``, a definition that did
-    something now only raises.
+    The others: the code now holds more of what ``builds.phrases`` counts; ``stub`` also where a definition that did
+    something now only raises, or a new one does and names none of its parameters in what it raises.
     """
     pairs = [_pair(store, change) for change in store.changes(base, result)]
     if all(same_code(pair.old, pair.new, pair.language) for pair in pairs):
         return ("unchanged",)
     found = {name for name, gain in _gains(pairs).items() if gain > 0}
-    if _hollowed(pairs):
-        found.add("stub")
+    found.update(_hollow(pairs))
     if "stub" in found:
         found.discard("raises")  # the stronger word for the same code
     if _only_removes(pairs):
@@ -79,11 +78,19 @@ def _gains(pairs: Iterable[_Pair]) -> Counter[str]:
     return gained
 
 
-def _hollowed(pairs: Iterable[_Pair]) -> bool:
-    """Whether a definition that did something now does nothing but raise."""
+def _hollow(pairs: Iterable[_Pair]) -> Iterator[str]:
+    """Yield what whole definitions came to: ``stub`` for nothing but a raise, ``shadow`` for a blind equality.
+
+    A helper that reports errors raises too, but names its parameters in what it raises: it is a stub only where it did
+    something else before. A file whose base does not parse is left out: nothing can be told to be new in it.
+    """
     sides = [(bodies(pair.old), bodies(pair.new)) for pair in pairs if pair.language is Language.OCAML]
+    sides = [(old, new) for old, new in sides if old.understood and new.understood]
     before = frozenset[str]().union(*(old.raising for old, _ in sides))
-    return any(new.raising & old.defined - before for old, new in sides)
+    if any(new.raising & old.defined - before for old, new in sides) or sum(n.stubs - o.stubs for o, n in sides) > 0:
+        yield "stub"
+    if sum(new.blind - old.blind for old, new in sides) > 0:
+        yield "shadow"
 
 
 def _only_removes(pairs: Sequence[_Pair]) -> bool:

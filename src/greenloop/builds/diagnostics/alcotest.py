@@ -8,15 +8,16 @@ Source: alcotest/src/alcotest-engine/pp.ml.
 import re
 from dataclasses import dataclass
 
-from greenloop.builds.diagnostics.text import clip, decode
+from greenloop.builds.diagnostics.text import MAX_TESTS, clip, clip_name, decode
 from greenloop.records import Category, Diagnostic, Severity, TestResult, TestStatus
 
 _OPEN = re.compile(r"^Testing [`'\"]?(?P<name>.*?)['\"]?\.?$")
 _CLOSE = re.compile(
     r"^(?:Test Successful|(?P<failures>\d+) (?:failures?|errors?)!) in [0-9.]+s\. (?P<count>\d+) tests? run"
 )
-_RESULT = re.compile(r"^(?:> |  )\[(?P<status>OK|FAIL|SKIP)\]\s+(?P<suite>.+?)\s+(?P<index>\d+)   (?P<name>.*?)\.?$")
-_BOX = re.compile(r"^│ \[FAIL\]\s+(?P<suite>.+?)\s+(?P<index>\d+)   .*│$")
+_STATUS_MARK = re.compile(r"^(?:> |  )\[(?P<status>OK|FAIL|SKIP)\]\s")
+_BOX_MARK = re.compile(r"^│ \[FAIL\]\s.*│$")
+_INDEX = re.compile(r"(?<=\s)(?P<index>\d+)   (?! )")
 _BOX_END = re.compile(r"^ ─{10,}$")
 _NOISE = re.compile(r"^(?:┌─|└─|Raised (?:at|by) |Called from |Re-raised at |Logs saved to )")
 _STATUS = {"OK": TestStatus.PASSED, "FAIL": TestStatus.FAILED, "SKIP": TestStatus.SKIPPED}
@@ -50,16 +51,17 @@ def parse(output: bytes | str) -> TestOutput:
             opened += 1
         elif run is None:
             rest.append(line)
-        elif boxed := _BOX.match(line):
-            box = f"{run}/{boxed['suite']}/{boxed['index']}/"
+        elif _BOX_MARK.match(line) and (boxed := _columns(line)):
+            box = f"{run}/{boxed[0]}/{boxed[1]}/"
             details[box] = []
         elif box is not None:
             if _BOX_END.match(line):
                 box = None
             elif not _NOISE.match(line):
                 details[box].append(line)
-        elif found := _RESULT.match(line):
-            results[f"{run}/{found['suite']}/{found['index']}/{found['name']}"] = _STATUS[found["status"]]
+        elif (mark := _STATUS_MARK.match(line)) and (found := _columns(line)):
+            if len(results) < MAX_TESTS:
+                results[clip_name("/".join((run, *found)))] = _STATUS[mark["status"]]
         elif _CLOSE.match(line):
             closed += 1
             run = None
@@ -72,6 +74,18 @@ def parse(output: bytes | str) -> TestOutput:
         closed=closed,
         rest="\n".join(rest),
     )  # fmt: skip
+
+
+def _columns(line: str) -> tuple[str, str, str] | None:
+    """Return (suite, index, name) of a line that begins with a status.
+
+    Read in one pass: a pattern for the whole line takes ages over one that a hostile test fills with blanks.
+    """
+    line = line.partition("]")[2]
+    index = next((found for found in _INDEX.finditer(line) if line[: found.start()].strip()), None)
+    if index is None:
+        return None
+    return line[: index.start()].strip(), index["index"], line[index.end() :].removesuffix(".")
 
 
 def _failure(name: str, details: dict[str, list[str]]) -> Diagnostic:

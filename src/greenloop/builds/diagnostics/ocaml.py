@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from greenloop.builds.diagnostics.categories import categorise, is_build_file
 from greenloop.builds.diagnostics.cycles import unroll
-from greenloop.builds.diagnostics.text import clip, decode, distinct, normalise
+from greenloop.builds.diagnostics.text import MAX_DIAGNOSTICS, MAX_MESSAGE, clip, decode, distinct, normalise, number
 from greenloop.records import Category, Diagnostic, Severity, Span
 
 _PLACE = re.compile(
@@ -22,9 +22,11 @@ _HEADER = re.compile(
     r"|(?P<warning>Warning(?: \d+)?(?: \[[^\]]*\])?|Alert \S+?)|(?P<info>Info)): ?(?P<text>.*)$"
 )
 _EXCERPT = re.compile(r"^(?:\s*\d* \|.*|\s*\^[\^~\s]*|\s*\.\.\.\s*|\.{3,})$")
-_COMMAND = re.compile(r"^\s*\S.* \((?:exit \d+|got signal \w+)\)$|^\(cd \S.* && .*\)$|^\s*\S+ alias \S+$")
+_COMMAND = re.compile(r"^\s*\S.* \((?:exit \d+|got signal \w+)\)$|^\(cd \S.*\)$|^\s*\S+ alias \S+$")
 """Lines with which dune names the command whose output follows."""
 _LINKER = re.compile(r"^(?:\S*ld(?:\.\w+)?|\S*g?cc|collect2): |^\S*: (?:in function|undefined reference)|undefined ref")
+_MAX_FOUND = 10 * MAX_DIAGNOSTICS
+"""Diagnostics that are read at all, warnings and repeated ones too: hostile code makes a compiler print 100,000."""
 _DIFF = re.compile(r"^(?:-{3,}|\+{3}|@@|diff )")
 _VOLATILE = re.compile(
     r"^(?:-> required by|Hint: try:$|  dune external-lib-deps |(?:---|\+\+\+) \S+\t|diff --git|index )"
@@ -88,7 +90,9 @@ def parse(output: bytes | str, *, root: str = "/w") -> tuple[Diagnostic, ...]:
 
 
 def _continue(current: _Open, line: str) -> None:
-    """Add one more line to an open diagnostic, unless it is an excerpt of the source."""
+    """Add one more line to an open diagnostic, unless it is an excerpt of the source, or too much is held already."""
+    if len(current.lines) > MAX_MESSAGE:
+        return
     if not current.lines and _EXCERPT.match(line):
         return
     if line or current.lines:
@@ -96,7 +100,9 @@ def _continue(current: _Open, line: str) -> None:
 
 
 def _finish(current: _Open, found: list[Diagnostic], linker: list[str], root: str) -> None:
-    """Turn what was read into a diagnostic, or into a part of the one before."""
+    """Turn what was read into a diagnostic, or into a part of the one before; beyond ``_MAX_FOUND`` into nothing."""
+    if len(found) >= _MAX_FOUND:
+        return
     is_diff = bool(current.lines) and _DIFF.match(current.lines[0]) is not None
     message = _message(current.lines)
     place = current.place
@@ -104,7 +110,7 @@ def _finish(current: _Open, found: list[Diagnostic], linker: list[str], root: st
     span = _span(place) if place is not None and path is not None else None
     if current.header is None:
         related = bool(current.lines) and current.lines[0].startswith("  ")
-        if related and found and place is not None:
+        if related and found and place is not None and len(found[-1].message) < MAX_MESSAGE:
             # "This '(' might be unmatched": a second place of the error before, which the parser adds
             last = found[-1]
             where = f"line {place['line']}, characters {place['column']}-{place['end_column']}"
@@ -159,10 +165,10 @@ def _message(lines: list[str]) -> str:
 def _span(place: re.Match[str]) -> Span | None:
     if place["line"] is None:
         return None
-    line = max(1, int(place["line"]))
-    column = int(place["column"] or 0)
-    end_line = max(line, int(place["end_line"] or line))
-    end_column = int(place["end_column"] or column)
+    line = max(1, number(place["line"]))
+    column = number(place["column"] or "0")
+    end_line = max(line, number(place["end_line"] or "0"))
+    end_column = number(place["end_column"] or place["column"] or "0")
     return Span(line=line, column=column, end_line=end_line, end_column=end_column)
 
 

@@ -1,8 +1,18 @@
 """Diagnostics and test results by a team's own regular expressions, for tools that Greenloop does not know."""
 
 import re
+from itertools import islice
 
-from greenloop.builds.diagnostics.text import clip, decode, distinct, normalise
+from greenloop.builds.diagnostics.text import (
+    MAX_DIAGNOSTICS,
+    MAX_TESTS,
+    clip,
+    clip_name,
+    decode,
+    distinct,
+    normalise,
+    number,
+)
 from greenloop.records import Category, Diagnostic, InputError, Severity, Span, TestResult, TestStatus
 
 DIAGNOSTIC_GROUPS = frozenset({"file", "line", "column", "end_line", "end_column", "severity", "message"})
@@ -56,7 +66,7 @@ def parse_diagnostics(
     """
     text = decode(output) if isinstance(output, bytes) else output
     found = []
-    for match in pattern.finditer(text):
+    for match in islice(pattern.finditer(text), 10 * MAX_DIAGNOSTICS):
         groups = match.groupdict()
         named = (groups.get("severity") or "error").strip().lower()
         severity = _SEVERITIES.get(named, Severity.ERROR)
@@ -76,11 +86,11 @@ def parse_diagnostics(
 def _span(groups: dict[str, str | None], first_column: int) -> Span | None:
     if not groups.get("line"):
         return None
-    line = max(1, int(groups["line"] or 1))
-    column = max(0, int(groups.get("column") or first_column) - first_column)
-    end_line = max(line, int(groups.get("end_line") or line))
+    line = max(1, number(groups["line"] or "1"))
+    column = max(0, number(groups.get("column") or str(first_column)) - first_column)
+    end_line = max(line, number(groups.get("end_line") or "0"))
     # exclusive from 0 is the same number as inclusive from 1
-    end_column = int(groups.get("end_column") or 0)
+    end_column = number(groups.get("end_column") or "0")
     if end_line == line:
         end_column = max(column, end_column)
     return Span(line=line, column=column, end_line=end_line, end_column=end_column)
@@ -90,8 +100,8 @@ def parse_tests(output: bytes | str, pattern: re.Pattern[str]) -> tuple[TestResu
     """Return the named results; the last one of a name holds. A status of unknown wording is a failure."""
     text = decode(output) if isinstance(output, bytes) else output
     results: dict[str, TestStatus] = {}
-    for match in pattern.finditer(text):
-        results[match["name"].strip()] = _test_status(match["status"] or "")
+    for match in islice(pattern.finditer(text), MAX_TESTS):
+        results[clip_name(match["name"])] = _test_status(match["status"] or "")
     return tuple(TestResult(name=name, status=status) for name, status in results.items())
 
 

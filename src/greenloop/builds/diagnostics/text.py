@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from greenloop.records import Diagnostic
 
-PARSER_VERSION = 2
+PARSER_VERSION = 3
 """Raised with any change of a parser that can change a verdict."""
 
 MAX_MESSAGE = 4000
@@ -13,6 +13,12 @@ MAX_MESSAGE = 4000
 
 MAX_DIAGNOSTICS = 200
 """Diagnostics that one verdict keeps."""
+
+MAX_TESTS = 50_000
+"""Test results that one verdict keeps, and ``MAX_NAME`` characters of each name."""
+MAX_NAME = 1000
+
+_MAX_DIGITS = 9
 
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _CONTEXT = re.compile(r"^_build/(?!log$)[^/]+/")
@@ -25,10 +31,20 @@ def decode(output: bytes) -> str:
     return _ANSI.sub("", text) if "\x1b" in text else text
 
 
+def number(digits: str) -> int:
+    """Return the number of these digits, or a very large one: hostile output holds numbers of a megabyte."""
+    return int(digits) if len(digits) <= _MAX_DIGITS else 10**_MAX_DIGITS
+
+
 def clip(message: str) -> str:
     """Return the message, cut at ``MAX_MESSAGE`` with a mark that says so."""
     message = message.strip("\n").rstrip()
     return message if len(message) <= MAX_MESSAGE else message[:MAX_MESSAGE] + " […]"
+
+
+def clip_name(name: str) -> str:
+    """Return the name of a test, without blanks around it, cut at ``MAX_NAME``."""
+    return name.strip()[:MAX_NAME]
 
 
 def normalise(path: str, root: str = "/w") -> str | None:

@@ -42,18 +42,22 @@ class Bodies:
     """Those of ``defined`` that do nothing but raise."""
     stubs: int
     blind: int
+    understood: bool
+    """Whether the text parses; one that does not has nothing here, and is not to be compared with."""
 
 
 @lru_cache(maxsize=64)
 def bodies(source: bytes) -> Bodies:
     """Read a text; of a base each is asked for again and again."""
-    definitions = [(name, binding, _body(binding)) for name, binding in _definitions(source)]
+    root = parsed(source, Language.OCAML)
+    definitions = [] if root is None else [(name, binding, _body(binding)) for name, binding in _definitions(root)]
     raising = [definition for definition in definitions if _diverges(definition[2])]
     return Bodies(
         defined=frozenset(name for name, _, _ in definitions),
         raising=frozenset(name for name, _, _ in raising),
         stubs=sum(1 for _, binding, body in raising if not _parameters(binding) & _words(body)),
         blind=sum(1 for name, binding, _ in definitions if _is_blind(name, binding)),
+        understood=root is not None,
     )
 
 
@@ -64,10 +68,9 @@ def _is_blind(name: str, binding: tree_sitter.Node) -> bool:
     return len(parameters) > 1 and not any(_words(parameter) - {b"_"} for parameter in parameters)
 
 
-def _definitions(source: bytes) -> Iterator[tuple[str, tree_sitter.Node]]:
+def _definitions(root: tree_sitter.Node) -> Iterator[tuple[str, tree_sitter.Node]]:
     """Yield (name, binding) of each value defined at the top, or in a module: never inside an expression."""
-    root = parsed(source, Language.OCAML)
-    work = [] if root is None else [root]
+    work = [root]
     while work:
         node = work.pop()
         for child in node.named_children:

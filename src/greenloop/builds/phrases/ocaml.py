@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import PurePosixPath
 
-from greenloop.builds.phrases.bodies import RAISING, bodies
+from greenloop.builds.phrases.bodies import RAISING
 from greenloop.builds.phrases.matching import occurrences, phrases, says_nothing, tally
 from greenloop.workspace.syntax import Language
 from greenloop.workspace.tokens import tokens
@@ -49,12 +49,12 @@ _TABLE = {
 def count(path: str, source: bytes, language: Language) -> Counter[str]:
     """Return flag → reasons for it in one file.
 
-    ``stub``: ``assert false``; a raise whose message is empty or a TODO; a definition that does nothing but raise,
-    and what it raises names none of its parameters (a helper that reports errors does).
+    ``stub``: ``assert false``; a raise whose message is empty or a TODO. What whole definitions come to is for
+    ``phrases.bodies`` to say.
     ``raises``: any other raise, and an exit with a status other than 0.
     ``exit``: leaving the process with success, or taking hold of how it ends (hooks, signals, exec, fork).
     ``unsafe``: ``Obj``, unmarshalling, loading code, ``%identity``. ``shadow``: a test library or a basic operation
-    of the standard library defined anew, an equality that looks at nothing.
+    of the standard library defined anew.
     """
     code = tokens(source, language)
     found = Counter(tally(code, _TABLE))
@@ -65,9 +65,6 @@ def count(path: str, source: bytes, language: Language) -> Counter[str]:
     for flag in _raises(code):
         found[flag] += 1
     found["shadow"] += _shadows(path, code)
-    if language is Language.OCAML:
-        found["stub"] += bodies(source).stubs
-        found["shadow"] += bodies(source).blind
     return found
 
 
