@@ -7,6 +7,7 @@ the nearest ancestor that hands both controllers down. See the kernel's admin-gu
 
 import itertools
 import os
+import signal
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -21,6 +22,7 @@ _FILES = {  # (version, controller): file and what it limits
     (2, "pids"): "pids.max",
 }
 _serial = itertools.count()
+_NAME = "greenloop"
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,7 @@ class Group:
 
     def __init__(self, hierarchies: tuple[Hierarchy, ...]) -> None:
         """Make it, without limits yet. Raises ``OSError`` when it cannot be made."""
-        name = f"greenloop-{os.getpid()}-{next(_serial)}"
+        name = f"{owner()}-{next(_serial)}"
         self._hierarchies = hierarchies
         self.folders: list[Path] = []
         try:
@@ -113,12 +115,32 @@ class Group:
 
 
 def sweep(hierarchies: tuple[Hierarchy, ...]) -> None:
-    """Remove the groups that a killed Greenloop left behind; they are empty, its processes died with it."""
+    """Remove the groups that a killed Greenloop of this pid namespace left behind; what still runs in one is killed."""
+    space = Path("/proc/self/ns/pid").stat().st_ino
     for hierarchy in hierarchies:
-        for folder in hierarchy.folder.glob("greenloop-*-*"):
-            if not Path("/proc", folder.name.split("-")[1]).exists():
-                with suppress(OSError):  # in use after all (by another pid namespace), or swept by another one
-                    folder.rmdir()
+        for folder in hierarchy.folder.glob(f"{_NAME}-*-*-{space}-*"):
+            pid, start = map(int, folder.name.split("-")[1:3])
+            if _start(pid) != start:
+                with suppress(OSError):  # swept by another one just now
+                    for left in (folder / "cgroup.procs").read_text("ascii").split():
+                        if left != "0":  # how a process of another namespace is shown, and how kill() calls its own
+                            os.kill(int(left), signal.SIGKILL)
+                    _remove(folder, patience=0.5)
+
+
+def owner() -> str:
+    """What the names of this process's groups begin with: it tells a process from a later one of the same number."""
+    pid = os.getpid()
+    return f"{_NAME}-{pid}-{_start(pid)}-{Path('/proc/self/ns/pid').stat().st_ino}"
+
+
+def _start(pid: int) -> int | None:
+    """When a process began, in ticks since the machine did (proc(5), field 22), or ``None`` when there is none."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return int(stat.rpartition(b")")[2].split()[19])
 
 
 def _remove(folder: Path, patience: float = 5.0) -> None:

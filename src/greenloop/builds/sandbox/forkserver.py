@@ -65,10 +65,10 @@ class Server:
         self._control = control
         self._owner = owner
         self._settings = settings
-        self._drivers: set[int] = set()
         self._woken, self._wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(self._wake, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
+        _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
     def serve(self) -> None:
         """Take requests until the end, then leave nothing running."""
@@ -90,10 +90,7 @@ class Server:
                 break
             if self._owner in ready:
                 break
-        for pid in self._drivers:
-            os.kill(pid, signal.SIGKILL)
-        for pid in self._drivers:
-            os.waitpid(pid, 0)
+        _end_children()
         if not orderly:
             self._sweep()
 
@@ -104,13 +101,11 @@ class Server:
                 pid, _ = os.waitpid(-1, os.WNOHANG)
                 if pid == 0:
                     return
-                self._drivers.discard(pid)
 
     def _fork(self, request: Mapping[str, Any], fds: Sequence[int]) -> None:
         pid = os.fork()
         if pid == 0:
             self._become_driver(request, fds)
-        self._drivers.add(pid)
         for fd in fds:
             os.close(fd)
 
@@ -141,8 +136,8 @@ class Server:
         if not owner.poll(_PATIENCE_MS):
             return  # it closed the socket and lives on
         deadline = time.monotonic() + _PATIENCE_MS / 1000
-        prefix = f"greenloop-{self._settings['owner']}-"
-        left = [path for folder in self._settings["groups"] for path in Path(folder).glob(f"{prefix}*")]
+        name = self._settings["name"]
+        left = [path for folder in self._settings["groups"] for path in Path(folder).glob(f"{name}-*")]
         while left and time.monotonic() < deadline:
             for path in left:
                 with contextlib.suppress(OSError):
@@ -291,10 +286,21 @@ class Driver:
                 os.kill(pid, signal.SIGKILL)
                 poll.unregister(self._line)
         os.close(ended)
-        with contextlib.suppress(ChildProcessError):
-            while True:
-                os.wait()  # all that the command left behind too: it became ours, and dies with its namespace
+        _end_children()
         return attached
+
+
+def _end_children() -> None:
+    """Kill all children, those of children that died among them, and wait until none is left.
+
+    They should all be dying by then: the exception is a bubblewrap that lost its parent so early that it did not yet
+    ask to die with it.
+    """
+    with contextlib.suppress(ChildProcessError):
+        while True:
+            for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_bytes().split():
+                os.kill(int(pid), signal.SIGKILL)
+            os.wait()
 
 
 def _mount(source: str, target: str, kind: str | None, flags: int, options: str = "") -> None:

@@ -176,7 +176,7 @@ class Launcher:
         with theirs:
             try:
                 process = subprocess.Popen(
-                    [*argv, json.dumps({**self._settings, "owner": os.getpid()})],
+                    [*argv, json.dumps({**self._settings, "owner": os.getpid(), "name": cgroup.owner()})],
                     cwd="/",
                     env={"PATH": TOOL_PATH, "LC_ALL": "C"},
                     stdin=theirs.fileno(),
