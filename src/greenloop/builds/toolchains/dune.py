@@ -138,12 +138,14 @@ class Dune:
             Stage.TESTS: config.test_seconds,
         }
         words = [_ALIASES[stage] for stage in stages]
+        fresh: tuple[str, ...] | None = None
         if Stage.TESTS in stages:
             # A test that dune takes for passed is not seen to pass. None is passed in what was built before, so this
             # runs no more of them than dune would by itself, unless a step of the build has claimed that it ran them.
             words.append("--force")
+            fresh = tuple(_PRODUCTS)
         limit = seconds or sum(limits[stage] for stage in stages)
-        return Command(self._dune(*words), _ENVIRONMENT | {"PATH": config.path}, limit)
+        return Command(self._dune(*words), _ENVIRONMENT | {"PATH": config.path}, limit, fresh)
 
     def _warm_trees(self, suite: Suite, bench: Workbench) -> WarmTrees:
         # the tests' suite needs nothing warm that the build's does not, and the check's is contained in both
