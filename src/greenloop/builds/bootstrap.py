@@ -4,13 +4,14 @@ Both unpack one tar stream with the rights of whoever runs Greenloop: every file
 and no set-uid bit is kept, for the sandbox brings its own ``/dev`` and grants nothing.
 """
 
+import fcntl
 import os
 import re
 import shutil
 import subprocess
-import tempfile
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -32,7 +33,8 @@ SUITE = "trixie"
 
 IMPORT_WAY_OUT = "make the root file system elsewhere, and hand it over: greenloop ces image import FILE.tar"
 
-_TOOL_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+TOOL_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_TAR_ENVIRONMENT = {"PATH": TOOL_PATH, "LC_ALL": "C"}
 _UNREAD = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/info/*", "/usr/share/locale/*")
 """What no build reads. Copyright files are kept: Debian's packages may not be handed on without them."""
 _TAIL = 60
@@ -55,22 +57,21 @@ class Archive:
 
     path: Path
 
-    def fill(self, root: Path, scratch: Path, say: Say) -> None:
+    def fill(self, root: Path, scratch: Path, say: Say) -> None:  # noqa: ARG002 - the seam's; tar needs none
         """See ``Bootstrap.fill``."""
         if not self.path.is_file():
             raise InputError(f"{self.path}: no such file")
         say(f"unpacking {self.path.name}")
-        with tempfile.TemporaryFile(dir=scratch) as words:
-            done = subprocess.run(
-                [*_unpack(root), "--file", str(self.path.absolute())],
-                stdin=subprocess.DEVNULL,
-                stderr=words,
-                check=False,
-            )
-            words.seek(0)
-            said = words.read().decode("utf-8", "replace").strip()
+        done = subprocess.run(
+            [*_unpack(root), "--file", str(self.path.absolute())],
+            stdin=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            env=_TAR_ENVIRONMENT,
+            check=False,
+        )
+        said = done.stderr.decode("utf-8", "replace").strip()
         if done.returncode != 0:
-            raise _full(said) or InputError(f"{self.path}: cannot be unpacked: {said[-500:]}", "give a tar file")
+            raise _full(said) or InputError(f"{self.path}: cannot be unpacked: {said[:300]}", "give a tar file")
 
 
 @dataclass(frozen=True)
@@ -83,27 +84,27 @@ class Mmdebstrap:
     """apt's lines ``deb URL SUITE main``; without any, this machine's own sources with ``suite`` in them."""
     environment: Mapping[str, str] = field(default_factory=dict)
     """Added to the environment of mmdebstrap: ``http_proxy`` and its like."""
+    path: str = TOOL_PATH
+    """Where mmdebstrap and what it calls are looked up, separated by colons."""
 
     def fill(self, root: Path, scratch: Path, say: Say) -> None:
         """See ``Bootstrap.fill``. Takes one to three minutes, and twice the image's size of disk meanwhile."""
         for name in (self.suite, *self.packages):
             if not re.fullmatch(r"[a-z0-9][a-z0-9.+:~-]*", name):
                 raise InputError(f"{name!r} is no name of a Debian package or suite")
+        for mirror in self.mirrors:
+            if not mirror.startswith("deb "):
+                raise InputError(f"{mirror!r} is no line of apt's", MIRROR_WAY_OUT)
         for tool, package in (("mmdebstrap", "mmdebstrap"), ("setpriv", "util-linux"), ("tar", "tar")):
-            if shutil.which(tool, path=_TOOL_PATH) is None:
+            if shutil.which(tool, path=self.path) is None:
                 raise EnvironmentFault(f"{tool} is not installed", f"apt-get install {package}; or {IMPORT_WAY_OUT}")
-        environment = {"PATH": _TOOL_PATH, "LC_ALL": "C.UTF-8", **self.environment}
+        environment = {"PATH": self.path, "LC_ALL": "C.UTF-8", **self.environment}
         if os.geteuid() == 0 or _reachable(scratch):
             # beside the image there is room, and there the next build removes what a kill has left
             environment["TMPDIR"] = str(scratch)
-        status, said, tar_said = _pipe(self._argv(), environment, root, say)
-        fault = _full(tar_said + "\n".join(said))
-        if fault is not None:
-            raise fault
-        if status != 0:
-            raise _explain(said, self)
-        if tar_said:
-            raise EnvironmentFault(f"the root file system cannot be unpacked: {tar_said[-500:]}")
+        succeeded, said = _pipe(self._argv(), environment, root, scratch, say)
+        if not succeeded:
+            raise _full("\n".join(said)) or _explain(said, self)
 
     def _argv(self) -> list[str]:
         mode = "root" if os.geteuid() == 0 else "unshare"
@@ -121,42 +122,59 @@ def _unpack(root: Path) -> list[str]:
     return [*words, "--exclude=./dev/*", "--exclude=dev/*", "--anchored", "--delay-directory-restore"]
 
 
-def _pipe(argv: Sequence[str], environment: Mapping[str, str], root: Path, say: Say) -> tuple[int, list[str], str]:
-    """Run mmdebstrap into tar. Returns its exit status, the last lines that it said, and what tar complained of."""
+_SUPERVISOR = """
+trap 'trap "" TERM; kill -TERM 0' TERM
+"$@" &
+wait $!; status=$?
+trap "" TERM
+wait
+exit $status
+"""
+"""Hands a signal on to the whole group and waits: mmdebstrap's first process ignores it, its second clears up."""
+
+
+def _pipe(
+    argv: Sequence[str], environment: Mapping[str, str], root: Path, scratch: Path, say: Say
+) -> tuple[bool, list[str]]:
+    """Run mmdebstrap into tar. Returns whether both succeeded, and the last lines that they said.
+
+    ``scratch`` is locked until mmdebstrap has cleared up, even when this process is killed before.
+    """
     said: deque[str] = deque(maxlen=_TAIL)
-    with tempfile.TemporaryFile(dir=root.parent) as words:
-        tar = subprocess.Popen(
-            _unpack(root), stdin=subprocess.PIPE, stderr=words, env={"PATH": _TOOL_PATH, "LC_ALL": "C"}
-        )
-        assert tar.stdin is not None
-        # told to end, mmdebstrap clears up behind itself: so too when we are killed
-        maker = subprocess.Popen(
-            ["setpriv", "--pdeathsig", "TERM", *argv],
-            stdin=subprocess.DEVNULL,
-            stdout=tar.stdin,
-            stderr=subprocess.PIPE,
-            env=environment,
-            cwd="/",
-            start_new_session=True,
-        )
-        try:
-            tar.stdin.close()
-            assert maker.stderr is not None
-            with maker.stderr:
-                for raw in maker.stderr:
-                    said.append(raw.decode("utf-8", "replace").strip())
-                    if said[-1].startswith("I: "):
-                        say(said[-1].removeprefix("I: ").rstrip("."))
-            status = maker.wait()
-            tar_status = tar.wait()
-        finally:
-            for process in (maker, tar):
-                if process.poll() is None:
-                    process.terminate()
-                process.wait()
-        words.seek(0)
-        tar_said = words.read().decode("utf-8", "replace").strip()
-    return status, list(said), tar_said if tar_status != 0 else ""
+    with ExitStack() as opened:
+        reading, writing = os.pipe()
+        words = opened.enter_context(os.fdopen(reading, "rb"))
+        with os.fdopen(writing, "wb"):
+            lock = os.open(scratch, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            opened.callback(os.close, lock)
+            fcntl.flock(lock, fcntl.LOCK_SH)
+            tar = subprocess.Popen(_unpack(root), stdin=subprocess.PIPE, stderr=writing, env=_TAR_ENVIRONMENT)
+            opened.callback(_end, tar)
+            assert tar.stdin is not None
+            with tar.stdin:
+                maker = subprocess.Popen(
+                    ["setpriv", "--pdeathsig", "TERM", "/bin/sh", "-c", _SUPERVISOR, "greenloop-bootstrap", *argv],
+                    stdin=subprocess.DEVNULL,
+                    stdout=tar.stdin,
+                    stderr=writing,
+                    env=environment,
+                    cwd="/",
+                    start_new_session=True,
+                    pass_fds=(lock,),
+                )
+            opened.callback(_end, maker)
+        for raw in words:
+            said.append(raw.decode("utf-8", "replace").strip())
+            if said[-1].startswith("I: "):
+                say(said[-1].removeprefix("I: ").rstrip("."))
+        ended = maker.wait(), tar.wait()
+    return ended == (0, 0), list(said)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is None:
+        process.terminate()
+    process.wait()
 
 
 def _reachable(folder: Path) -> bool:
@@ -165,7 +183,7 @@ def _reachable(folder: Path) -> bool:
 
 
 def _full(said: str) -> EnvironmentFault | None:
-    if "No space left on device" not in said and "not enough free space" not in said.lower():
+    if not re.search("No space left on device|enough free space|Disk quota exceeded", said):
         return None
     return EnvironmentFault("the disk is full: an image of OCaml needs about 2 GiB while it is made", "free some space")
 
@@ -193,5 +211,6 @@ def _explain(said: Sequence[str], wanted: Mmdebstrap) -> EnvironmentFault | Inpu
             f"apt-get install uidmap, and usermod --add-subuids 100000-165535 --add-subgids 100000-165535 USER; or run "
             f"it as root; or {IMPORT_WAY_OUT}",
         )
-    last = [line for line in said if line.startswith("E: ")] or said or ["it said nothing"]
+    # the lines that quote a whole command explain nothing
+    last = [line for line in said if line.startswith("E: ") and " -o " not in line] or said or ["it said nothing"]
     return EnvironmentFault(f"mmdebstrap failed: {' '.join(last)[-600:]}", IMPORT_WAY_OUT)

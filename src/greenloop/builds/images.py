@@ -11,6 +11,7 @@ Invariants: an image appears under its name by one rename, complete; it never ch
 root file system is made (``builds.bootstrap``).
 """
 
+import fcntl
 import hashlib
 import os
 import re
@@ -294,7 +295,26 @@ def _sweep(folder: Path, name: str) -> None:
     """Remove what killed builds and removals of that name left; the caller holds the lock for making."""
     for leftover in folder.glob(f".{name}.*/"):
         if re.fullmatch(re.escape(f".{name}.") + r"[a-z0-9_]{8}", leftover.name):
+            if _busy(leftover / "scratch"):
+                raise EnvironmentFault(
+                    f"a build of the image {name!r} was killed, and still clears up", "try again in a moment"
+                )
             _discard(leftover)
+
+
+def _busy(folder: Path) -> bool:
+    """Say whether somebody holds a lock on a folder that may not be there."""
+    try:
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(handle)
+    return False
 
 
 def _discard(folder: Path) -> None:

@@ -29,12 +29,13 @@ def debian_lines(suite: str, apt_options: Sequence[str] = ()) -> tuple[str, ...]
     Raises ``EnvironmentFault`` where there is no apt, or no Debian source in its settings.
     """
     known = {(release, uri): origin for _, origin, release, uri, _ in _targets(apt_options, ()) if origin}
-    own = platform.freedesktop_os_release().get("VERSION_CODENAME", "")
+    system = platform.freedesktop_os_release()
+    own = system.get("VERSION_CODENAME", "") if system.get("ID") == "debian" else ""
     lines = []
     for kind, _, release, uri, component in _targets(apt_options, ("--no-release-info",)):
         base, pocket = _split(release)
         origin = known.get((release, uri))
-        debian = origin == "Debian" if origin is not None else base in {own, *_ALIASES}
+        debian = origin == "Debian" if origin is not None else base in {own, *_ALIASES} - {""}
         wanted = kind == "deb" and component == "main" and pocket in _POCKETS and debian
         if wanted and not (pocket and suite in _ROLLING):
             lines.append(f"deb {uri} {suite}{pocket} main")
