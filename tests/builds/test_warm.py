@@ -7,13 +7,16 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from greenloop.builds.sandbox import Command
+from greenloop.builds.shelf import Shelf
+from greenloop.builds.stop import Stop
 from greenloop.builds.warm import MAX_DISTANCE, WarmTrees
-from greenloop.records import TreeId
+from greenloop.records import Cancelled, TreeId
 
 if TYPE_CHECKING:
     from tests.builds.conftest import Bench
@@ -202,3 +205,101 @@ def test_what_was_killed_long_ago_is_cleared_away(bench: "Bench") -> None:
     os.utime(stale, (1, 1))
     with warm_trees(bench).near(many(bench, 2)):
         assert not stale.exists()
+
+
+def test_above_a_named_base_nothing_else_is_made_however_far_the_tree(bench: "Bench") -> None:
+    base, far = many(bench, 50), many(bench, 50, "other")
+    trees = warm_trees(bench)
+    with trees.near(far), trees.near(far, base) as warm:
+        assert warm.tree == base
+        (done,) = trees.run_over(warm, far, [Command(("/bin/sh", "-c", "cat _build/log; ls | wc -l"))])
+        assert done.stdout.split() == [b"warmed", b"51"]
+    changed = bench.edit(base, {"f0.txt": "changed\n"})
+    with trees.near(changed, base) as warm:
+        assert warm.tree == base
+    assert {place.tree for place in Shelf(bench.root / "warm").places()} == {base, far}
+
+
+def test_a_richer_build_of_the_base_serves(bench: "Bench") -> None:
+    base = many(bench, 6)
+    richer = WarmTrees(
+        bench.root / "warm", kind="k", richer=("deep",), store=bench.store, sandbox=bench.sandbox, commands=(PREPARE,)
+    )
+    with warm_trees(bench, kind="deep").near(base), richer.near(base, base) as warm:
+        assert warm.folder.parent.name == f"deep-{base}"
+        assert richer.held() == {base}
+        assert not richer.evict(base)
+    assert richer.size(base) > 0
+    assert richer.evict(base)
+    assert (richer.size(base), richer.held()) == (0, frozenset())
+
+
+def test_warming_is_stopped_at_once_and_leaves_nothing(bench: "Bench") -> None:
+    base = many(bench, 6)
+    trees = warm_trees(bench, Command(("/bin/sh", "-c", "mkdir _build; touch _build/begun; sleep 60")))
+    with Stop() as stop:
+        threading.Thread(target=request_when, args=(stop, bench.root / "warm", ".k-*/w/_build/begun")).start()
+        with pytest.raises(Cancelled), trees.near(base, base, stop):
+            pass
+    assert [path.name for path in (bench.root / "warm").iterdir() if path.is_dir()] == []
+    with warm_trees(bench).near(base, base) as warm:
+        assert warm.built
+
+
+def test_who_waits_for_somebody_elses_build_is_stopped_and_that_build_goes_on(bench: "Bench") -> None:
+    base = many(bench, 6)
+    trees = warm_trees(bench, Command(("/bin/sh", "-c", "mkdir _build; touch _build/begun; sleep 2")))
+    built: list[bool] = []
+
+    def make() -> None:
+        with trees.near(base, base) as warm:
+            built.append(warm.built)
+
+    maker = threading.Thread(target=make)
+    maker.start()
+    with Stop() as stop:
+        request_when(stop, bench.root / "warm", ".k-*/w/_build/begun")
+        with pytest.raises(Cancelled), trees.near(base, base, stop):
+            pass
+    maker.join()
+    assert built == [True]
+
+
+def test_running_above_a_warm_tree_is_stopped_at_once(bench: "Bench") -> None:
+    base = many(bench, 6)
+    trees = warm_trees(bench)
+    with Stop() as stop, trees.near(base, base) as warm:
+        threading.Timer(0.3, stop.request).start()
+        with pytest.raises(Cancelled):
+            trees.run_over(warm, base, [Command(("/bin/sleep", "60"))], stop)
+    assert not list((bench.root / "warm").glob(".delta-*"))
+
+
+def request_when(stop: Stop, root: Path, pattern: str) -> None:
+    """Ask for the end when a file has appeared."""
+    deadline = time.monotonic() + 60
+    while not list(root.glob(pattern)):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    stop.request()
+
+
+def test_different_bases_are_made_at_the_same_time(bench: "Bench") -> None:
+    both = [many(bench, 6, prefix) for prefix in "ab"]
+    trees = warm_trees(bench, Command(("/bin/sh", "-c", "mkdir _build; sleep 60")))
+    with Stop() as stop:
+        threads = [threading.Thread(target=hold, args=(trees, tree, stop)) for tree in both]
+        for thread in threads:
+            thread.start()
+        deadline = time.monotonic() + 60
+        while len(list((bench.root / "warm").glob(".k-*/w/_build"))) < 2:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        stop.request()
+        for thread in threads:
+            thread.join()
+
+
+def hold(trees: WarmTrees, tree: TreeId, stop: Stop) -> None:
+    with contextlib.suppress(Cancelled), trees.near(tree, tree, stop):
+        pass
