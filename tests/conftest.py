@@ -15,6 +15,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from greenloop.builds import images
 from greenloop.records import Category, Diagnostic, Severity, Span, TreeId
 from greenloop.workspace.store import Entry, Mode, TreeStore
 
@@ -80,6 +81,15 @@ def type_error() -> Callable[[str, int], Diagnostic]:
         )
 
     return error
+
+
+@pytest.fixture(scope="session")
+def trixie() -> images.Image:
+    """The toolchain image of OCaml 5.3 and dune 3.17 that `make image` makes once, before the tests."""
+    folder = Path(__file__).resolve().parent.parent / ".images" / "images"
+    if "trixie" not in images.names(folder):
+        pytest.fail("the toolchain image is missing: run `make image`", pytrace=False)
+    return images.open(folder, "trixie")
 
 
 @pytest.fixture

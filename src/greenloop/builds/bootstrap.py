@@ -183,7 +183,8 @@ def _reachable(folder: Path) -> bool:
 
 
 def _full(said: str) -> EnvironmentFault | None:
-    if not re.search("No space left on device|enough free space|Disk quota exceeded", said):
+    # a short write is how tar learns of it first
+    if not re.search(r"No space left on device|enough free space|Disk quota exceeded|Wrote only \d+ of", said):
         return None
     return EnvironmentFault("the disk is full: an image of OCaml needs about 2 GiB while it is made", "free some space")
 
