@@ -155,6 +155,9 @@ def _judge(stanzas: Sequence[_Stanza], folders: Mapping[str, frozenset[str]]) ->
     others = [stanza for stanza in stanzas if stanza.kind not in _MODULES | _HARMLESS]
     harmless = [stanza for stanza in stanzas if stanza.kind in _HARMLESS]
     rules, inputs = _rules(others, [*modules, *harmless])
+    for stanza in [*modules, *harmless]:
+        if any(_FAR_REACHING.search(atom) for atom in atoms(stanza.sexp)):
+            raise _FarReachingError(f"{stanza.folder}: a stanza reads files, or has the compiler run a program")
     ran: set[str] = set()
     doubtful: set[str] = set()
     for stanza in modules:
@@ -163,8 +166,6 @@ def _judge(stanzas: Sequence[_Stanza], folders: Mapping[str, frozenset[str]]) ->
         if unknown or bare:
             doubtful.add(stanza.folder)
             ran |= {_stem(atom) for _, values in unknown for atom in _flat(values)}
-        if any(_FAR_REACHING.search(atom) for atom in atoms(stanza.sexp)):
-            raise _FarReachingError(f"{stanza.folder}: reads files into its stanza")
     for stanza in [*rules, *(one for one in harmless if one.kind in {"env", "install"})]:
         # a program that a rule runs may be known to it by the name under which it is installed
         ran |= {_stem(atom) for atom in _words(stanza.sexp)} if rules or stanza.kind == "env" else set()
