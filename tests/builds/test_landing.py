@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
-from greenloop.builds.landing import land, settle
+from greenloop.builds.landing import land, mistrust, put_back
 from greenloop.builds.protect import DEFAULT_GLOBS
 from greenloop.records import DeleteFile, Edit, EditError, Rung, TreeId, WriteFile
 from greenloop.workspace.edits import apply, parse_reply
@@ -35,7 +35,8 @@ def test_an_honest_edit_lands_where_it_leads(store: TreeStore, base: TreeId) -> 
     landed = land(store, base, edit, protected=DEFAULT_GLOBS)
     assert landed.result == landed.applied == apply(store, base, edit).tree
     assert (landed.restored, landed.rung, landed.flags) == ((), Rung.EXACT, ())
-    assert settle(store, base, apply(store, base, edit), protected=DEFAULT_GLOBS) == landed
+    assert put_back(store, base, landed.applied, protected=DEFAULT_GLOBS) == (landed.result, ())
+    assert mistrust(store, base, landed.result, ["dune"]) == ("tamper",)
 
 
 def test_what_is_protected_comes_back_and_is_told(store: TreeStore, base: TreeId) -> None:

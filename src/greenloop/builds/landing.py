@@ -11,7 +11,7 @@ from greenloop.builds import lint
 from greenloop.builds.fixed import names_lost
 from greenloop.builds.protect import matches, restore
 from greenloop.records import Edit, Rung, TreeId
-from greenloop.workspace.edits import Applied, apply
+from greenloop.workspace.edits import apply
 from greenloop.workspace.store import TreeStore
 
 
@@ -38,19 +38,28 @@ def land(
     ``protected`` and ``allowed`` hold globs (see ``builds.protect.matches``) or paths; what is allowed may change
     though it is protected. Raises ``EditError`` when the edit does not apply, ``InputError`` when ``base`` is unknown.
     """
-    return settle(store, base, apply(store, base, edit), protected=protected, allowed=allowed)
+    applied = apply(store, base, edit)
+    result, restored = put_back(store, base, applied.tree, protected=protected, allowed=allowed)
+    return Landed(applied.tree, result, restored, applied.rung, mistrust(store, base, result, restored))
 
 
-def settle(
-    store: TreeStore, base: TreeId, applied: Applied, *, protected: Sequence[str], allowed: Collection[str] = ()
-) -> Landed:
-    """The same for an edit that was applied before."""
+def put_back(
+    store: TreeStore, base: TreeId, applied: TreeId, *, protected: Sequence[str], allowed: Collection[str] = ()
+) -> tuple[TreeId, tuple[str, ...]]:
+    """Return the tree that is judged when an edit leads to ``applied``, and the paths that were put back: see ``land``.
+
+    Quick, while ``mistrust`` reads every changed file: who is in haste lets the tools begin in between.
+    """
     free = [
         change.path
-        for change in store.changes(base, applied.tree)
+        for change in store.changes(base, applied)
         if change.path in allowed or matches(change.path, allowed)
     ]
-    result, restored = restore(store, base, applied.tree, protected, allowed=free)
+    return restore(store, base, applied, protected, allowed=free)
+
+
+def mistrust(store: TreeStore, base: TreeId, result: TreeId, restored: Collection[str]) -> tuple[str, ...]:
+    """Return the flags of an edit that leads from ``base`` to ``result``: see ``Landed``."""
     tamper = ("tamper",) if restored else ()
     removed = ("name-removed",) if names_lost(store, base, result) else ()
-    return Landed(applied.tree, result, restored, applied.rung, tamper + lint.flags(store, base, result) + removed)
+    return tamper + lint.flags(store, base, result) + removed

@@ -6,10 +6,11 @@ other machines and the books are whose who call it.
 
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from greenloop.builds.engine import Engine
-from greenloop.builds.landing import Landed, settle
+from greenloop.builds.landing import Landed, mistrust, put_back
 from greenloop.builds.stop import Stop
 from greenloop.ces.bases import Bases
 from greenloop.ces.examination import Examination, Findings
@@ -65,11 +66,12 @@ class Worker:
         question = self._ask(request, engine)
         if isinstance(question.landing, EditError):
             return Judged(_rejected(question, question.landing, request, engine, _since(began)))
-        landed = settle(
-            self._store, question.base, question.landing, protected=self._protected, allowed=request.allowed
-        )
+        base, applied = question.base, question.landing
+        result, restored = put_back(self._store, base, applied.tree, protected=self._protected, allowed=request.allowed)
         applied_ms = _since(began)
-        with self._pool.base_for(request, stop) as warm:
+        # the flags are read while the tools run: on a large file that takes as long as a type check
+        with ThreadPoolExecutor(1, "ces-flags") as aside, self._pool.base_for(request, stop) as warm:
+            flags = aside.submit(mistrust, self._store, base, result, restored)
             judging = time.perf_counter()
             found = Examination(
                 store=self._store,
@@ -79,8 +81,9 @@ class Worker:
                 request=request,
                 warm=warm,
                 stop=stop,
-            ).run(question.base, landed.result)
+            ).run(base, result)
             judged_ms = _since(judging)
+            landed = Landed(applied.tree, result, restored, applied.rung, flags.result())
         store_ms = 1000 * found.store_seconds
         timings = Timings(
             apply_ms=applied_ms,
