@@ -194,6 +194,7 @@ def test_bodies_have_a_largest_size(serve: Serve, http: Http) -> None:
     refused(client.post("/v1/evaluations", content=big, headers=JSON), 413, "too-large")
     # without a length that is announced, the bytes themselves are counted
     refused(client.post("/v1/evaluations", content=iter([big[:600], big[600:]]), headers=JSON), 413, "too-large")
+    refused(client.post("/v1/evaluations", content=b" " * 20_000_000, headers=JSON), 413, "too-large")
     refused(client.post("/v1/evaluations:batch", json=[ASKED] * 4), 413, "too-large")
     refused(client.post("/v1/evaluations:batch", content=b" " * 3001, headers=JSON), 413, "too-large")
     pack = {"content-type": "application/x-git-pack"}

@@ -16,6 +16,7 @@ from greenloop.ces.server import endpoints
 from greenloop.ces.server.access import AccessLog
 from greenloop.ces.server.auth import Porter
 from greenloop.ces.server.door import Door
+from greenloop.ces.server.lingering import Lingering
 from greenloop.ces.server.openapi import Operation, document
 from greenloop.ces.server.problems import HANDLERS
 from greenloop.ces.wire import JSON, NDJSON, PACK, BatchLine, Builds, Packed, Warm
@@ -108,6 +109,10 @@ def create_app(door: Door) -> Starlette:
 
     return Starlette(
         routes=[*(route(entry) for entry in TABLE), Route("/openapi.json", describe)],
-        middleware=[Middleware(AccessLog, metrics=door.metrics), Middleware(Porter, tokens=door.tokens)],
+        middleware=[
+            Middleware(AccessLog, metrics=door.metrics),
+            Middleware(Lingering),
+            Middleware(Porter, tokens=door.tokens),
+        ],
         exception_handlers=HANDLERS,
     )

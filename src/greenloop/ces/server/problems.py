@@ -29,7 +29,8 @@ def respond(problem: Problem) -> Response:
         headers["retry-after"] = str(max(1, math.ceil(problem.retry_after)))
     if problem.status == 401:
         headers["www-authenticate"] = 'Bearer realm="greenloop"'
-    if problem.status == 408:
+    if problem.status in {408, 500}:
+        # uvicorn hangs up after both: a client that knows does not send its next request into the void
         headers["connection"] = "close"
     return Response(dump(problem), problem.status, headers, media_type=PROBLEM)
 
