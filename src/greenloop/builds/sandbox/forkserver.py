@@ -49,8 +49,12 @@ def main() -> None:
     settings = json.loads(sys.argv[1])
     control = socket.socket(fileno=0)
     parent = settings["owner"]
-    owner = os.pidfd_open(parent)
-    if os.getppid() != parent:
+    try:
+        owner = os.pidfd_open(parent)
+    except ProcessLookupError:
+        owner = -1
+    if os.getppid() != parent:  # it was killed while we started
+        _sweep(settings)
         return
     gc.disable()
     gc.freeze()  # so that forked drivers share these pages
@@ -92,7 +96,10 @@ class Server:
                 break
         _end_children()
         if not orderly:
-            self._sweep()
+            owner = select.poll()
+            owner.register(self._owner, select.POLLIN)
+            if owner.poll(_PATIENCE_MS):  # or else it closed the socket and lives on
+                _sweep(self._settings)
 
     def _reap(self) -> None:
         """Let go of the drivers that have ended."""
@@ -129,21 +136,17 @@ class Server:
         finally:
             os._exit(status)
 
-    def _sweep(self) -> None:
-        """Remove the control groups of an owner that is dead, which are empty by now or soon."""
-        owner = select.poll()
-        owner.register(self._owner, select.POLLIN)
-        if not owner.poll(_PATIENCE_MS):
-            return  # it closed the socket and lives on
-        deadline = time.monotonic() + _PATIENCE_MS / 1000
-        name = self._settings["name"]
-        left = [path for folder in self._settings["groups"] for path in Path(folder).glob(f"{name}-*")]
-        while left and time.monotonic() < deadline:
-            for path in left:
-                with contextlib.suppress(OSError):
-                    path.rmdir()
-            left = [path for path in left if path.exists()]
-            time.sleep(0.01)
+
+def _sweep(settings: Mapping[str, Any]) -> None:
+    """Remove the control groups of an owner that is dead, which are empty by now or soon."""
+    deadline = time.monotonic() + _PATIENCE_MS / 1000
+    left = [path for folder in settings["groups"] for path in Path(folder).glob(f"{settings['name']}-*")]
+    while left and time.monotonic() < deadline:
+        for path in left:
+            with contextlib.suppress(OSError):
+                path.rmdir()
+        left = [path for path in left if path.exists()]
+        time.sleep(0.01)
 
 
 class Driver:

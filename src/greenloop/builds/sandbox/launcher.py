@@ -150,7 +150,11 @@ class Launcher:
                 if not line.dead():
                     return line
                 line.close()
-            return self._start(server)
+            try:
+                return self._start(server)
+            except (BrokenPipeError, ConnectionResetError):  # it was killed just now
+                _close(self._servers)
+                return self._start(self._server())
 
     def refill(self) -> None:
         """Start drivers until as many wait as were asked for."""
