@@ -40,8 +40,25 @@ def test_modules_may_go_and_move_but_a_folder_may_not_become_empty(store: TreeSt
 
 @pytest.mark.parametrize(
     "path",
-    "dune lib/dune dune-project dune-workspace x.opam lib/x.mll lib/x.mly lib/x.mld lib/x.c a.ml other/a.ml "
-    "lib/deep/a.ml lib/a.pp.ml lib/.a.ml lib/a-b.ml lib/x.ml.txt README".split(),
+    [
+        "dune",
+        "lib/dune",
+        "dune-project",
+        "dune-workspace",
+        "x.opam",
+        "lib/x.mll",
+        "lib/x.mly",
+        "lib/x.mld",
+        "lib/x.c",
+        "a.ml",
+        "other/a.ml",
+        "lib/deep/a.ml",
+        "lib/a.pp.ml",
+        "lib/.a.ml",
+        "lib/a-b.ml",
+        "lib/x.ml.txt",
+        "README",
+    ],
 )
 def test_what_is_no_plain_module_of_a_stanza_may_not(store: TreeStore, path: str) -> None:
     assert not safe(store, PLAIN, {path: "x"})
