@@ -209,6 +209,20 @@ def test_a_failing_test_is_named(project_bench: "Bench", project: TreeId) -> Non
     assert "Expected: `4'" in verdict.errors[0].message
 
 
+def test_a_failure_without_a_name_is_told_beside_one_with_a_name(project_bench: "Bench", project: TreeId) -> None:
+    wrong = project_bench.text(project, "geometry/geometry.ml").replace("3 * r", "4 * r")
+    both = {
+        "geometry/geometry.ml": wrong,
+        "test/dune": "(tests (names test_geometry other) (libraries geometry alcotest))\n",
+        "test/other.ml": "let () = exit 3\n",
+    }
+    verdict = project_bench.engine(Dune()).judge(project_bench.edit(project, both), Suite.TEST)
+    assert [error.message.partition("\n")[0] for error in verdict.errors] == [
+        "test failed: geometry/total/0/all of them",
+        "another command of the tests failed as well, without naming a test",
+    ]
+
+
 @pytest.mark.parametrize(
     ("path", "text", "says"),
     [

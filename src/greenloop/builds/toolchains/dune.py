@@ -5,6 +5,7 @@ warnings would depend on which warm tree was near. For the same reason errors ar
 as its jobs end. The lines ``-> required by`` are dropped.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -36,6 +37,8 @@ from greenloop.records import (
 WAY_OUT = "apt-get install --no-install-recommends ocaml-nox ocaml-dune ocaml-findlib"
 
 _INTERNAL_ERROR = "Internal error, please report upstream"
+_ACTION = re.compile(r'^(?:File "[^"\n]*", lines? \d+|.*\((?:exit \d+|got signal \w+)\)$)', re.MULTILINE)
+"""How dune begins to tell of a failed command: 3 by the place of its stanza, 2 by its name and its exit status."""
 _ALIASES = {Stage.TYPES: "@check", Stage.BUILD: "@all", Stage.TESTS: "@runtest"}
 _PRODUCTS = frozenset({"_build"})
 _CHECKERS_SHARE = 0.25
@@ -286,6 +289,9 @@ def _assess_tests(done: Completed, tree: TreeId, bench: Workbench) -> Outcome:
     failed = [result for result in seen.results if result.status is TestStatus.FAILED]
     if not done.ok:
         found = (*ocaml.parse(seen.rest), *seen.diagnostics)
+        if failed and len(_ACTION.findall(seen.rest)) > len({result.name.partition("/")[0] for result in failed}):
+            # who forgives a named test must see that it is not the only one that failed
+            found += (_test_error("another command of the tests failed as well, without naming a test"),)
         return Outcome(Status.RED, diagnostics=_errors(found, text, Category.TEST), tests=seen.results)
     doubt = ""
     if failed:
