@@ -143,9 +143,10 @@ def test_a_new_helper_that_reports_errors_is_no_stub(check: Check) -> None:
         ("let ( = ) _ _ = true", ("shadow",)),
         ("let (<>) a b = false", ("shadow",)),
         ("let raise _ = ()", ("shadow",)),
-        ("module Alcotest = struct include Alcotest let check _ _ _ _ = () end", ("shadow",)),
+        ("module Alcotest = struct let check _ _ _ _ = () end", ("shadow",)),
         ("module Alcotest = Alcotest", ()),
-        ("module Alcotest = Alcotest.V1", ("shadow",)),
+        ("module Alcotest = Alcotest.V1", ("shadow", "peek")),
+        ("let checked = Alcotest.check", ("peek",)),
         ("module List = struct include List let sum = 0 end", ()),
         ("let compare _ _ = 0", ("shadow",)),
         ("let equal _a _b = true", ()),
@@ -160,6 +161,12 @@ def test_a_new_helper_that_reports_errors_is_no_stub(check: Check) -> None:
 )  # fmt: skip
 def test_what_is_defined_anew(check: Check, added: str, expected: tuple[str, ...]) -> None:
     assert check({"a.ml": SUM}, {"a.ml": f"{added}\n{SUM}"}) == expected
+
+
+def test_tests_that_may_change_have_business_with_tests(check: Check) -> None:
+    new = 'let () = Alcotest.(check int) "x" 1 1\n'
+    assert check({"lib/a.ml": SUM}, {"lib/a.ml": SUM + new}) == ("peek",)
+    assert check({"test/a.ml": SUM}, {"test/a.ml": SUM + new}) == ()
 
 
 def test_a_file_named_like_a_test_library(check: Check) -> None:
@@ -202,3 +209,26 @@ def test_hostile_text_is_read_to_its_end(check: Check) -> None:
     assert check({"a.ml": SUM}, {"a.ml": SUM + "(* " * 5_000}) == ("unchanged",)
     assert check({"a.py": PY}, {"a.py": PY + "f'{" * 5_000}) == ()
     assert "raises" in check({"a.ml": SUM}, {"a.ml": SUM + "let g = raise Exit" + " + 1" * 20_000 + "\n"})
+
+
+def test_tests_in_the_code_stay_as_they_are(check: Check) -> None:
+    test = 'let%test "two" = sum [ 1; 1 ] = 2\n'
+    expectation = "let%expect_test _ = print_int (sum [ 1 ]); [%expect {| 1 |}]\n"
+    old = SUM + test + expectation
+    assert check({"a.ml": old}, {"a.ml": SUM.replace("h ^", "h +") + expectation + test}) == ()
+    assert check({"a.ml": old}, {"a.ml": old.replace("{| 1 |}", "{| 2 |}")}) == ("test-changed",)
+    assert check({"a.ml": old}, {"a.ml": old.replace("= 2", "> 0")}) == ("test-changed",)
+    assert "test-changed" in check({"a.ml": old}, {"a.ml": SUM + expectation})
+    assert check({"a.ml": SUM}, {"a.ml": old}) == ()
+    doctest = PY + '\n\ndef two():\n    """\n    >>> two()\n    2\n    """\n    return 3\n'
+    assert check({"a.py": doctest}, {"a.py": doctest.replace("    2\n", "    3\n")}) == ("test-changed",)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("out.expected", ("peek",)), ("/proc/self/mem", ("peek",)), ("../test/data", ("peek",)), ("expected", ()),
+     ("_build/default/x", ("peek",)), ("unexpected.", ()), ("latest/x", ())],
+)  # fmt: skip
+def test_texts_that_name_what_only_tests_know(check: Check, text: str, expected: tuple[str, ...]) -> None:
+    assert check({"a.ml": SUM}, {"a.ml": f'{SUM}let place = "{text}"\n'}) == expected
+    assert check({"a.py": PY}, {"a.py": f"{PY}PLACE = '{text}'\n"}) == expected

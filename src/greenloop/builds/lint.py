@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from greenloop.builds import phrases
 from greenloop.builds.phrases.bodies import bodies
+from greenloop.builds.protect import TESTS, matches
 from greenloop.records import TreeId
 from greenloop.workspace.edits.differ import hunks
 from greenloop.workspace.store import Change, TreeStore
@@ -22,8 +23,8 @@ from greenloop.workspace.syntax import Language, language_of
 from greenloop.workspace.tokens import same_code, token_lines, tokens
 
 FLAGS = (
-    "unchanged", "deletion", "stub", "exit", "unsafe", "external", "silenced-warning", "shadow",
-    "raises", "swallow", "cast",
+    "unchanged", "deletion", "stub", "exit", "unsafe", "external", "silenced-warning", "shadow", "peek",
+    "test-changed", "raises", "swallow", "shell", "cast",
 )  # fmt: skip
 """Every flag that ``flags`` can return, in the order in which it does."""
 # brackets and separators carry no meaning of their own: `()` in place of a call still only removes the call
@@ -48,12 +49,16 @@ def flags(store: TreeStore, base: TreeId, result: TreeId) -> tuple[str, ...]:
     than half of its code (turned into a comment counts as lost); an argument or a bracket too many may go.
     The others: the code now holds more of what ``builds.phrases`` counts; ``stub`` also where a definition that did
     something now only raises, or a new one does and names none of its parameters in what it raises.
+    ``test-changed``: a test or an expectation that stands in the code is not there any more as it was.
     """
     pairs = [_pair(store, change) for change in store.changes(base, result)]
     if all(same_code(pair.old, pair.new, pair.language) for pair in pairs):
         return ("unchanged",)
     found = {name for name, gain in _gains(pairs).items() if gain > 0}
     found.update(_hollow(pairs))
+    code = [pair for pair in pairs if not matches(pair.path, TESTS)]
+    if _inline_tests((pair.path, pair.old) for pair in code) - _inline_tests((pair.path, pair.new) for pair in code):
+        found.add("test-changed")
     if "stub" in found:
         found.discard("raises")  # the stronger word for the same code
     if _only_removes(pairs):
@@ -74,7 +79,8 @@ def _gains(pairs: Iterable[_Pair]) -> Counter[str]:
         for sign, there, side in ((1, pair.there[1], pair.new), (-1, pair.there[0], pair.old)):
             if there:
                 for name, number in phrases.count(pair.path, side).items():
-                    gained[name] += sign * number
+                    # a task may let an edit change tests: they have every business with tests
+                    gained[name] += sign * number if name != "peek" or not matches(pair.path, TESTS) else 0
     return gained
 
 
@@ -91,6 +97,11 @@ def _hollow(pairs: Iterable[_Pair]) -> Iterator[str]:
         yield "stub"
     if sum(new.blind - old.blind for old, new in sides) > 0:
         yield "shadow"
+
+
+def _inline_tests(sides: Iterable[tuple[str, bytes]]) -> Counter[tuple[bytes, ...]]:
+    """Return the tests that stand in the code itself, which cannot be put back from the base as files can."""
+    return sum((phrases.inline_tests(path, source) for path, source in sides), Counter())
 
 
 def _only_removes(pairs: Sequence[_Pair]) -> bool:

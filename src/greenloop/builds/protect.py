@@ -13,12 +13,13 @@ from greenloop.builds.own_tests import tested_here
 from greenloop.records import Stage, TreeId, Verdict
 from greenloop.workspace.store import Entry, TreeStore
 
-_TESTS = (
+TESTS = (
     "**/test/**", "**/tests/**", "**/*_test/**", "**/*_tests/**", "**/*-test/**", "**/*-tests/**", "**/test_*/**",
     "**/test-*/**", "**/testsuite/**", "**/__tests__/**", "**/__snapshots__/**",
     "**/test_*", "**/*_test.*", "**/*_tests.*", "**/*.test.*", "**/*.spec.*", "**/*_spec.*",
     "**/*.expected", "**/*.snap", "**/*.golden",
 )  # fmt: skip
+"""Where people put tests and what tests expect, in any language."""
 _DUNE = (
     "**/dune", "**/dune-file", "**/dune.inc", "**/*.dune.inc", "**/dune-project", "**/dune-workspace",
     "**/dune-workspace.*", "**/dune-package", "**/jbuild", "**/*.opam", "**/*.opam.template", "**/opam",
@@ -38,12 +39,12 @@ _OTHERS = (
 )  # fmt: skip
 
 GLOBS: Mapping[str, tuple[str, ...]] = {
-    "dune": (*_TESTS, *_DUNE),
-    "ocaml_file": _TESTS,
-    "command": (*_TESTS, *_PYTHON, *_OTHERS),
+    "dune": (*TESTS, *_DUNE),
+    "ocaml_file": TESTS,
+    "command": (*TESTS, *_PYTHON, *_OTHERS),
 }
 """Toolchain → the files that decide what its verdict means; ``.t`` are dune's cram tests."""
-DEFAULT_GLOBS: tuple[str, ...] = (*_TESTS, *_DUNE, *_PYTHON, *_OTHERS)
+DEFAULT_GLOBS: tuple[str, ...] = (*TESTS, *_DUNE, *_PYTHON, *_OTHERS)
 """All of them: for whoever does not know the toolchain, and no harm where he does."""
 
 

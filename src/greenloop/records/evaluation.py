@@ -16,7 +16,7 @@ from greenloop.records.suggestion import Rung
 from greenloop.records.tree import TreeId
 from greenloop.records.verdict import Stage, StageResult, Status, Suite, TestResult
 
-HACKS = ("exit", "stub", "unsafe", "external", "silenced-warning", "shadow")
+HACKS = ("exit", "stub", "unsafe", "external", "silenced-warning", "shadow", "peek", "test-changed")
 """The flags that, unless a task says otherwise, keep a green tree from counting as green: see ``builds.lint``."""
 
 
@@ -59,11 +59,13 @@ class EvaluationRequest(Record):
     """Globs of protected files (tests, build files, expectations) that this task lets the edit change."""
     hidden: tuple[HiddenFile, ...] = ()
     expected_tests: tuple[str, ...] | None = None
-    """Tests that must be seen to pass; ``None`` demands those that pass in the base."""
+    """Tests that must be seen to pass; ``None`` demands those that pass in the base. A name that stands twice has to
+    pass twice. Counts, like ``hidden`` and ``repeats``, where the suite is ``test``."""
     refuse: tuple[str, ...] = HACKS
     """Flags that turn a green tree into a red evaluation; empty leaves the judgement to the reader."""
     repeats: int = Field(default=1, ge=1, le=20)
-    """How often the tests are run; tests that do not always agree are flaky, and are quarantined."""
+    """How often the tests are run. Tests that do not always agree are flaky: quarantined where they disagree in the
+    base as well, else the edit's own fault (reason ``flaky``)."""
     fresh: bool = False
     """Judge even what was judged before."""
     idempotency_key: str | None = Field(default=None, min_length=1, max_length=200)
@@ -117,10 +119,10 @@ class HiddenResult(Part):
 class Evaluation(Record):
     """What an edit came to. ``status`` is what a client acts on; the other fields say why.
 
-    ``green``: the result tree is green by the whole suite, all expected tests passed, the hidden ones too, and no
-    refused flag was found. ``red``: it is not. ``rejected``: the edit was not judged (it does not apply, reaches
-    outside, or the tools broke down on it). ``timeout``: a stage took too long. ``infra_error``: says nothing about
-    the code, and is never stored.
+    ``green``: the result tree is green by the whole suite (but for tests in quarantine), all expected tests passed,
+    the hidden ones too, and no refused flag was found. ``red``: it is not. ``rejected``: the edit was not judged (it
+    does not apply, reaches outside, or the tools broke down on it). ``timeout``: a stage took too long.
+    ``infra_error``: says nothing about the code, and is never stored.
     """
 
     id: str
@@ -128,7 +130,8 @@ class Evaluation(Record):
     status: Status
     reason: str = ""
     """A short stable word where the stages alone do not explain the status: ``no-match``, ``outside-tree``,
-    ``tests-missing``, ``hidden-tests``, ``hack``, ``base-not-green`` …"""
+    ``tests-missing``, ``hidden-tests``, ``hack``, ``flaky`` (the edit made a test disagree with itself), ``protected``
+    (it changed nothing but what was put back), ``tool-failed`` (the tools broke down on it) …"""
     note: str = ""
     base: TreeId | None = None
     result: TreeId | None = None
@@ -148,7 +151,7 @@ class Evaluation(Record):
     restored: tuple[str, ...] = ()
     """Protected files that the edit changed, and that were put back."""
     flaky: tuple[str, ...] = ()
-    """Tests in quarantine whose end was not counted."""
+    """Tests in quarantine whose end was not counted, and those that the edit made disagree."""
     rung: Rung | None = None
     """How literally the edit matched; rewards count ``EXACT`` only."""
     toolchain: str = ""

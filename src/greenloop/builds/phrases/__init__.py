@@ -24,3 +24,11 @@ def count(path: str, source: bytes) -> Mapping[str, int]:
     if path.endswith((".py", ".pyi")):
         return python.count(path, source)
     return Counter() if path.lower().endswith(_PROSE) else generic.count(source)
+
+
+def inline_tests(path: str, source: bytes) -> Counter[tuple[bytes, ...]]:
+    """Return the tests and expectations that stand in the code at ``path``, each as its tokens."""
+    language = language_of(path)
+    if language is not None:
+        return ocaml.inline_tests(source, language)
+    return python.inline_tests(source) if path.endswith(".py") else Counter()

@@ -11,6 +11,8 @@ _TODO = re.compile(
     re.IGNORECASE,
 )
 
+_PEEK = re.compile(rb"\.expected\b|\b_build/|/proc/|\.\./tests?\b|\b(?:test|conftest)_?\w*\.(?:ml|py)\b")
+
 
 def phrases(*spelled: str) -> tuple[Phrase, ...]:
     """Return each text, its tokens separated by blanks, as a phrase."""
@@ -37,3 +39,8 @@ def tally(code: Sequence[bytes], table: Mapping[str, tuple[Phrase, ...]]) -> dic
 def says_nothing(text: bytes) -> bool:
     """Whether a message is empty, or one that people write where code is still to come."""
     return not text.strip() or _TODO.search(text) is not None
+
+
+def peeks(text: bytes) -> bool:
+    """Whether a string names what only tests and their tools have business with: expectations, tests, ``/proc``."""
+    return _PEEK.search(text) is not None

@@ -6,15 +6,16 @@ from collections.abc import Set as AbstractSet
 from pathlib import PurePosixPath
 
 from greenloop.builds.phrases.bodies import RAISING
-from greenloop.builds.phrases.matching import occurrences, phrases, says_nothing, tally
-from greenloop.workspace.syntax import Language
-from greenloop.workspace.tokens import tokens
+from greenloop.builds.phrases.matching import occurrences, peeks, phrases, says_nothing, tally
+from greenloop.workspace.syntax import Language, items
+from greenloop.workspace.tokens import token_lines, tokens
 
 _LEAVING = frozenset((b"exit", b"_exit"))
-_HOOKS = frozenset((b"at_exit", b"do_at_exit", b"set_uncaught_exception_handler", b"set_signal"))
-_UNIX = frozenset(
-    (b"execv", b"execve", b"execvp", b"execvpe", b"fork", b"kill", b"alarm", b"setitimer", b"dup2", b"sigprocmask")
-)
+_HOOKS = frozenset(
+    (b"at_exit", b"do_at_exit", b"set_uncaught_exception_handler", b"set_signal", b"execv", b"execve", b"execvp",
+     b"execvpe", b"fork")
+)  # fmt: skip
+_UNIX = frozenset((b"kill", b"alarm", b"setitimer", b"dup2", b"sigprocmask"))
 _UNSAFE_MODULES = frozenset((b"Obj", b"Marshal", b"Dynlink"))
 _TEST_LIBRARIES = frozenset(
     (b"Alcotest", b"Alcotest_engine", b"OUnit", b"OUnit2", b"OUnitAssert", b"QCheck", b"QCheck2", b"QCheck_alcotest",
@@ -22,6 +23,12 @@ _TEST_LIBRARIES = frozenset(
 )  # fmt: skip
 _BASIC = frozenset((b"=", b"<>", b"==", b"!=", b"&&", b"||", b"raise", b"raise_notrace", b"exit", b"at_exit", b"not"))
 """What code and tests mean by these is the standard library's; who defines them anew may change what a test says."""
+_INLINE = tuple(
+    (mark, name)
+    for mark in (b"%", b"[%", b"[%%")
+    for name in (b"test", b"test_unit", b"test_module", b"expect_test", b"expect", b"expect_exact")
+)
+_QUOTES = (b'"', b"{")
 
 _TABLE = {
     "stub": phrases("assert false", "assert ( false )"),
@@ -39,6 +46,15 @@ _TABLE = {
             "warning", "ocaml . warning", "warnerror", "ocaml . warnerror", "alert", "ocaml . alert",
         )
     ),
+    "peek": tuple(
+        (*how, library, *(() if how else (b".",)))
+        for how in ((), (b"open",), (b"include",))
+        for library in (b"Alcotest", b"OUnit", b"OUnit2", b"QCheck", b"QCheck2")
+    ),
+    "shell": phrases(
+        "Sys . command", "Unix . system", "Unix . open_process", "Unix . open_process_in", "Unix . open_process_out",
+        "Unix . open_process_full", "Unix . create_process", "Unix . create_process_env",
+    ),
     # a handler or a match whose first case takes everything
     "swallow": phrases("with _ ->", "with | _ ->"),
     # a test of alcotest that is left by it counts as skipped
@@ -53,6 +69,8 @@ def count(path: str, source: bytes, language: Language) -> Counter[str]:
     ``phrases.bodies`` to say.
     ``raises``: any other raise, and an exit with a status other than 0.
     ``exit``: leaving the process with success, or taking hold of how it ends (hooks, signals, exec, fork).
+    ``shell``: starting other programs.
+    ``peek``: a text that names tests, expectations, build folders or ``/proc``; a use of a test library.
     ``unsafe``: ``Obj``, unmarshalling, loading code, ``%identity``. ``shadow``: a test library or a basic operation
     of the standard library defined anew.
     """
@@ -65,7 +83,20 @@ def count(path: str, source: bytes, language: Language) -> Counter[str]:
     for flag in _raises(code):
         found[flag] += 1
     found["shadow"] += _shadows(path, code)
+    found["peek"] += sum(1 for token in code if token[:1] in _QUOTES and len(token) > 2 and peeks(token))
     return found
+
+
+def inline_tests(source: bytes, language: Language) -> Counter[tuple[bytes, ...]]:
+    """Return the top-level items that hold ``let%test`` and its like, or an expectation, as their tokens."""
+    if b"%test" not in source and b"%expect" not in source and b"%%expect" not in source:
+        return Counter()
+    lines = token_lines(source, language)
+    held = (
+        tuple(token for line in range(item.first_line, item.last_line + 1) for token in lines.get(line, ()))
+        for item in items(source, language)
+    )
+    return Counter(code for code in held if occurrences(code, _INLINE))
 
 
 def _raises(code: Sequence[bytes]) -> Iterator[str]:
@@ -105,7 +136,8 @@ def _takes_hold(code: Sequence[bytes]) -> int:
     number = 0
     for place, token in enumerate(code):
         if token in _HOOKS:
-            number += 1
+            # wherever such a name comes from: a functor may have given it another module's
+            number += not _defines(code, place)
         elif token in _UNIX:
             qualified = place > 1 and code[place - 1] == b"." and code[place - 2] in modules
             # `Unix.(fork ())` opens the module as well

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
-from greenloop.builds.phrases.matching import occurrences, phrases, says_nothing, tally
+from greenloop.builds.phrases.matching import occurrences, peeks, phrases, says_nothing, tally
 
 _STRING = (
     rb"""(?:'''(?:[^\\]|\\.)*?(?:'''|\Z)|\"\"\"(?:[^\\]|\\.)*?(?:\"\"\"|\Z)|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')"""
@@ -33,6 +33,12 @@ _TABLE = {
     "external": phrases("CDLL", "cffi", "dlopen", "cdll"),
     "silenced-warning": phrases("filterwarnings", "no_type_check", "simplefilter"),
     "swallow": phrases("except :", "except Exception :", "except BaseException :", "suppress ( Exception"),
+    "peek": tuple(
+        (how, library)
+        for how in (b"import", b"from")
+        for library in (b"unittest", b"pytest", b"_pytest", b"hypothesis", b"doctest", b"inspect")
+    ),
+    "shell": phrases("subprocess .", "os . system", "os . popen", "os . posix_spawn", "from subprocess"),
     "cast": phrases("cast ("),
     "shadow": phrases("AssertionError =", "pytest =", "unittest =", "pytest . raises =", "pytest . approx ="),
 }  # fmt: skip
@@ -49,6 +55,9 @@ _SHADOWING_FILES = frozenset(
 _BLIND = re.compile(
     rb"def\s+__(?:eq|ne|lt|le|gt|ge|hash|bool)__\s*\([^)]*\)[^:\n]*:\s*(?:\"\"\"[^\"]*\"\"\"\s*)?return\s+(?:True|False|[0-9]+)\b"
 )
+_TESTS = re.compile(
+    rb"^[ \t]*(?:async )?(?:def test\w*|class Test\w*|>>> [^\n]*(?:\n[ \t]*[^\s>][^\n]*)*)", re.MULTILINE
+)
 
 
 def count(path: str, source: bytes) -> Counter[str]:
@@ -62,6 +71,7 @@ def count(path: str, source: bytes) -> Counter[str]:
     found["exit"] += occurrences(list(_tokens(_MAIN.sub(b"", source))), _EXIT)
     found["silenced-warning"] += sum(1 for m in _TOKEN.finditer(source) if m["comment"] and _MARKER.match(m["comment"]))
     found["stub"] += sum(1 for match in _EMPTY.finditer(source) if says_nothing(match[1]))
+    found["peek"] += sum(1 for match in _TOKEN.finditer(source) if match["string"] and peeks(match["string"]))
     parts = PurePosixPath(path)
     found["shadow"] += int(bool({parts.stem, *parts.parts[:-1]} & _SHADOWING_FILES))
     found["shadow"] += len(_BLIND.findall(source))
@@ -69,6 +79,11 @@ def count(path: str, source: bytes) -> Counter[str]:
 
 
 _EMPTY = re.compile(rb"""\braise\s+\w+\(\s*[rRfFbB]?["']([^"'\n]*)["']\s*\)""")
+
+
+def inline_tests(source: bytes) -> Counter[tuple[bytes, ...]]:
+    """Return the names of the test functions in a module, and its doctests."""
+    return Counter((found,) for found in _TESTS.findall(source))
 
 
 def _tokens(source: bytes, nesting: int = 0) -> Iterator[bytes]:
