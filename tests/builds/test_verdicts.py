@@ -1,6 +1,8 @@
 """The verdict store, and what one suite's verdict says about another."""
 
+import multiprocessing
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -118,3 +120,32 @@ def test_a_damaged_file_and_a_full_disk_are_named(tmp_path: Path, verdicts: Verd
     connection.close()
     with pytest.raises(EnvironmentFault, match="cannot be written"):
         verdicts.put([verdict(2, Suite.CHECK, G, G)])
+
+
+def _put_many(url: str, toolchain: str) -> None:
+    store = VerdictStore(url)
+    for start in range(0, 200, 20):
+        # each has some of its own, and some that all the others write as well
+        store.put([verdict(number, Suite.CHECK, G, G, toolchain=toolchain) for number in range(start, start + 20)])
+        store.put([verdict(number, Suite.CHECK, G, G, toolchain="shared") for number in reversed(range(20))])
+    store.close()
+
+
+def test_a_store_on_a_server_is_shared_by_processes(postgres: Callable[[], str]) -> None:
+    url = postgres()
+    context = multiprocessing.get_context("spawn")
+    workers = [context.Process(target=_put_many, args=(url, name)) for name in ("t", "u", "v")]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert [worker.exitcode for worker in workers] == [0, 0, 0]
+    store = VerdictStore(url)
+    wanted = [tree(number) for number in range(200)]
+    for name in ("t", "u", "v"):
+        assert list(store.get_many(wanted, name, Suite.CHECK)) == wanted
+    assert len(store.get_many(wanted, "shared", Suite.CHECK)) == 20
+    again = verdict(3, Suite.CHECK, R, toolchain="t")
+    store.put([again])
+    assert store.get(tree(3), "t", Suite.CHECK) == again
+    store.close()
