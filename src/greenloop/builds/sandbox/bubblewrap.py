@@ -7,10 +7,11 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from greenloop.builds import images
-from greenloop.builds.sandbox import cgroup, seccomp
+from greenloop.builds.sandbox import cgroup, landlock, seccomp
 from greenloop.builds.sandbox.advice import advise
 from greenloop.builds.sandbox.driver import Driver, Stage
 from greenloop.builds.sandbox.launcher import TOOL_PATH, Launcher
@@ -72,6 +73,7 @@ class Bubblewrap:
         if program is None:
             raise InfrastructureError("the sandbox has no system-call filter for this processor")
         self._seccomp = program
+        self._landlock = landlock.prefix(root)
         groups = cgroup.find()
         if os.geteuid() == 0 and not groups:
             raise InfrastructureError(
@@ -99,6 +101,7 @@ class Bubblewrap:
             "read_only": [str(path) for path in self._read_only],
             "root": "" if self._root is None else images.identity(self._root),
             "seccomp": self._seccomp.hex(),
+            "landlock": self._landlock,
         }
         text = json.dumps(policy, sort_keys=True)
         return f"bubblewrap-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
@@ -136,7 +139,7 @@ class Bubblewrap:
 
     def open(self, lower: Path, command: Command) -> DriverSession:
         """See ``Sandbox.open``."""
-        check_command(command)
+        command = self._guarded(command)
 
         @contextmanager
         def driven(stop: Stop) -> Iterator[Driver]:
@@ -162,11 +165,32 @@ class Bubblewrap:
         """End the helper process and what waits in advance. May be called again; a later run starts anew."""
         self._launcher.close()
 
+    def _guarded(self, command: Command) -> Command:
+        """Return the command as it is run: behind Landlock, where that is to be had.
+
+        Then it is setpriv that looks for the program, and its exit status could be the program's own, so what is
+        nowhere to be found is told here.
+        """
+        check_command(command)
+        if not self._landlock:
+            return command
+        path = (self._environment | dict(command.env))["PATH"]
+        if not any(self._may_be_there(name) for name in _places(command.argv[0], path)):
+            raise InfrastructureError(
+                f"the sandbox could not run {command.argv[0]!r}: no such program", advise("execvp")
+            )
+        return replace(command, argv=(*self._landlock, *command.argv))
+
+    def _may_be_there(self, path: str) -> bool:
+        """Whether a path inside the sandbox exists; what a run brings itself may."""
+        if any(path.startswith(f"{top}/") for top in _HOST_PATHS):
+            return os.path.lexists((self._root or Path("/")) / path[1:])
+        return path.startswith((f"{WORK}/", "/tmp/")) or os.path.lexists(path)  # noqa: S108
+
     def _run(
         self, stage: Stage, commands: Sequence[Command], keep_going: bool, stop: Stop | None
     ) -> tuple[Completed, ...]:
-        for command in commands:
-            check_command(command)
+        commands = [self._guarded(command) for command in commands]
         if stop is not None:
             stop.check()
         results: list[Completed] = []
@@ -176,6 +200,14 @@ class Bubblewrap:
                 if not (results[-1].ok or keep_going):
                     break
         return tuple(results)
+
+
+def _places(program: str, path: str) -> Iterator[str]:
+    """Yield where a program is looked for."""
+    if "/" in program:
+        yield program if program.startswith("/") else f"{WORK}/{program}"
+    else:
+        yield from (f"{folder}/{program}" for folder in path.split(":"))
 
 
 def _tool(name: str, way_out: str) -> str:

@@ -79,12 +79,17 @@ class Completed:
 
 @dataclass(frozen=True)
 class LayerReport:
-    """One layer of the sandbox, really tried. ``way_out`` says how to get it where ``ok`` is false."""
+    """One layer of the sandbox, really tried. ``way_out`` says how to get it where ``ok`` is false.
+
+    A further layer that is not to be had on this machine, and without which the sandbox holds, is ``ok`` but not
+    ``present``.
+    """
 
     name: str
     ok: bool
     detail: str
     way_out: str = ""
+    present: bool = True
 
 
 class Session(Protocol):
