@@ -45,6 +45,19 @@ def tighten(sandbox: Sandbox, limits: EvaluationLimits) -> Sandbox:
     return inner if limits.seconds is None else Hurried(inner, limits.seconds)
 
 
+def seconds_of(sandbox: Sandbox) -> float | None:
+    """Return the wall clock that no command of a hurried sandbox exceeds, in seconds; ``None`` for any other."""
+    return sandbox.seconds if isinstance(sandbox, Hurried) else None
+
+
+def alike(one: Sandbox, other: Sandbox) -> bool:
+    """Whether two sandboxes differ in nothing that code can meet in them, but for the wall clock."""
+    one, other = (each.inner if isinstance(each, Hurried) else each for each in (one, other))
+    if isinstance(one, Limitable) and isinstance(other, Limitable):
+        one = one.limited(replace(one.limits, wall_seconds=other.limits.wall_seconds))
+    return one.fingerprint() == other.fingerprint()
+
+
 class Hurried:
     """A sandbox in which no command of a run has more than ``seconds`` of wall clock, whatever it says itself."""
 

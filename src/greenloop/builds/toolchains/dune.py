@@ -16,7 +16,7 @@ from greenloop.builds import images
 from greenloop.builds.checker import Checkers
 from greenloop.builds.diagnostics import alcotest, ocaml
 from greenloop.builds.diagnostics.text import clip, decode, distinct
-from greenloop.builds.limited import Hurried
+from greenloop.builds.limited import alike, seconds_of
 from greenloop.builds.sandbox.policy import ENVIRONMENT, Command, Completed
 from greenloop.builds.toolchain import Outcome, Workbench, combine, find_tool, identify, staged
 from greenloop.builds.toolchains.stanzas import expects_results
@@ -219,15 +219,10 @@ class Dune:
     def _ask_checker(self, base: Warm, tree: TreeId, warm_trees: WarmTrees, bench: Workbench) -> Completed | None:
         """Return what a persistent checker says of the types, or ``None`` where the runner must be asked."""
         checkers = self._checkers
-        if checkers is None:
-            return None
-        sandbox, seconds = bench.sandbox, self._config.check_seconds
-        if isinstance(sandbox, Hurried):
-            seconds = min(seconds, sandbox.seconds)
-            sandbox = sandbox.inner
-        if sandbox.fingerprint() != checkers.sandbox.fingerprint():
+        if checkers is None or not alike(bench.sandbox, checkers.sandbox):
             # what this judgement may use is not what the checkers may
             return None
+        seconds = min(self._config.check_seconds, seconds_of(bench.sandbox) or self._config.check_seconds)
         done = checkers.check(
             base,
             tree,
