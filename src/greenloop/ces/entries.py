@@ -22,6 +22,25 @@ class Made:
     size: int = 0
     """Bytes of disk."""
 
+    def of(self, build: WarmBuild, seconds: float) -> WarmBuild:
+        """Return the record of the build that this is."""
+        warmth = self.warmth
+        update = {
+            "state": warmth.state,
+            "tests": warmth.tests,
+            "flaky": warmth.flaky,
+            "diagnostics": warmth.diagnostics,
+            "bytes": self.size,
+            "seconds": seconds,
+            "note": warmth.note,
+        }
+        return build.model_copy(update=update)
+
+    def let_go(self) -> None:
+        """Let go of its folders."""
+        for hold in self.holds:
+            hold.close()
+
 
 @dataclass(eq=False)
 class Entry:
@@ -56,21 +75,10 @@ class Entry:
         """Whether it failed so short a time ago that trying again would only keep the machine busy."""
         return self.build.state == "failed" and time.time() - self.used < _RETRY_SECONDS
 
-    def end(self, made: Made, began: float) -> None:
-        """A warmer is done with it; ``began`` by the monotonic clock."""
-        warmth = made.warmth
+    def end(self, made: Made, build: WarmBuild) -> None:
+        """A warmer is done with it."""
         self.holds = made.holds
-        self.build = self.build.model_copy(
-            update={
-                "state": warmth.state,
-                "tests": warmth.tests,
-                "flaky": warmth.flaky,
-                "diagnostics": warmth.diagnostics,
-                "bytes": made.size,
-                "seconds": time.monotonic() - began,
-                "note": warmth.note,
-            }
-        )
+        self.build = build
         self.used = time.time()
         if self.stop is not None:
             self.stop.close()

@@ -275,18 +275,23 @@ class Pool:
             entry = self._entries[tree]
             entry.begin()
         made = Made(Warmth("failed", note="the warmer itself broke down"))
+        build = entry.build
         began = time.monotonic()
         try:
             made = self._make(tree, entry.stop)
+            build = made.of(build, seconds=time.monotonic() - began)
+            if made.warmth.state == "green":
+                # written before it is told of: whoever heard of it finds it again, whatever happens to this process
+                self._book.write(build)
         except GreenloopError as error:
+            made.let_go()
             made = Made(Warmth("failed", note=str(error)))
         finally:
             # whatever happened, nobody waits for ever
             with self._changed:
-                entry.end(made, began)
+                entry.end(made, made.of(build, seconds=time.monotonic() - began))
                 self._changed.notify_all()
         if entry.green:
-            self._book.write(entry.build)
             self._shrink(spare=tree)
 
     def _make(self, tree: TreeId, stop: Stop | None) -> Made:
