@@ -17,6 +17,7 @@ from greenloop.records import (
     EvaluationRequest,
     HiddenFile,
     HiddenResult,
+    InfrastructureError,
     Status,
     Suite,
     TestResult,
@@ -194,8 +195,12 @@ class Examination:
         if not self.request.hidden or self.request.suite is not Suite.TEST or not green:
             return findings
         hidden_tree = with_hidden(self.store, base, tree, self.request.hidden)
-        verdict = self.engine.aside(hidden_tree, Suite.TEST, base=self.warm.tree, stop=self.stop).verdict
-        verdict, passed = (verdict, True) if verdict.green else self._excuse(hidden_tree, verdict)
+        try:
+            verdict = self.engine.aside(hidden_tree, Suite.TEST, base=self.warm.tree, stop=self.stop).verdict
+            verdict, passed = (verdict, True) if verdict.green else self._excuse(hidden_tree, verdict)
+        except InfrastructureError:
+            # its words may name the tree, or hold what the hidden tests printed
+            raise InfrastructureError("the hidden tests could not be judged", "judge it again, or elsewhere") from None
         status = Status.GREEN if passed else verdict.status
         tests = tuple(
             TestResult(name=name, status=test.status)

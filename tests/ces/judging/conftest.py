@@ -49,7 +49,8 @@ class Written:
     """Judges by words in ``a.ml``, with the tests that the files ``*/t.txt`` name, a line each.
 
     ``TYPES``, ``LOOPS``, ``CRASHES``, ``MACHINE``; ``FAILS x``, ``SKIPS x``, ``HIDES x``, ``SOMETIMES x`` about the
-    test x; ``QUIETLY`` fails without naming a test. A test whose line ends in ``?`` fails every other time by itself.
+    test x; ``QUIETLY`` fails without naming a test. A file ``machine.txt`` is a machine that fails with these words.
+    A test whose line ends in ``?`` fails every other time by itself.
     """
 
     name = "written"
@@ -73,6 +74,9 @@ class Written:
         self.above.append(bench.base)
         words = (self._store.read(tree, "a.ml") or b"").decode().split()
         log = f"run {times} of {tree}\n"
+        broken = self._store.read(tree, "machine.txt")
+        if broken is not None:
+            return (Outcome(Status.INFRA_ERROR, note=broken.decode()),)
         if "MACHINE" in words:
             return (Outcome(Status.INFRA_ERROR, note="no memory left"),)
         for word, status, stage in (("CRASHES", Status.REJECTED, Stage.BUILD), ("LOOPS", Status.TIMEOUT, Stage.TESTS)):

@@ -13,6 +13,7 @@ from greenloop.records import (
     EditError,
     Evaluation,
     HiddenFile,
+    InfrastructureError,
     InputError,
     Rung,
     Stage,
@@ -95,6 +96,15 @@ def test_hidden_tests_decide_and_stay_hidden(bench: "Bench") -> None:
     assert passed.hidden is not None
     assert passed.hidden.status is Status.GREEN
     assert not bench.ask(bench.good, hidden=HIDDEN).seen_before
+
+
+def test_a_machine_that_fails_on_hidden_tests_says_nothing_of_them(bench: "Bench") -> None:
+    hidden = (*HIDDEN, HiddenFile(path="machine.txt", content="secret words\n"))
+    with pytest.raises(InfrastructureError) as caught:
+        bench.ask(bench.good, hidden=hidden)
+    assert bench.tools.asked[-1] not in str(caught.value)
+    assert "secret" not in str(caught.value)
+    assert caught.value.__suppress_context__
 
 
 @pytest.mark.parametrize(("words", "status"), [("LOOPS", Status.TIMEOUT), ("CRASHES", Status.REJECTED)])
