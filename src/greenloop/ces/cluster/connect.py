@@ -1,10 +1,14 @@
 """Joining a Ray cluster. A process joins one at a time."""
 
 import logging
+import socket
 
 import ray
 
 from greenloop.records import InfrastructureError, InputError
+
+_PROBE_SECONDS = 10.0
+_START = "start one with `ray start --head`, with the same versions of Python and Ray"
 
 
 def join(address: str) -> None:
@@ -17,6 +21,11 @@ def join(address: str) -> None:
         raise InputError(
             f"{address!r} is no address of a Ray cluster", "write HOST:PORT, as `ray start --head` printed"
         )
+    try:
+        # Ray itself asks for minutes whether somebody is there
+        socket.create_connection((host, int(port)), timeout=_PROBE_SECONDS).close()
+    except OSError as error:
+        raise InfrastructureError(f"no Ray cluster answers at {address}: {error.strerror or error}", _START) from error
     if ray.is_initialized():
         raise InfrastructureError("this process has joined a Ray cluster already", "close the other backend first")
     try:
@@ -27,7 +36,7 @@ def join(address: str) -> None:
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise InfrastructureError(
             f"no Ray cluster answers at {address}: {str(error).strip().splitlines()[0]}",
-            "start one with `ray start --head`, with the same versions of Python and Ray",
+            _START,
         ) from error
 
 

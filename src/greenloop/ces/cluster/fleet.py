@@ -90,6 +90,7 @@ class Fleet:
             if any(seat.phase is Phase.LIVE for seat in self._seats.values()):
                 return
             reasons = [f"{seat.name}: {seat.reason or seat.phase.value}" for seat in self._seats.values()]
+            reasons.sort()
         self.close()
         raise InfrastructureError(
             f"no node of the cluster can judge: {'; '.join(reasons) or 'it has none with a processor'}",
@@ -120,6 +121,7 @@ class Fleet:
         project = project_of(request)
         kept = tuple(sorted(self._quarantine.quarantine(self._fingerprint, project)))
         job = Job(ticket(), sent.to_json(), self._fingerprint, project, kept)
+        expected = self._key(request)
         tried: set[Seat] = set()
         fault: InfrastructureError | None = None
         for _ in range(_TRIES):
@@ -141,9 +143,15 @@ class Fleet:
                 for found in answer.found:
                     self._quarantine.add_quarantine(found.toolchain, found.project, found.tests, found.note)
                 evaluation, log = answer.open()
-                with self._changed:
-                    self.tally.judged += 1
-                return Judged(evaluation, log)
+                if evaluation.id == expected:
+                    with self._changed:
+                        self.tally.judged += 1
+                    return Judged(evaluation, log)
+                # it was asked another question: what it protects, or its version, is not the head's
+                self._watch.refuse(seat, "its settings are not the head's: give all nodes the same")
+                fault = InfrastructureError(
+                    f"{seat.name} answered another question", "give all nodes the same settings"
+                )
             finally:
                 self._leave(seat)
             tried.add(seat)
@@ -152,20 +160,23 @@ class Fleet:
         raise fault
 
     def warm_later(self, revision: str) -> WarmBuild:
-        """See ``desk.Builds.warm_later``: at the revision's first choice."""
+        """See ``desk.Builds.warm_later``: at the revision's first choice; waits where no actor lives."""
         tree = self._named(revision)
-        name = told(revision, tree)
+        fault: Lost | None = None
         for _ in range(_TRIES):
-            with self._changed:
-                seats = self._living(tree, ())
-            if not seats:
-                break
+            seat = self._first(tree)
+            # it is asked for every request: what is known of it need not be asked of the node
+            known = next((build for build in seat.builds if build.tree == tree and build.state == "green"), None)
+            if known is not None:
+                return known.model_copy(update={"revision": revision})
             try:
-                seats[0].ship((tree,), self._pack)
-                return seats[0].warm(name).model_copy(update={"revision": revision})
+                seat.ship((tree,), self._pack)
+                return seat.warm(told(revision, tree)).model_copy(update={"revision": revision})
             except Lost as lost:
-                self._bury(seats[0], lost)
-        raise InfrastructureError("no node of the cluster can warm a build now", "ask again in a moment")
+                self._bury(seat, lost)
+                fault = lost
+        assert fault is not None
+        raise fault
 
     def builds(self) -> tuple[WarmBuild, ...]:
         """See ``desk.Builds.builds``: as the actors last told, each tree once."""
@@ -219,47 +230,59 @@ class Fleet:
         living = {s.name: s for s in self._seats.values() if s.phase is Phase.LIVE and s not in set(tried)}
         return [living[name] for name in ranked(home, living)]
 
+    def _first(self, home: str) -> Seat:
+        deadline = time.monotonic() + self._terms.patience
+        with self._changed:
+            while not (seats := self._living(home, ())):
+                if time.monotonic() > deadline:
+                    raise _nobody()
+                self._changed.wait(_TICK_SECONDS)
+        return seats[0]
+
     def _others(self, home: str, tried: set[Seat]) -> bool:
         with self._changed:
             return bool(self._living(home, tried))
 
     def _board(self, home: str, request: EvaluationRequest, tried: set[Seat], stop: Stop) -> Seat:
-        """Return the actor that judges a request, with a place taken. Raises ``Overloaded``."""
+        """Return the actor that judges a request, with a place taken.
+
+        Raises ``Overloaded`` when there is no room; but a request that was taken in once, and whose actor failed it,
+        waits for room, since it was not refused while it could be.
+        """
         deadline = time.monotonic() + self._terms.patience
         with self._changed:
-            while not (seats := self._living(home, tried)):
+            while True:
                 # those that failed it are asked again rather than nobody
-                if tried and (seats := self._living(home, ())):
+                seats = self._living(home, tried) or self._living(home, ())
+                seat = self._choose(home, seats)
+                if seat is not None:
                     break
                 stop.check()
-                if time.monotonic() > deadline:
-                    raise InfrastructureError("no node of the cluster can judge", "is the cluster up?")
+                if seats and not tried:
+                    raise _full(seats)
+                if not seats and time.monotonic() > deadline:
+                    raise _nobody()
                 self._changed.wait(_TICK_SECONDS)
-            seat = self._choose(home, seats)
             seat.busy += 1
+            self.tally.spilled += seat is not seats[0]
             second = seats[1] if len(seats) > 1 else None
-            crowded = seat is seats[0] and seat.busy > seat.slots and second is not None and not second.holds(home)
-        if crowded and second is not None and request.revision is not None:
+            half_full = seat is seats[0] and seat.busy > seat.slots + self._terms.queue // 2
+        if half_full and second is not None and not second.holds(home) and request.revision is not None:
             self._prepare(second, home, request.revision)
         return seat
 
-    def _choose(self, home: str, seats: list[Seat]) -> Seat:
+    def _choose(self, home: str, seats: list[Seat]) -> Seat | None:
         """Return the first choice if it has room; the second; then any that holds the build. The lock is held."""
         for place, seat in enumerate(seats):
             if seat.busy < seat.slots + self._terms.queue and (place < 2 or seat.holds(home)):
-                self.tally.spilled += place > 0
                 return seat
-        raise Overloaded(
-            f"{seats[0].busy} requests are with {seats[0].name}, and the next choice is as full",
-            "come back later",
-            retry_after=1.0,
-        )
+        return None
 
     def _prepare(self, seat: Seat, tree: TreeId, revision: str) -> None:
         """Begin to warm a revision at its second choice, before anything has to go there cold."""
         try:
             seat.ship((tree,), self._pack)
-            seat.warm(revision)
+            seat.warm(told(revision, tree))
         except Lost as lost:
             self._bury(seat, lost)
         except Overloaded:
@@ -276,6 +299,18 @@ class Fleet:
         with self._changed:
             seat.busy -= 1
             self._changed.notify_all()
+
+
+def _nobody() -> InfrastructureError:
+    return InfrastructureError("no node of the cluster can judge", "is the cluster up?")
+
+
+def _full(seats: list[Seat]) -> Overloaded:
+    return Overloaded(
+        f"{seats[0].busy} requests are with {seats[0].name}, and the next choice is as full",
+        "come back later",
+        retry_after=1.0,
+    )
 
 
 def _merged(found: list[tuple[str, WarmBuild]], revision: str | None) -> WarmBuild:

@@ -1,6 +1,7 @@
 """One node's actor as the head sees it: whether it lives, what it is busy with, and what was shipped to it."""
 
 import itertools
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -63,6 +64,7 @@ class Seat:
         self.asked_at = 0.0
         self._make, self._folder, self._cpus = make, folder, cpus
         self._known: set[TreeId] = set()
+        self._shipping = threading.Lock()
         self._handle: Any = None
 
     def launch(self) -> None:
@@ -86,22 +88,29 @@ class Seat:
 
     def holds(self, tree: TreeId) -> bool:
         """Whether it was last seen with a green build of ``tree``."""
-        return any(build.tree == tree and build.state == "green" for build in self.builds)
+        return any(build.state == "green" for build in self.builds if build.tree == tree)
+
+    @property
+    def making(self) -> bool:
+        """Whether it was last seen making a build."""
+        return any(build.state in ("queued", "warming") for build in self.builds)
 
     def ship(self, trees: tuple[TreeId, ...], pack: Callable[[tuple[TreeId, ...]], bytes]) -> None:
         """See to it that the node's store holds ``trees``. Raises ``Lost``, ``EnvironmentFault``."""
-        unsure = tuple(tree for tree in trees if tree not in self._known)
-        if not unsure:
+        if self._known.issuperset(trees):
             return
-        lacking = self._wait(self._call("lacks", unsure))
-        if lacking:
-            trouble = self._wait(self._call("take", pack(lacking)))
-            if isinstance(trouble, Trouble):
-                raise trouble.error()
-        self._known.update(unsure)
+        # one at a time: whoever waited finds that the other shipped it
+        with self._shipping:
+            unsure = tuple(tree for tree in trees if tree not in self._known)
+            lacking = self._wait(self._call("lacks", unsure)) if unsure else ()
+            if lacking:
+                trouble = self._wait(self._call("take", pack(lacking)))
+                if isinstance(trouble, Trouble):
+                    raise trouble.error()
+            self._known.update(unsure)
 
     def warm(self, revision: str) -> WarmBuild:
-        """Begin to warm. Raises ``Lost``, and what the pool raises."""
+        """Begin to warm, unless it is. Raises ``Lost``, and what the pool raises."""
         said = self._wait(self._call("warm", revision))
         if isinstance(said, Trouble):
             raise said.error()

@@ -14,9 +14,12 @@ from greenloop.ces.cluster.seat import Phase, Seat, opened
 from greenloop.ces.cluster.terms import Tally, Terms
 from greenloop.records import WarmBuild
 
-_LOOK_SECONDS = 0.25
+_LOOK_SECONDS = 0.05
+_COUNT_SECONDS = 0.5
+"""Between two looks at the list of nodes."""
 _ASK_SECONDS = 1.0
-"""Between two questions for an actor's state."""
+"""Between two questions for an actor's state; while it makes builds that somebody may wait for, much less."""
+_ASK_SOON_SECONDS = 0.1
 _SILENCE_SECONDS = 60.0
 """An actor that does not answer for so long is ended: its node may be frozen."""
 _REST_SECONDS = 0.5
@@ -39,6 +42,8 @@ class Watch:
         self._make, self._seats, self._changed, self._tally = make, seats, changed, tally
         self._fingerprint, self._terms = fingerprint, terms
         self._ended = threading.Event()
+        self._nodes: dict[str, tuple[str, float]] = {}
+        self._counted = -math.inf
         self._thread = threading.Thread(target=self._run, name="ces-watch", daemon=True)
 
     def start(self) -> None:
@@ -60,12 +65,21 @@ class Watch:
             self._fall(seat, reason)
         seat.kill()
 
+    def refuse(self, seat: Seat, reason: str) -> None:
+        """Have nothing more judged by an actor that must not."""
+        with self._changed:
+            seat.phase, seat.reason, seat.builds = Phase.REFUSED, reason, ()
+            self._changed.notify_all()
+        seat.kill()
+
     def _run(self) -> None:
         while not self._ended.wait(_LOOK_SECONDS):
             self._look()
 
     def _look(self) -> None:
-        nodes = alive(ray.nodes())  # type: ignore[no-untyped-call]
+        if time.monotonic() - self._counted > _COUNT_SECONDS:
+            self._nodes, self._counted = alive(ray.nodes()), time.monotonic()  # type: ignore[no-untyped-call]
+        nodes = self._nodes
         with self._changed:
             seats = dict(self._seats)
         for name, seat in seats.items():
@@ -128,7 +142,7 @@ class Watch:
     def _question(self, seat: Seat) -> None:
         asked = seat.asked
         if asked is None:
-            if time.monotonic() - seat.asked_at > _ASK_SECONDS:
+            if time.monotonic() - seat.asked_at > (_ASK_SOON_SECONDS if seat.making else _ASK_SECONDS):
                 seat.ask()
         elif asked.done():
             said = opened(asked)
