@@ -94,14 +94,16 @@ class Pool:
         """
         shelf = self._engine.warm
         shelf.sweep()
-        for build in self._book.builds():
+        now = time.time()
+        used = {place.tree: now - rank for rank, place in reversed(list(enumerate(shelf.used())))}
+        # to hold one is to use it: in the order of their last use, so that it stays what it was
+        for build in sorted(self._book.builds(), key=lambda build: used.get(build.tree, 0.0)):
             holds = self._hold(build.tree)
             places = shelf.places(build.tree)
             whole = bool(holds) and all(place.built and shelf.whole(place) for place in places)
             with self._changed:
                 if whole and build.tree in self._store and build.tree not in self._entries:
-                    used = max(place.lock.stat().st_mtime for place in places)
-                    self._entries[build.tree] = Entry(build, holds=holds, used=used)
+                    self._entries[build.tree] = Entry(build, holds=holds, used=used.get(build.tree, 0.0))
                     continue
             for hold in holds:
                 hold.close()
