@@ -1,7 +1,8 @@
 """A stand-in for dune's watch mode, run as a program: it speaks the protocol, and misbehaves as a file tells it to.
 
 It listens on ``_build/.rpc/dune`` below its working directory. Asked to build, it reads ``lib/a.ml``; a word in it
-says what to do. ``misbehave`` in the working directory does the same for the start.
+says what to do. With a file ``misbehave`` in the working directory it does not start: the file's first line names
+a file in which starts are counted, its second is what it says.
 """
 
 import socket
@@ -67,7 +68,10 @@ def serve(connection: socket.socket) -> None:
 
 def main() -> None:
     if Path("misbehave").exists():
-        say("dune: unknown option '--passive-watch-mode'.\n")
+        count, words = Path("misbehave").read_text().split("\n")
+        with Path(count).open("a") as file:
+            file.write("x")
+        say(f"{words}\n")
         sys.exit(1)
     Path("_build/.rpc").mkdir(parents=True)
     with socket.socket(socket.AF_UNIX) as listening:

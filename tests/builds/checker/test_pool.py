@@ -132,13 +132,16 @@ def test_a_cancelled_check_ends_at_once(bench: Bench) -> None:
     assert green(bench)
 
 
-def test_a_dune_without_watch_mode_is_tried_three_times(tmp_path: Path) -> None:
-    bench = Bench(tmp_path, FILES | {"misbehave": ""})
+@pytest.mark.parametrize(("says", "starts"), [("dune: unknown option", 1), ("dune: no space left", 3)])
+def test_a_dune_that_does_not_start_is_not_tried_for_ever(tmp_path: Path, says: str, starts: int) -> None:
+    count = tmp_path / "count"
+    bench = Bench(tmp_path, FILES | {"misbehave": f"{count}\n{says}"})
     try:
         for _ in range(5):
             assert not bench.ready()
             assert bench.check({"lib/a.ml": "let a = 2\n"}) is None
-        assert bench.checkers.alive == 0
+        bench.checkers.close()
+        assert len(count.read_text()) == starts
     finally:
         bench.checkers.close()
 

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 
 from greenloop.builds.checker.project import Project, read_project
-from greenloop.builds.checker.watch import WatchChecker
+from greenloop.builds.checker.watch import NoWatchModeError, WatchChecker
 from greenloop.builds.sandbox.policy import Command, Completed, Sandbox
 from greenloop.builds.stop import Stop
 from greenloop.builds.warm import Warm
@@ -65,6 +65,8 @@ class Checkers:
         self._projects: OrderedDict[TreeId, Project] = OrderedDict()
         self._background = ThreadPoolExecutor(max_workers=2 * self._keep, thread_name_prefix="greenloop-checker")
         self._closed = False
+        self._refused = False
+        """This dune has no watch mode; none is tried any more."""
 
     @property
     def sandbox(self) -> Sandbox:
@@ -167,7 +169,7 @@ class Checkers:
 
     def _grow(self, entry: _Base) -> None:
         """Begin to start one more checker of a base where there may be one more. Called with the lock held."""
-        if self._closed or entry.starting or entry.failures >= _MAX_FAILURES or entry.alive >= _A_BASE:
+        if self._closed or self._refused or entry.starting or entry.failures >= _MAX_FAILURES or entry.alive >= _A_BASE:
             return
         if self._alive() >= self._keep:
             rested = time.monotonic() - _RECENT
@@ -185,15 +187,17 @@ class Checkers:
     def _start(self, entry: _Base) -> None:
         """Start a checker; where that fails the runner does the work, and a later edit tries again."""
         checker: WatchChecker | None = None
+        never = False
         with ExitStack() as held:
             try:
                 warm = held.enter_context(entry.holding())
                 if warm.tree != entry.tree or not warm.built:
                     raise InfrastructureError("the base of a persistent checker is no longer there")
                 checker = WatchChecker(self._sandbox.open(warm.folder, entry.command), self._store, held.pop_all())
-            except (EnvironmentFault, OSError):
-                checker = None
+            except (EnvironmentFault, OSError) as error:
+                never = isinstance(error, NoWatchModeError)
         with self._changed:
+            self._refused |= never
             entry.starting -= 1
             entry.failures = 0 if checker is not None else entry.failures + 1
             entry.working += checker is not None

@@ -38,13 +38,21 @@ _BANNER = re.compile(rb"^\*{4,} NEW BUILD .*\*{4,}$", re.MULTILINE)
 _END = re.compile(rb"^(?:Success|Had (?:\d+ )?errors?), waiting for filesystem changes\.\.\.\n\Z", re.MULTILINE)
 
 
+_UNKNOWN = b"unknown option"
+
+
+class NoWatchModeError(InfrastructureError):
+    """This dune has no passive watch mode: it is older than 3.0."""
+
+
 class WatchChecker:
     """One session, used by one thread at a time; ``close`` ends it."""
 
     def __init__(self, session: Session, store: TreeStore, held: ExitStack) -> None:
         """Wait until dune listens and has found the base green. ``held`` is closed with it, after the session.
 
-        Raises ``InfrastructureError`` when that does not come about; all is closed then.
+        Raises ``InfrastructureError`` when that does not come about, ``NoWatchModeError`` when it never will; all is
+        closed then.
         """
         self._session = session
         self._held = held
@@ -162,8 +170,9 @@ class WatchChecker:
 
         def listening() -> DuneClient | None:
             if not self._session.alive():
-                said = self._session.output()[-1000:].decode("utf-8", "replace").strip()
-                raise InfrastructureError(f"dune ended instead of watching: {said or 'it said nothing'}")
+                said = self._session.output()[-1000:]
+                kind = NoWatchModeError if _UNKNOWN in said else InfrastructureError
+                raise kind(f"dune ended instead of watching: {said.decode('utf-8', 'replace').strip()}")
             with suppress(FileNotFoundError, ConnectionRefusedError), sources.folder(_SOCKET_FOLDER) as folder:
                 return DuneClient(folder, max(0.1, deadline - time.monotonic()))
             return None
