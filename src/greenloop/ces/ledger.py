@@ -25,6 +25,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    bindparam,
     func,
     select,
     update,
@@ -74,7 +75,9 @@ _QUARANTINE = Table(
     Column("note", Text, nullable=False),
     Column("created", Float(53), nullable=False),
 )
-_PAGE = 500
+_LAST = select(func.coalesce(func.max(_EVALUATIONS.c.seq), 0))
+_GET = select(_EVALUATIONS.c.body).where(_EVALUATIONS.c.id == bindparam("wanted"), ~_EVALUATIONS.c.outdated)
+_PAGE = 200
 """Rows read by one statement of an export."""
 
 
@@ -107,12 +110,15 @@ class Ledger:
         self.url = url
         self._now = now
         self._engine = open_database(url, _TABLES)
+        # built once: that takes SQLAlchemy longer than SQLite takes to answer
+        self._put = replacing(self._engine, _EVALUATIONS)
+        self._put_log = replacing(self._engine, _LOGS)
+        self._put_key = replacing(self._engine, _IDEMPOTENCY, keep=("created",))
 
     def get(self, evaluation_id: str) -> Evaluation | None:
         """Return a stored evaluation, or ``None``; also where quarantine has overtaken it: it is to be judged anew."""
-        query = select(_EVALUATIONS.c.body).where(_EVALUATIONS.c.id == evaluation_id, ~_EVALUATIONS.c.outdated)
         with self._named("read"), self._engine.connect() as connection:
-            body = connection.execute(query).scalar()
+            body = connection.execute(_GET, {"wanted": evaluation_id}).scalar()
         return None if body is None else Evaluation.from_json(body)
 
     def stored(self, evaluation_id: str) -> str | None:
@@ -145,9 +151,9 @@ class Ledger:
         with self._named("written"), writing(self._engine) as connection:
             if key is not None:
                 self._bind(connection, key, request, evaluation.id)
-            seq = connection.execute(select(func.coalesce(func.max(_EVALUATIONS.c.seq), 0))).scalar_one() + 1
-            connection.execute(replacing(self._engine, _EVALUATIONS), [row | {"seq": seq}])
-            connection.execute(replacing(self._engine, _LOGS), [{"id": evaluation.id, "body": packed}])
+            seq = connection.execute(_LAST).scalar_one() + 1
+            connection.execute(self._put, [row | {"seq": seq}])
+            connection.execute(self._put_log, [{"id": evaluation.id, "body": packed}])
 
     def log(self, evaluation_id: str) -> str | None:
         """Return what the tools printed, cut where it was long, or ``None`` when there is no such evaluation."""
@@ -179,7 +185,7 @@ class Ledger:
                 f"the idempotency key {key[:80]!r} was used for another request", "choose a new key for a new request"
             )
         row = {"key": _digest(key), "request": request, "evaluation": evaluation_id, "created": self._now()}
-        connection.execute(replacing(self._engine, _IDEMPOTENCY, keep=("created",)), [row])
+        connection.execute(self._put_key, [row])
 
     def quarantine(self, toolchain: str, project: str) -> frozenset[str]:
         """See ``Quarantine.quarantine``."""
