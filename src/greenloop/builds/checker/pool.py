@@ -16,8 +16,6 @@ from greenloop.builds.warm import Warm
 from greenloop.records import EnvironmentFault, InfrastructureError, TreeId
 from greenloop.workspace.store import TreeStore
 
-_A_BASE = 2
-"""Checkers of one base: while one goes back to green, the other takes the next edit."""
 _PATIENCE = 0.25
 """Seconds that an edit waits for a checker to be free before the runner gets it."""
 _MAX_CHECKS = 500
@@ -53,7 +51,10 @@ class _Base:
 
 
 class Checkers:
-    """At most ``keep`` checkers at a time, of the bases that are asked about. Safe to use from many threads."""
+    """At most ``keep`` checkers at a time, of the bases that are asked about. Safe to use from many threads.
+
+    Two serve one caller best: while one goes back to green, the other takes the next edit.
+    """
 
     def __init__(self, sandbox: Sandbox, store: TreeStore, *, keep: int = 2) -> None:
         """``sandbox`` holds every checker; its limits are theirs, but for the wall clock, which an edit brings."""
@@ -169,7 +170,7 @@ class Checkers:
 
     def _grow(self, entry: _Base) -> None:
         """Begin to start one more checker of a base where there may be one more. Called with the lock held."""
-        if self._closed or self._refused or entry.starting or entry.failures >= _MAX_FAILURES or entry.alive >= _A_BASE:
+        if self._closed or self._refused or entry.starting or entry.failures >= _MAX_FAILURES:
             return
         if self._alive() >= self._keep:
             rested = time.monotonic() - _RECENT
