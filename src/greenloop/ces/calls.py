@@ -12,7 +12,6 @@ from pydantic import ValidationError
 from greenloop.ces.wire import (
     ASKER_HEADER,
     TITLES,
-    Builds,
     Noun,
     Packed,
     Problem,
@@ -21,6 +20,7 @@ from greenloop.ces.wire import (
     line_of,
     lines_of,
     parse,
+    record_of,
 )
 from greenloop.records import (
     EnvironmentFault,
@@ -178,18 +178,22 @@ def read(noun: type[Noun], response: httpx.Response) -> Noun:
 
 def read_builds(response: httpx.Response) -> tuple[WarmBuild, ...]:
     """Return the warm builds of an answer."""
-    body = parse(response.content)
-    if not isinstance(body, dict) or not isinstance(body.get("builds"), list):
-        raise foreign("no list of builds")
-    for one in body["builds"]:
-        one.pop("record", None)
-        one.pop("version", None)
-    return Builds.model_validate(body).builds
+    try:
+        body = parse(response.content)
+        listed = body.get("builds") if isinstance(body, dict) else None
+        if not isinstance(listed, list):
+            raise foreign("no list of builds")
+        return tuple(record_of(WarmBuild, one) for one in listed)
+    except (ValidationError, RecordError) as error:
+        raise foreign(str(error)) from error
 
 
 def read_trees(response: httpx.Response) -> tuple[TreeId, ...]:
     """Return the trees that a pack brought."""
-    return Packed.model_validate(parse(response.content)).trees
+    try:
+        return Packed.model_validate(parse(response.content)).trees
+    except (ValidationError, RecordError) as error:
+        raise foreign(str(error)) from error
 
 
 def warm_body(revision: str) -> bytes:
