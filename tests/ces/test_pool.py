@@ -16,6 +16,7 @@ import pytest
 
 from greenloop.builds.engine import Engine
 from greenloop.builds.sandbox import Bubblewrap, Limits
+from greenloop.builds.shelf import Hold
 from greenloop.builds.stop import Stop
 from greenloop.builds.toolchains.command import CommandConfig, CommandToolchain
 from greenloop.builds.verdicts import VerdictStore
@@ -168,6 +169,7 @@ def test_a_green_revision_is_warmed_once_and_told_of(team: Team, make: Make) -> 
     assert build.bytes > 0
     assert build.seconds > 0
     assert len(build.toolchain) == 64
+    assert build.note == f"commit {team.git('rev-parse', 'HEAD')[:12]}"
     assert pool.warm_later("main") == build
     assert pool.ensure("HEAD").tree == build.tree
     assert len(pool.builds()) == 1
@@ -198,6 +200,16 @@ def test_what_the_machine_cannot_make_is_failed_not_red_and_tried_again(team: Te
     with pytest.raises(InfrastructureError, match="base-not-green"), pool.base_for(request("unbuilt")):
         pass
     assert pool.warm_later("unbuilt").state in {"queued", "warming"}
+
+
+def test_a_branch_that_moves_is_warmed_anew(team: Team, make: Make) -> None:
+    pool = make()
+    old = pool.ensure("main")
+    commit = team.commit({"f0.txt": "moved\n"})
+    new = pool.ensure("main")
+    assert new.tree != old.tree
+    with pool.base_for(request("main")) as build:
+        assert (build.tree, build.note) == (new.tree, f"commit {commit[:12]}")
 
 
 def test_a_revision_that_is_none_is_refused(make: Make) -> None:
@@ -284,7 +296,7 @@ def test_what_is_waited_for_comes_before_what_is_not(team: Team, make: Make) -> 
         team.commit({"warm.sh": slow, "name": branch}, branch)
         pool.warm_later(branch)
     pool.ensure("c")
-    assert state(pool, "b") == "queued"
+    assert state(pool, "b") in {"queued", "warming"}
 
 
 def test_only_so_many_may_wait_to_be_warmed(team: Team, make: Make) -> None:
@@ -314,6 +326,25 @@ def test_the_longest_unused_is_evicted_but_never_one_in_use(team: Team, make: Ma
     with pool.base_for(request("b")):
         wait_for(lambda: [state(pool, branch) for branch in "abcd"] == ["green", "green", "evicted", "evicted"])
     wait_for(lambda: len(list(team.shelf.glob("*/"))) == 2)
+
+
+def test_whoever_else_of_this_process_holds_a_build_is_told_before_it_goes(team: Team, make: Make) -> None:
+    engine, told, holds = team.engine(), list[TreeId](), list[Hold]()
+
+    def release(tree: TreeId) -> None:
+        told.append(tree)
+        for hold in holds:
+            hold.close()
+
+    pool = make(engine=engine, keep=1, release=release)
+    for branch in "ab":
+        team.commit({"name": branch}, branch)
+    tree = pool.ensure("a").tree
+    (place,) = engine.warm.places(tree)
+    holds += [hold for hold in (engine.warm.hold(place),) if hold is not None]
+    pool.ensure("b")
+    wait_for(lambda: not place.folder.exists())
+    assert told == [tree]
 
 
 def test_the_disk_budget_holds_and_counts_real_disk(team: Team, make: Make) -> None:

@@ -32,7 +32,7 @@ class Made:
             "diagnostics": warmth.diagnostics,
             "bytes": self.size,
             "seconds": seconds,
-            "note": warmth.note,
+            "note": "; ".join(note for note in (build.note, warmth.note) if note),
         }
         return build.model_copy(update=update)
 

@@ -18,7 +18,7 @@ from greenloop.builds.shelf import Hold, Shelf
 from greenloop.builds.stop import Stop
 from greenloop.ces.build_book import BuildBook
 from greenloop.ces.entries import Entry, Made
-from greenloop.ces.revisions import Revisions
+from greenloop.ces.revisions import Found, Revisions
 from greenloop.ces.warming import Warmer, Warmth, warm_up
 from greenloop.records import (
     EvaluationRequest,
@@ -110,6 +110,10 @@ class Pool:
             if not whole:
                 shelf.evict(build.tree)
                 self._book.forget(build.tree)
+        for place in shelf.places():
+            # whole by its name; but a machine that lost its power may have kept the name and not the content
+            if not self._is_known(place.tree) and not shelf.whole(place):
+                shelf.remove(place)
         self._shrink()
         return self.builds()
 
@@ -129,9 +133,9 @@ class Pool:
         One that failed is tried again; one that is red stays red. Raises ``InputError`` when there is no such
         revision, ``Overloaded`` when too many wait to be warmed.
         """
-        tree = self._revisions.resolve(revision)
+        found = self._revisions.find(revision)
         with self._changed:
-            return self._enter(tree, revision, urgent=False).build
+            return self._enter(found, revision, urgent=False).build
 
     def ensure(self, revision: str, stop: Stop | None = None) -> WarmBuild:
         """Return the build of a revision, waiting until it is ``green``, ``red`` or ``failed``.
@@ -139,10 +143,10 @@ class Pool:
         Raises ``InputError`` when there is no such revision, ``Cancelled`` when ``stop`` was requested meanwhile: the
         build goes on being made, since others may want it.
         """
-        tree = self._revisions.resolve(revision)
+        found = self._revisions.find(revision)
         with self._changed:
             while True:
-                entry = self._enter(tree, revision, urgent=True)
+                entry = self._enter(found, revision, urgent=True)
                 self._wait(entry, stop, None)
                 if entry.build.state != "evicted":
                     return entry.build
@@ -184,18 +188,12 @@ class Pool:
 
     def _take(self, request: EvaluationRequest, stop: Stop | None) -> Entry:
         """Return a green entry with one user more."""
-        if request.revision is not None:
-            tree = self._revisions.resolve(request.revision)
+        found = None if request.revision is None else self._revisions.find(request.revision)
         deadline = time.monotonic() + self._patience
         while True:
-            entry = None if request.revision is not None else self._nearest(request.base_tree or "")
+            nearest = self._nearest(request.base_tree or "") if found is None else None
             with self._changed:
-                if request.revision is not None:
-                    failed = self._entries.get(tree)
-                    if failed is not None and failed.just_failed:
-                        raise failed.refusal()
-                    entry = self._enter(tree, request.revision, urgent=True)
-                assert entry is not None
+                entry = nearest or self._demand(found, request.revision or "")
                 self._wait(entry, stop, deadline)
                 if entry.green:
                     entry.users += 1
@@ -205,17 +203,28 @@ class Pool:
                 if entry.build.state != "evicted":
                     raise entry.refusal()
 
-    def _enter(self, tree: TreeId, revision: str, *, urgent: bool) -> Entry:
-        """Return the entry of a tree, queued unless it is there. The lock is held."""
+    def _demand(self, found: Found | None, revision: str) -> Entry:
+        """Return the entry of a revision, queued unless it is there or has just failed. The lock is held."""
+        assert found is not None
+        failed = self._entries.get(found.tree)
+        if failed is not None and failed.just_failed:
+            raise failed.refusal()
+        return self._enter(found, revision, urgent=True)
+
+    def _enter(self, found: Found, revision: str, *, urgent: bool) -> Entry:
+        """Return the entry of a revision's tree, queued unless it is there. The lock is held."""
         if self._closed:
             raise InfrastructureError("the pool of warm builds is closed", "ask again when the service is back")
+        tree = found.tree
         entry = self._entries.get(tree)
         if entry is None or entry.build.state in {"failed", "evicted"}:
             if len(self._queue) >= _MAX_QUEUED:
                 raise Overloaded(
                     f"{len(self._queue)} revisions wait to be warmed", "come back later", retry_after=_COME_BACK_SECONDS
                 )
-            build = WarmBuild(revision=revision, tree=tree, state="queued", toolchain=self._engine.fingerprint)
+            build = WarmBuild(
+                revision=revision, tree=tree, state="queued", toolchain=self._engine.fingerprint, note=found.about
+            )
             entry = self._entries[tree] = Entry(build, used=time.time())
             self._forget_some()
             self._queue.append(tree)
@@ -316,6 +325,10 @@ class Pool:
             shelf.evict(tree)
             return Made(warmth)
         return Made(warmth, tuple(holds), size)
+
+    def _is_known(self, tree: TreeId) -> bool:
+        with self._changed:
+            return tree in self._entries
 
     def _hold(self, tree: TreeId) -> list[Hold]:
         shelf = self._engine.warm

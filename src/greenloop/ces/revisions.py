@@ -36,6 +36,11 @@ class Found:
     note: str = ""
     """What of the commit is not in the tree."""
 
+    @property
+    def about(self) -> str:
+        """For people: the commit, and what its tree lacks."""
+        return f"commit {self.commit[:12]}" + (f"; {self.note}" if self.note else "")
+
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
