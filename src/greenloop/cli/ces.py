@@ -54,6 +54,10 @@ def serve(
     no_sandbox: Annotated[
         bool, typer.Option("--no-sandbox", help="Run code with your own rights: for code that you trust only.")
     ] = False,
+    ray: Annotated[
+        str | None,
+        typer.Option("--ray", help="Judge on the nodes of a Ray cluster: HOST:PORT of its head, or `local`."),
+    ] = None,
 ) -> None:
     """Serve evaluations until SIGTERM or Ctrl-C.
 
@@ -74,6 +78,7 @@ def serve(
         token_file=token_file,
         workers=workers,
         no_sandbox=no_sandbox,
+        ray=ray,
     )
     ces_serve.serve(App.of(context), asked)
 

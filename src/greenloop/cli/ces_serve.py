@@ -3,6 +3,7 @@
 import logging
 import signal
 import sys
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from greenloop.ces.server import Address, Bounds, Door, TcpAddress, UnixAddress
 from greenloop.ces.server import serve as run_server
 from greenloop.ces.tokens import Tokens
 from greenloop.cli.app import App
+from greenloop.cli.ces_cluster import assemble_cluster
 from greenloop.cli.ces_places import alone, announce, socket_path, tokens
 from greenloop.cli.ces_service import Service, Sources, assemble
 from greenloop.cli.config import Config
@@ -35,6 +37,8 @@ class Asked:
     token_file: Path | None
     workers: int | None
     no_sandbox: bool
+    ray: str | None
+    """The address of a Ray cluster, or ``local``."""
 
 
 def serve(app: App, asked: Asked) -> None:
@@ -62,8 +66,17 @@ def serve(app: App, asked: Asked) -> None:
         out.print(f"ready at {where}")
         sys.stdout.flush()
 
-    with alone(home), assemble(home, settings, sources, warm=[*settings.ces.warm, *asked.warm]) as service:
+    warm = [*settings.ces.warm, *asked.warm]
+    with alone(home), _assemble(home, settings, sources, warm, asked.ray) as service:
         run_server(_door(home, settings, service, held), address, started=started)
+
+
+def _assemble(
+    home: Home, settings: Config, sources: Sources, warm: list[str], ray: str | None
+) -> AbstractContextManager[Service]:
+    if ray is None:
+        return assemble(home, settings, sources, warm=warm)
+    return assemble_cluster(home, settings, sources, address=ray, warm=warm)
 
 
 def _door(home: Home, settings: Config, service: Service, held: Tokens | None) -> Door:

@@ -5,9 +5,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from greenloop.builds.sandbox import self_test
 from greenloop.builds.verdicts import VerdictStore
+from greenloop.ces.backend import Backend, Load
 from greenloop.ces.desk import Desk
 from greenloop.ces.ledger import Ledger
 from greenloop.ces.pool import Pool
@@ -54,12 +56,21 @@ class Sources:
         return cls(found, files)
 
 
+class Front(Backend, Protocol):
+    """A backend that says what it is busy with: ``ces.desk.Desk``, ``ces.cluster.backend.RayBackend``."""
+
+    def load(self) -> Load:
+        """Return what it is busy with."""
+        ...
+
+
 @dataclass(frozen=True)
 class Service:
     """Everything but the door."""
 
-    desk: Desk
-    pool: Pool
+    desk: Front
+    pool: Pool | None
+    """``None`` where the builds are held by the nodes of a cluster."""
     ledger: Ledger
     revisions: Revisions
     about: dict[str, object]
@@ -79,7 +90,7 @@ def assemble(
     wanted = settings.ces
     store = home.trees
     with ExitStack() as stack:
-        judge = _bench(home, settings, sources)
+        judge = judge_of(home, settings, sources)
         stack.callback(judge.engine.close)
         ledger = Ledger(database(home, settings))
         stack.callback(ledger.close)
@@ -112,7 +123,7 @@ def assemble(
 
         def ready() -> None:
             if judge.engine.sandboxed and try_layers:
-                about["layers"] = _demand_layers(home.ces)
+                about["layers"] = demand_layers(home.ces)
             for build in pool.load():
                 _log.info("warm already: %s (%s)", build.revision, build.tree)
             for revision in warm:
@@ -138,7 +149,8 @@ def database(home: Home, settings: Config) -> str | Path:
     return home.ces / "ces.db"
 
 
-def _bench(home: Home, settings: Config, sources: Sources) -> Bench:
+def judge_of(home: Home, settings: Config, sources: Sources) -> Bench:
+    """Build the judge of the service: for the toolchain that is set, else that of its first repository."""
     wanted = settings.ces
     if settings.toolchain.kind is ToolchainKind.AUTO and not sources.repositories:
         raise InputError(
@@ -170,7 +182,7 @@ def head(root: Path) -> str:
     return "tip" if (root / ".hg").is_dir() else "HEAD"
 
 
-def _demand_layers(scratch: Path) -> list[dict[str, object]]:
+def demand_layers(scratch: Path) -> list[dict[str, object]]:
     """Try the sandbox's layers and return what was found. Raises ``InfrastructureError`` where one is missing."""
     scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
     layers = self_test(scratch)

@@ -20,6 +20,7 @@ from greenloop.ces.cluster.placement import ranked
 from greenloop.ces.cluster.scripted import FINGERPRINT, ScriptedBench
 from greenloop.ces.cluster.terms import Terms
 from greenloop.ces.quarantine import MemoryQuarantine
+from greenloop.ces.revisions import Found as Revision
 from greenloop.ces.scripted import ScriptedBooks, scripted_id
 from greenloop.records import (
     Edit,
@@ -53,17 +54,17 @@ class Lab:
     quarantine: MemoryQuarantine = field(default_factory=MemoryQuarantine)
     terms: Terms = field(default_factory=lambda: Terms(folder=Path()))
 
-    def resolve(self, revision: str) -> TreeId:
+    def find(self, revision: str) -> Revision:
         """Be the head's revisions."""
         if revision not in self.trees:
             raise InputError(f"{revision}: no such revision")
-        return self.trees[revision]
+        return Revision("project", "c0ffee", self.trees[revision])
 
     def key(self, request: EvaluationRequest) -> str:
         """Be the head's worker: its ids do not depend on how a revision is called."""
         if request.revision is None:
             return scripted_id(request)
-        name = told(request.revision, self.resolve(request.revision))
+        name = told(request.revision, self.find(request.revision))
         return scripted_id(request.model_copy(update={"revision": name}))
 
     @asynccontextmanager

@@ -8,6 +8,7 @@ import pytest
 from greenloop.ces.cluster.bench import Found, RelayQuarantine, ToldRevisions, told
 from greenloop.ces.cluster.messages import Answer, Trouble
 from greenloop.ces.quarantine import project_of
+from greenloop.ces.revisions import Found as Revision
 from greenloop.records import (
     Cancelled,
     Edit,
@@ -29,16 +30,17 @@ Write = Callable[[Mapping[str, str]], TreeId]
 
 @pytest.mark.parametrize("revision", ["main", "project@main", "project@v1.0^2"])
 def test_a_told_revision_is_its_tree_and_keeps_its_project(store: TreeStore, write: Write, revision: str) -> None:
-    tree = write({"a": "1"})
-    name = told(revision, tree)
-    assert ToldRevisions(store).resolve(name) == tree
+    found = Revision("project", "c0ffee", write({"a": "1"}))
+    name = told(revision, found)
+    assert ToldRevisions(store).resolve(name) == found.tree
+    assert ToldRevisions(store).find(name).commit == "c0ffee"
     asked = [EvaluationRequest(revision=text, edit=Edit(files=())) for text in (revision, name)]
     assert project_of(asked[0]) == project_of(asked[1])
 
 
 def test_a_tree_that_was_not_shipped_is_no_revision(store: TreeStore) -> None:
     with pytest.raises(InputError, match="no such tree"):
-        ToldRevisions(store).resolve(told("main", "0" * 40))
+        ToldRevisions(store).resolve(told("main", Revision("", "c0ffee", "0" * 40)))
 
 
 def test_only_what_a_node_found_itself_is_relayed() -> None:

@@ -1,6 +1,8 @@
 """The ``Backend`` of a cluster: a desk at the head, before a fleet of actors."""
 
-from collections.abc import Callable
+import signal
+import threading
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from greenloop.ces.backend import Load
@@ -31,9 +33,12 @@ class RayBackend:
         terms: Terms,
         in_flight: int = 64,
         queue: int = 256,
+        warm: Sequence[str] = (),
     ) -> None:
         """``address``: HOST:PORT of the cluster's head. ``in_flight``: requests that are with actors at a time, each
-        a thread here; ``queue``: requests that wait for one of those. For the rest see ``Fleet`` and ``Desk``."""
+        a thread here; ``queue``: requests that wait for one of those; ``warm``: revisions to warm at the start. For the
+        rest see ``Fleet`` and ``Desk``."""
+        self._warm = tuple(warm)
         self._address = address
         self.fleet = Fleet(
             make,
@@ -61,6 +66,10 @@ class RayBackend:
     async def start(self) -> None:
         """See ``Backend.start``. Raises ``InfrastructureError`` when there is no such cluster, or no node can judge."""
         await self._desk.start()
+        if threading.current_thread() is threading.main_thread():
+            # Ray puts itself before whoever handles the signal, to print a stack; what was there comes first again
+            signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGTERM))
+            signal.siginterrupt(signal.SIGTERM, False)
 
     async def evaluate(self, request: EvaluationRequest) -> Evaluation:
         """See ``Backend.evaluate``."""
@@ -83,3 +92,5 @@ class RayBackend:
     def _ready(self) -> None:
         join(self._address)
         self.fleet.start()
+        for revision in self._warm:
+            self.fleet.warm_later(revision)

@@ -8,8 +8,9 @@ from typing import Protocol
 from greenloop.builds.stop import Stop
 from greenloop.ces.desk import Builds, Judged
 from greenloop.ces.quarantine import MemoryQuarantine
+from greenloop.ces.revisions import Found as Revision
 from greenloop.ces.revisions import Revisions
-from greenloop.records import EvaluationRequest, InputError, TreeId
+from greenloop.records import EvaluationRequest, InputError
 from greenloop.workspace.store import TreeStore
 
 
@@ -55,23 +56,24 @@ class RelayQuarantine(MemoryQuarantine):
 
 
 class ToldRevisions(Revisions):
-    """Revisions as the head spells them for its actors: ``NAME@TREE``, the tree already shipped."""
+    """Revisions as the head spells them for its actors: ``NAME@COMMIT.TREE``, the tree already shipped."""
 
     def __init__(self, store: TreeStore) -> None:
         super().__init__(store, {})
         self._here = store
 
-    def resolve(self, text: str) -> TreeId:
-        """Return the tree that ``text`` names. Raises ``InputError`` when it was not shipped."""
-        tree = text.rpartition("@")[2]
+    def find(self, text: str) -> Revision:
+        """Return what ``text`` names. Raises ``InputError`` when its tree was not shipped."""
+        name, _, rest = text.rpartition("@")
+        commit, _, tree = rest.rpartition(".")
         if tree not in self._here:
             raise InputError(f"{tree}: no such tree here", "it was not shipped: ask again")
-        return tree
+        return Revision(name, commit, tree)
 
 
-def told(revision: str, tree: TreeId) -> str:
+def told(revision: str, found: Revision) -> str:
     """Return a revision as ``ToldRevisions`` reads it. The repository's name stays: a project's tests go by it."""
-    return f"{revision.rpartition('@')[0]}@{tree}"
+    return f"{revision.rpartition('@')[0]}@{found.commit}.{found.tree}"
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from greenloop.ces.cluster.seat import Lost, Phase, Seat, ticket
 from greenloop.ces.cluster.terms import Tally, Terms
 from greenloop.ces.cluster.watch import Watch
 from greenloop.ces.quarantine import Quarantine, project_of
+from greenloop.ces.revisions import Found
 from greenloop.records import (
     Cancelled,
     Evaluation,
@@ -37,8 +38,8 @@ _ORDER = ("green", "warming", "queued", "red", "failed", "evicted")
 class Resolves(Protocol):
     """``ces.revisions.Revisions``, as far as the head needs it."""
 
-    def resolve(self, text: str) -> TreeId:
-        """Return the tree of a revision, in the head's store. Raises ``InputError``."""
+    def find(self, text: str) -> Found:
+        """Return a revision, its tree in the head's store. Raises ``InputError``."""
         ...
 
 
@@ -161,7 +162,8 @@ class Fleet:
 
     def warm_later(self, revision: str) -> WarmBuild:
         """See ``desk.Builds.warm_later``: at the revision's first choice; waits where no actor lives."""
-        tree = self._named(revision)
+        found = self._named(revision)
+        tree = found.tree
         fault: Lost | None = None
         for _ in range(_TRIES):
             seat = self._first(tree)
@@ -171,7 +173,7 @@ class Fleet:
                 return known.model_copy(update={"revision": revision})
             try:
                 seat.ship((tree,), self._pack)
-                return seat.warm(told(revision, tree)).model_copy(update={"revision": revision})
+                return seat.warm(told(revision, found)).model_copy(update={"revision": revision})
             except Lost as lost:
                 self._bury(seat, lost)
                 fault = lost
@@ -202,19 +204,20 @@ class Fleet:
         for seat in seats:
             seat.kill()
 
-    def _named(self, revision: str) -> TreeId:
-        tree = self._revisions.resolve(revision)
+    def _named(self, revision: str) -> Found:
+        found = self._revisions.find(revision)
         with self._changed:
-            self._names[tree] = revision
-        return tree
+            self._names[found.tree] = revision
+        return found
 
     def _addressed(self, request: EvaluationRequest) -> tuple[str, EvaluationRequest, tuple[TreeId, ...]]:
         """Return where a request belongs, the request as it is told to an actor, and the trees that it takes."""
         if request.revision is None:
             assert request.base_tree is not None  # a request names one of them
             return request.base_tree, request, (request.base_tree,)
-        tree = self._named(request.revision)
-        sent = request.model_copy(update={"revision": told(request.revision, tree)})
+        found = self._named(request.revision)
+        tree = found.tree
+        sent = request.model_copy(update={"revision": told(request.revision, found)})
         return tree, sent, tuple(dict.fromkeys((tree, *([request.base_tree] if request.base_tree else []))))
 
     def _pack(self, trees: tuple[TreeId, ...]) -> bytes:
@@ -279,10 +282,10 @@ class Fleet:
         return None
 
     def _prepare(self, seat: Seat, tree: TreeId, revision: str) -> None:
-        """Begin to warm a revision at its second choice, before anything has to go there cold."""
+        """Begin to warm a revision, told as to actors, at its second choice, before anything has to go there cold."""
         try:
             seat.ship((tree,), self._pack)
-            seat.warm(told(revision, tree))
+            seat.warm(revision)
         except Lost as lost:
             self._bury(seat, lost)
         except Overloaded:

@@ -14,6 +14,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -21,7 +22,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from greenloop.records import InfrastructureError, InputError
+from greenloop.records import InfrastructureError
 from greenloop.storage import named_io_errors, write_atomically
 
 LOOPBACK = "127.0.0.1"
@@ -60,29 +61,23 @@ class LocalCluster:
     """A head on this machine. ``address`` is where ``RayBackend`` joins it. Enter it in the main thread."""
 
     def __init__(self, folder: Path, *, cpus: int, name: str = "local", object_store_mib: int = 128) -> None:
-        """``folder`` becomes Ray's, for its sockets and logs: its path must be short. ``cpus``: what actors may take.
-
-        Raises ``InputError`` when the path of ``folder`` is too long for Unix sockets below it.
-        """
-        if len(os.fsencode(str(folder))) + len(_SESSION) > _LONGEST:
-            raise InputError(
-                f"{folder}: too long a path for Ray's sockets: at most {_LONGEST - len(_SESSION)} bytes",
-                "choose a shorter folder",
-            )
+        """``folder`` becomes Ray's, for its sockets and logs. ``cpus``: what actors may take."""
         self._folder, self._cpus, self._name, self._store = folder, cpus, name, object_store_mib << 20
         self._process: subprocess.Popen[bytes] | None = None
+        self._link: Path | None = None
         self.address = ""
 
     def __enter__(self) -> Self:
         """Start it, and wait until it answers. Raises ``InfrastructureError``."""
         settings = environment(self._folder)
         port = _free_port()
+        folder = self._short()
         self.address = f"{LOOPBACK}:{port}"
         command = [
             # the kernel ends Ray's head when this process dies, and the head its children
             "setpriv", "--pdeathsig", "TERM", "--",
             sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block",
-            f"--node-ip-address={LOOPBACK}", f"--port={port}", f"--temp-dir={self._folder}",
+            f"--node-ip-address={LOOPBACK}", f"--port={port}", f"--temp-dir={folder}",
             f"--node-name={self._name}", f"--num-cpus={self._cpus}", f"--object-store-memory={self._store}",
             "--include-dashboard=false", "--disable-usage-stats",
         ]  # fmt: skip
@@ -107,6 +102,14 @@ class LocalCluster:
     ) -> None:
         """End all its processes and remove what Ray left in the folder."""
         self._end()
+
+    def _short(self) -> Path:
+        """Return a path of the folder that leaves room for Ray's sockets below it: a link to it if need be."""
+        if len(os.fsencode(str(self._folder))) + len(_SESSION) <= _LONGEST:
+            return self._folder
+        self._link = Path(tempfile.mkdtemp(prefix="glr-")) / "r"
+        self._link.symlink_to(self._folder.absolute(), target_is_directory=True)
+        return self._link
 
     def _wait(self, port: int) -> None:
         assert self._process is not None
@@ -134,6 +137,10 @@ class LocalCluster:
         with suppress(ProcessLookupError):  # as it should be: they have ended in order
             os.killpg(group, signal.SIGKILL)
         self._process = None
+        if self._link is not None:
+            self._link.unlink()
+            self._link.parent.rmdir()
+            self._link = None
         for session in self._folder.glob("session_*"):
             if session.is_symlink():
                 session.unlink()
