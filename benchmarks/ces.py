@@ -113,19 +113,22 @@ def request(change: Change, suite: Suite, *, fresh: bool = False) -> EvaluationR
 @contextmanager
 def service(home: Path, repository: Path, *, workers: int) -> Iterator[Path]:
     """Run ``greenloop ces serve`` on a Unix socket, the head of ``repository`` warm. Yields the socket."""
+    home.chmod(0o700)  # whoever reaches the socket needs no token, so the service demands a folder of one's own
     socket = home / "ces.sock"
-    log = (home.parent / f"{home.name}.log").open("ab")
+    log = (home.parent / f"{home.name}.log").open("a+b")
     command = [sys.executable, "-m", "greenloop", "--home", str(home), "ces", "serve"]
     command += ["--repository", f"bench={repository}", "--socket", str(socket), "--workers", str(workers)]
     process = subprocess.Popen([*command, "--warm", "HEAD"], cwd=repository, stdout=log, stderr=log)
     try:
-        with Client(socket=socket) as client:
+        with Client(socket) as client:
             client.wait_ready(seconds=60)
             wait_warm(client)
         yield socket
     finally:
         process.terminate()
-        process.wait(30)
+        if process.wait(30) != 0:
+            log.seek(0)
+            print(log.read().decode()[-2000:], file=sys.stderr)
         log.close()
 
 
@@ -192,7 +195,7 @@ async def _load(socket: Path, asked: list[EvaluationRequest], clients: int) -> t
     """Let ``clients`` wait at a time until all is answered. Returns (seconds, each wait less the queue, in ms)."""
     todo = iter(asked)
     waits: list[float] = []
-    async with AsyncClient(socket=socket) as client:
+    async with AsyncClient(socket) as client:
 
         async def one() -> None:
             for each in todo:
@@ -286,7 +289,7 @@ def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, float]:
     cold_ms = cold(sides.shell, project, plain_folder)
     plain = Plain(_below(sides.shell, plain_folder), plain_folder)
     plain.run(f"{_QUIET} @check @all @runtest")
-    with service(home, project, workers=1) as socket, Client(socket=socket) as client:
+    with service(home, project, workers=1) as socket, Client(socket) as client:
         taken = side_by_side(plain, client, modules, arguments.rounds, arguments.tests)
     plain.close()
     result = {name: statistics.median(values) for name, values in taken.items()}
