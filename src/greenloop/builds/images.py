@@ -97,7 +97,8 @@ class Image:
         versions = {shown: (self.version(package) or "").rpartition(":")[2] for shown, package in _COMPILERS.items()}
         # Debian's own revision of a package says nothing about the compiler
         told = [f"{shown} {found.rpartition('-')[0] or found}" for shown, found in versions.items() if found]
-        return ", ".join([*told, f"{len(self.packages)} packages"])
+        count = len(self.packages)
+        return ", ".join([*told, f"{count} package{'' if count == 1 else 's'}"])
 
     def version(self, package: str) -> str | None:
         """Return the installed version of a package, or ``None``."""

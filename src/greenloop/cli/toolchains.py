@@ -128,7 +128,8 @@ def _sandbox(settings: Config, image: images.Image | None, spare: int) -> Sandbo
         processes=wanted.processes,
     )
     if wanted.enabled:
-        read_only = tuple(Path(folder).expanduser() for folder in settings.toolchain.read_only)
+        folders = (*settings.toolchain.read_only, *(settings.command.read_only if settings.command else ()))
+        read_only = tuple(Path(folder).expanduser() for folder in dict.fromkeys(folders))
         root = image.root if image is not None else None
         return Bubblewrap(limits=limits, read_only=read_only, root=root, spare=spare)
     err.print("[bold red]greenloop: the sandbox is off[/]: code under judgement runs with your rights")

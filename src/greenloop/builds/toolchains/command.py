@@ -52,6 +52,9 @@ class CommandConfig(Part):
     """Builds everything. Without it the suite ``build`` cannot be judged, and ``test`` skips that stage."""
     test: Argv | str | None = None
     """Runs the tests. Without it the suite ``test`` cannot be judged."""
+    products: tuple[str, ...] | None = None
+    """Names at the tree's root of what the build leaves for the tests. With it, and be it empty, the tests run in a
+    fresh sandbox that holds the tree and these alone, so that nothing else the check or the build wrote is seen."""
     warm: tuple[Argv | str, ...] = ()
     """Run once in a base tree whose leftovers later trees reuse. Only for build systems that are right about it."""
     diagnostic_pattern: str = (
@@ -173,7 +176,15 @@ class CommandToolchain:
             products=None,
             keep=config.keep_warm,
         )
-        commands = [Command(self._argvs[stage], config.environment, seconds[stage]) for stage in stages]
+        commands = [
+            Command(
+                self._argvs[stage],
+                config.environment,
+                seconds[stage],
+                fresh=config.products if stage is Stage.TESTS else None,
+            )
+            for stage in stages
+        ]
         with warm_trees.near(tree, bench.base, bench.stop) as warm:
             completed = warm_trees.run_over(warm, tree, commands, bench.stop)
         return staged(stages, completed, self._assess)
