@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any, TypeVar
 
 import pydantic_core
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, create_model
 
 from greenloop.records import (
     Cancelled,
@@ -24,6 +24,7 @@ from greenloop.records import (
     Part,
     Record,
     RecordError,
+    Stage,
     TreeId,
     WarmBuild,
 )
@@ -94,6 +95,13 @@ class Packed(Part):
     trees: tuple[TreeId, ...]
     """What requests may name as ``base_tree`` from now on."""
 
+
+_Fields = create_model(
+    "EvaluationRequestFields",
+    __base__=Part,
+    stages=(tuple[Stage, ...], ()),
+    **{name: (field.annotation, field) for name, field in EvaluationRequest.model_fields.items()},  # type: ignore[call-overload]
+)
 
 TITLES = {
     400: "Bad Request",
@@ -187,16 +195,32 @@ def parse(body: bytes) -> Any:
 def record_of(noun: type[Noun], body: object) -> Noun:
     """Read a record; ``record`` and ``version`` may be there, and must be right then.
 
-    Raises pydantic's ``ValidationError`` and ``RecordError``.
+    Strictly: ``true`` is no number and 5 is no text, as the OpenAPI document says. Raises pydantic's
+    ``ValidationError`` and ``RecordError``.
     """
-    if isinstance(body, dict):
-        body = {**body}
-        named, version = body.pop("record", noun.__name__), body.pop("version", noun.VERSION)
-        if named != noun.__name__:
-            raise RecordError(f"the JSON holds another record than {noun.__name__}")
-        if version is True or version != noun.VERSION:
-            raise RecordError(f"{noun.__name__}: version {noun.VERSION} is the only one that is read here")
-    return noun.model_validate(body)
+    return noun.model_validate_json(pydantic_core.to_json(_plain(noun, body)), strict=True)
+
+
+def request_of(body: object) -> EvaluationRequest:
+    """Read a request; as ``record_of``."""
+    plain = pydantic_core.to_json(_plain(EvaluationRequest, body))
+    # first the fields, strictly; the record's own validators, which also read `stages`, know Python's types only
+    fields = _Fields.model_validate_json(plain, strict=True)
+    given: dict[str, Any] = {name: getattr(fields, name) for name in fields.model_fields_set}
+    return EvaluationRequest.model_validate(given)
+
+
+def _plain(noun: type[Record], body: object) -> object:
+    """Return the body without the words that say what it is."""
+    if not isinstance(body, dict):
+        return body
+    body = {**body}
+    named, version = body.pop("record", noun.__name__), body.pop("version", noun.VERSION)
+    if named != noun.__name__:
+        raise RecordError(f"the JSON holds another record than {noun.__name__}")
+    if version is True or version != noun.VERSION:
+        raise RecordError(f"{noun.__name__}: version {noun.VERSION} is the only one that is read here")
+    return body
 
 
 def line_of(line: bytes) -> BatchLine:

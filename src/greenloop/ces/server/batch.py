@@ -12,8 +12,8 @@ from starlette.types import Receive, Scope, Send
 from greenloop.ces.server.bodies import media_type, while_there, whole
 from greenloop.ces.server.door import Door
 from greenloop.ces.server.problems import Refused, explain
-from greenloop.ces.wire import JSON, NDJSON, evaluation_line, parse, problem_line, record_of
-from greenloop.records import Cancelled, EvaluationRequest, GreenloopError, Overloaded, RecordError
+from greenloop.ces.wire import JSON, NDJSON, evaluation_line, parse, problem_line, request_of
+from greenloop.records import Cancelled, GreenloopError, Overloaded, RecordError
 
 _log = logging.getLogger(__name__)
 _LONGEST_PAUSE = 1.0
@@ -82,7 +82,7 @@ class BatchResponse:
     async def _line(self, index: int, item: object) -> bytes:
         """Return the line of one item, which waits outside of a queue that is full."""
         try:
-            request = record_of(EvaluationRequest, parse(item) if isinstance(item, bytes) else item)
+            request = request_of(parse(item) if isinstance(item, bytes) else item)
             while True:
                 try:
                     evaluation = await self._door.backend.evaluate(request)

@@ -15,15 +15,15 @@ from greenloop.ces.server.batch import BatchResponse, read_items
 from greenloop.ces.server.bodies import chunks, media_type, while_there, whole
 from greenloop.ces.server.door import Door
 from greenloop.ces.server.problems import Refused
-from greenloop.ces.wire import JSON, PACK, Packed, Warm, parse, record_of
-from greenloop.records import EvaluationRequest, Record, WarmBuild
+from greenloop.ces.wire import JSON, PACK, Packed, Warm, parse, request_of
+from greenloop.records import Record, WarmBuild
 
 
 async def evaluate(request: Request, door: Door) -> Response:
     """Judge one edit."""
     media_type(request, JSON)
     body = await whole(request, door.bounds.body_bytes, door.bounds.silence_seconds)
-    asked = record_of(EvaluationRequest, parse(body))
+    asked = request_of(parse(body))
     door.readiness.must_be()
     ASKER.set(request.state.asker)
     evaluation = await while_there(request, door.backend.evaluate(asked))
@@ -65,7 +65,8 @@ async def builds(_request: Request, door: Door) -> Response:
 async def warm(request: Request, door: Door) -> Response:
     """Begin to warm a revision."""
     media_type(request, JSON)
-    wanted = Warm.model_validate(parse(await whole(request, door.bounds.body_bytes, door.bounds.silence_seconds)))
+    body = parse(await whole(request, door.bounds.body_bytes, door.bounds.silence_seconds))
+    wanted = Warm.model_validate(body, strict=True)
     door.readiness.must_be()
     return _record(await door.backend.warm(wanted.revision), status=202)
 
