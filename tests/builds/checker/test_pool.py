@@ -197,3 +197,24 @@ def test_many_threads_share_a_few_checkers(bench: Bench) -> None:
     assert all(said in {None, red} for red, said in answers)
     assert any(said is not None for _, said in answers)
     assert bench.checkers.alive <= 2
+
+
+def test_a_base_at_rest_gives_its_place_to_another(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, FILES, keep=1)
+    other = bench.tree(bench.base, {"lib/b.ml": "let b = 2\n"})
+    warm = Warm(other, tmp_path / "other", built=True)
+    bench.store.materialise(other, warm.folder)
+
+    def ready() -> bool:
+        return bench.checkers.warm(warm, bench.command, lambda: nullcontext(warm), seconds=10)
+
+    try:
+        assert bench.ready()
+        assert not ready()
+        time.sleep(5.5)
+        assert ready()
+        assert not bench.ready()
+        bench.checkers.drop(bench.base)
+        assert bench.checkers.alive == 1
+    finally:
+        bench.checkers.close()

@@ -177,8 +177,8 @@ class Checkers:
             old = next((base for base in self._bases.values() if base.idle and base.used < rested), None)
             if old is None:
                 return
-            spare = old.idle.pop()
-            self._background.submit(spare.close).add_done_callback(_tell)
+            old.working += 1
+            self._background.submit(self._end, old, old.idle.pop()).add_done_callback(_tell)
         for key, base in list(self._bases.items())[: max(0, len(self._bases) - _MAX_BASES)]:
             if not base.alive:
                 del self._bases[key]
