@@ -1,13 +1,13 @@
 """A reward function for TRL's trainers (``GRPOTrainer`` and its kin, TRL 1.16)."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from greenloop.ces.adapters.task import EditTask, Evaluates, Policy, judge, text_of, worth
 
 Completion = str | Sequence[dict[str, Any]]
-RewardFunction = Callable[..., Awaitable[list[float | None]]]
+RewardFunction = Callable[..., Coroutine[Any, Any, list[float | None]]]
 
 
 def reward_function(

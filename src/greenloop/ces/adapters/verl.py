@@ -8,7 +8,7 @@ The dataset's ``reward_model.ground_truth`` holds each row's ``EditTask`` as JSO
 so a fault of the machine raises ``InfrastructureError``: the step fails, and nothing is learned from it.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ Scored = dict[str, float | str]
 """``score``; ``acc``: 1 for a green evaluation, 0 for any other; its ``status`` and ``reason`` for verl's logs."""
 
 
-def scorer(service: Evaluates, policy: Policy) -> Callable[..., Awaitable[Scored]]:
+def scorer(service: Evaluates, policy: Policy) -> Callable[..., Coroutine[Any, Any, Scored]]:
     """Return a ``compute_score`` whose ``score`` is ``policy`` on the evaluation."""
 
     async def compute_score(
