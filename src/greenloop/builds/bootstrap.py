@@ -204,7 +204,7 @@ def _explain(said: Sequence[str], wanted: Mmdebstrap) -> EnvironmentFault | Inpu
         return InputError(f"the mirror has no suite {wanted.suite}", f"correct --suite, or {MIRROR_WAY_OUT}")
     if re.search(r"NO_PUBKEY|is not signed|no keyring|unable to determine keyring", text):
         return EnvironmentFault(
-            "the mirror's signature cannot be checked", "apt-get install debian-archive-keyring, then try again"
+            "the mirror's signature cannot be checked", "apt-get install gpg debian-archive-keyring, then try again"
         )
     if re.search(r"newuidmap|newgidmap|subuid|subgid|unshare|user namespace", text, re.IGNORECASE):
         return EnvironmentFault(
