@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -74,12 +75,28 @@ def ask(new: str) -> EvaluationRequest:
     return EvaluationRequest(revision="shop@main", edit=edit, suite=Suite.TEST)
 
 
+def listeners(processes: list[psutil.Process]) -> set[str]:
+    """Return the addresses on which processes listen; those that ended meanwhile listen no more."""
+    found: set[str] = set()
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            found |= {one.laddr.ip for one in process.net_connections("inet") if one.status == "LISTEN"}
+    return found
+
+
+def named(process: psutil.Process) -> str:
+    """Return a process's command line, empty when it ended."""
+    with suppress(psutil.NoSuchProcess):
+        return " ".join(process.cmdline())
+    return ""
+
+
 def test_a_cluster_serves_as_one_machine_does(
     served: tuple[Client, Path, "subprocess.Popen[bytes]"], tmp_path: Path
 ) -> None:
     client, home, process = served
     children = psutil.Process(process.pid).children(recursive=True)
-    listening = [one.laddr.ip for child in children for one in child.net_connections("inet") if one.status == "LISTEN"]
+    listening = listeners(children)
     assert listening
     assert {ip.removeprefix("::ffff:") for ip in listening} == {"127.0.0.1"}
 
@@ -92,7 +109,7 @@ def test_a_cluster_serves_as_one_machine_does(
     assert build.note.endswith("on local")
     assert client.log(red.id)
 
-    (actor,) = [child for child in children if "ray::Actor" in " ".join(child.cmdline())]
+    (actor,) = [child for child in children if named(child).startswith("ray::Actor")]
     actor.kill()
     assert client.evaluate(ask("count * price + 0")).status is Status.GREEN
     assert client.evaluate(ask("count * price")).seen_before
