@@ -217,13 +217,13 @@ _WARNINGS = "".join(f"let f{n} = let x = {n} in {n}\n" for n in range(8_000))
 DUNE = {
     "rule that never ends": rule(LOOP, seconds=2, status=TIMEOUT),
     "rule that bombs": rule(BOMB, seconds=3, status=TIMEOUT, others=(RED,)),
-    "rule that floods": rule("yes", seconds=3, status=TIMEOUT),
+    "rule that floods": rule("yes", seconds=3, status=TIMEOUT, others=(REJECTED,)),
     "rule that leaves a daemon": rule("(setsid sleep 98765 >/dev/null 2>&1 &) ; true", status=GREEN),
     "rule that kills dune": rule("kill -9 $PPID; sleep 5", status=REJECTED),
-    "rule that ends dune politely": rule("kill -15 $PPID; sleep 5"),
+    "rule that ends dune politely": rule("kill -15 $PPID; sleep 5", others=(REJECTED,)),
     "rule that kills everybody": rule("kill -9 -1", status=REJECTED),
     "rule that stops dune": rule("kill -STOP $PPID; sleep 100", seconds=2, status=TIMEOUT),
-    "rule that runs dune": rule("dune build --root /w @check", seconds=2, status=TIMEOUT),
+    "rule that runs dune": rule("dune build --root /w @check", seconds=2, status=TIMEOUT, others=(RED,)),
     "rule that prints an error and succeeds": rule(
         "printf 'File \\\"lib/small.ml\\\", line 1, characters 0-1:\\nError: fake\\n'", status=GREEN, never="fake"
     ),
@@ -243,7 +243,7 @@ DUNE = {
     ),
     "rule that reads and prints a file": Program(
         {"attack/dune": '(rule (alias check) (action (echo "%{read:/etc/passwd}")))\n'},
-        RED, Stage.TYPES, suite=Suite.CHECK, never="root:",
+        RED, Stage.TYPES, suite=Suite.CHECK, never="root:", others=(REJECTED,),
     ),
     "rule that includes a file": Program(
         {"attack/dune": "(include /etc/passwd)\n"}, RED, Stage.TYPES, suite=Suite.CHECK, never="root:"
