@@ -22,8 +22,6 @@ _MAX_CHECKS = 500
 """Edits after which a checker is replaced, so that nothing in it grows for ever."""
 _MAX_FAILURES = 3
 """Starts that may fail one after another for a base before the runner keeps it for good."""
-_RECENT = 5.0
-"""Seconds after its last edit during which a base keeps its checkers from other bases."""
 _MAX_PROJECTS = 64
 _MAX_BASES = 256
 
@@ -56,11 +54,16 @@ class Checkers:
     Two serve one caller best: while one goes back to green, the other takes the next edit.
     """
 
-    def __init__(self, sandbox: Sandbox, store: TreeStore, *, keep: int = 2) -> None:
-        """``sandbox`` holds every checker; its limits are theirs, but for the wall clock, which an edit brings."""
+    def __init__(self, sandbox: Sandbox, store: TreeStore, *, keep: int = 2, rest_seconds: float = 5.0) -> None:
+        """Make an empty pool.
+
+        ``sandbox`` holds every checker; its limits are theirs, but for the wall clock, which an edit brings. A base
+        keeps its checkers from other bases for ``rest_seconds`` after its last edit.
+        """
         self._sandbox = sandbox
         self._store = store
         self._keep = max(1, keep)
+        self._rest_seconds = rest_seconds
         self._changed = threading.Condition()
         self._bases: OrderedDict[tuple[str, ...], _Base] = OrderedDict()
         self._projects: OrderedDict[TreeId, Project] = OrderedDict()
@@ -173,7 +176,7 @@ class Checkers:
         if self._closed or self._refused or entry.starting or entry.failures >= _MAX_FAILURES:
             return
         if self._alive() >= self._keep:
-            rested = time.monotonic() - _RECENT
+            rested = time.monotonic() - self._rest_seconds
             old = next((base for base in self._bases.values() if base.idle and base.used < rested), None)
             if old is None:
                 return
@@ -223,6 +226,7 @@ class Checkers:
             if not entry.dropped:
                 entry.working -= 1
                 entry.idle.append(checker)
+                entry.used = time.monotonic()
                 self._changed.notify_all()
                 return
         self._end(entry, checker)
