@@ -1,6 +1,7 @@
 """The code evaluation service put together: engine, pool, books and desk of one home, from settings and options."""
 
 import logging
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from typing import Protocol
 from greenloop.builds.sandbox import self_test
 from greenloop.builds.verdicts import VerdictStore
 from greenloop.ces.backend import Backend, Load
+from greenloop.ces.budget import Shares, share
 from greenloop.ces.desk import Desk
 from greenloop.ces.ledger import Ledger
 from greenloop.ces.pool import Pool
@@ -104,6 +106,7 @@ def assemble(
             disk_mib=wanted.disk_mib,
             keep=wanted.keep,
             repeats=wanted.repeats,
+            warmers=memory(settings).warmers,
             patience=_PATIENCE_SECONDS,
             release=judge.checkers.drop if judge.checkers is not None else lambda _tree: None,
         )
@@ -169,8 +172,14 @@ def judge_of(home: Home, settings: Config, sources: Sources) -> Bench:
         verdicts=verdicts,
         widest=True,
         spare=wanted.workers,
-        checkers=wanted.checkers,
+        checkers=min(wanted.checkers, memory(settings).checkers),
     )
+
+
+def memory(settings: Config) -> Shares:
+    """Return how many builds and checkers the memory of the settings has room for beside the workers."""
+    machine = (os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")) >> 20
+    return share(settings.ces.memory_mib or machine * 3 // 4, workers=settings.ces.workers)
 
 
 def _any_tree(root: Path, store: TreeStore) -> str:

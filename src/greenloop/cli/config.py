@@ -156,7 +156,10 @@ class CesSettings(Section):
     queue: int = Field(default=256, ge=1)
     """How many requests may wait; one more is told to come back later."""
     checkers: int = Field(default=2, ge=0)
-    """How many persistent type checkers are kept (dune 3 and later), each about the memory of a dune build."""
+    """How many persistent type checkers are kept (dune 3 and later), as far as `memory_mib` has room for them."""
+    memory_mib: int = Field(default=0, ge=0)
+    """MiB of memory to reckon with: a GiB for each edit that is judged and each build that is made, the rest for
+    persistent type checkers, half a GiB each; 0: three quarters of this machine's."""
     keep: int = Field(default=8, ge=1)
     """How many warm builds are kept."""
     disk_mib: int = Field(default=20_480, ge=64)
