@@ -223,24 +223,32 @@ def test_a_killed_node_loses_nothing(lab: Lab, cluster: Any) -> None:
 
 
 def test_what_nobody_waits_for_is_killed_at_its_actor(lab: Lab) -> None:
-    lab.bench = replace(lab.bench, seconds=30)
+    lab.bench = replace(lab.bench, seconds=60)
     revision = lab.revision_of("beta")
 
     async def run() -> None:
         async with lab.backend() as backend:
-            tasks = [asyncio.create_task(backend.evaluate(request(revision, f"fine {n}"))) for n in range(4)]
+            tasks = {
+                f"fine {n}": asyncio.create_task(backend.evaluate(request(revision, f"fine {n}"))) for n in range(4)
+            }
             await until(lambda: len(lab.at("begin")) == 2 and backend.load().running == 4)
-            for task in tasks:
-                task.cancel()
-            await until(lambda: len(lab.at("killed")) == 2)
+            at_work = {about for _, about in lab.at("begin")}
+            for text in tasks.keys() - at_work:
+                tasks[text].cancel()
+            # what waits for its turn is let go of at once, and those at work are none the worse
+            await until(lambda: backend.load().running == 2)
+            assert lab.at("killed") == []
+            for text in at_work:
+                tasks[text].cancel()
             await until(lambda: backend.load().running == 0)
-            assert len(lab.at("begin")) == 2, "what waited for its turn never began"
-            # the actor is none the worse
+            assert {about for _, about in lab.at("killed")} == at_work
+            assert {about for _, about in lab.at("begin")} == at_work
             assert backend.fleet.nodes()["beta"] == "live"
             assert backend.load().cancellations == 4
 
     asyncio.run(run())
     assert lab.at("end") == []
+    assert len(lab.at("open")) == 2, "no actor was ended for it"
 
 
 def test_a_full_actor_spills_to_its_second_choice_and_no_further(lab: Lab) -> None:

@@ -11,6 +11,9 @@ from greenloop.ces.cluster.messages import Answer, Job, Opened, Trouble
 from greenloop.records import EvaluationRequest, GreenloopError, InfrastructureError, TreeId
 from greenloop.storage import named_io_errors
 
+_UNWANTED = 4096
+"""Tickets that are remembered as cancelled: more than can wait for one actor."""
+
 
 class Actor:
     """One node's worker and pool. Methods are called from several threads; errors are returned, not raised."""
@@ -21,8 +24,8 @@ class Actor:
         self._bench: Bench | None = None
         self._lock = threading.Lock()
         self._running: dict[str, Stop] = {}
-        self._unwanted: set[str] = set()
-        """Tickets that were cancelled before their job began."""
+        self._unwanted: dict[str, None] = {}
+        """Tickets that were cancelled before their job began, or after it ended, the oldest first."""
 
     def open(self) -> Opened | Trouble:
         """Make the bench; only then can anything else be asked."""
@@ -69,7 +72,7 @@ class Actor:
             try:
                 with self._lock:
                     if job.ticket in self._unwanted:
-                        self._unwanted.discard(job.ticket)
+                        del self._unwanted[job.ticket]
                         stop.request()
                     self._running[job.ticket] = stop
                 stop.check()
@@ -82,14 +85,17 @@ class Actor:
                 with self._lock:
                     del self._running[job.ticket]
 
-    def cancel(self, ticket: str) -> None:
-        """End a job's work, or let it never begin."""
+    def cancel(self, ticket: str) -> bool:
+        """End a job's work, or let it never begin; returns whether it is at work, and so has an end to wait for."""
         with self._lock:
             stop = self._running.get(ticket)
-            if stop is None:
-                self._unwanted.add(ticket)
-            else:
+            if stop is not None:
                 stop.request()
+                return True
+            self._unwanted[ticket] = None
+            while len(self._unwanted) > _UNWANTED:
+                del self._unwanted[next(iter(self._unwanted))]
+            return False
 
     def close(self) -> None:
         """Kill what is at work and let go of everything."""

@@ -141,9 +141,12 @@ class Seat:
             ray.kill(self._handle, no_restart=True)
 
     def _cancel(self, ticket: str, work: "Future[Any]") -> None:
-        self._call("cancel", ticket)
+        """Have a job end. Raises ``Cancelled`` at once when it had not begun: it never will."""
+        told = self._call("cancel", ticket)
         deadline = time.monotonic() + _KILL_SECONDS
         while not work.done():
+            if told.done() and self._wait(told) is False:
+                raise Cancelled("the work was cancelled before it began")
             if time.monotonic() > deadline:
                 self.kill()
                 raise Cancelled(f"the work was cancelled, and the actor on {self.name} with it: it did not end in time")
