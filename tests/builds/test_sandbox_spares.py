@@ -117,6 +117,88 @@ def test_a_server_that_died_is_replaced_and_its_runs_fail_as_infrastructure(sand
     assert groups(os.getpid()) == []
 
 
+def descendants(pid: int) -> int:
+    return sum(1 + descendants(child) for child in children(pid))
+
+
+def test_what_comes_again_is_expected_and_what_does_not_runs_as_well(
+    sandbox: Bubblewrap, lower: Path, tmp_path: Path
+) -> None:
+    delta = tmp_path / "delta"
+    delta.mkdir()
+    (delta / "new").write_text("new\n")
+    (lower / "gone").write_text("gone\n")
+    server = the_server()
+
+    def ask(sandbox: Bubblewrap, script: str, **env: str) -> bytes:
+        commands = [Command(("sh", "-c", script), env=env), Command(("sh", "-c", "cat mark; ls -A /tmp"))]
+        done = sandbox.run_over(lower, delta=delta, deletions=("gone",), commands=commands)
+        return b"".join(each.stdout for each in done)
+
+    processes = r"sed -n 's/^Max processes *\([0-9]*\) .*/\1/p' /proc/self/limits"
+    look = f"pwd; ls; cat new; echo $X >mark; {processes}; ls -A /tmp /dev/shm; touch /tmp/x"
+    alike = "/w\nfile\nnew\nnew\n{1}\n/dev/shm:\n\n/tmp:\nhome\n{0}\nhome\nx\n"
+    tight = sandbox.limited(Limits(processes=77))
+    for who, mark, bound in (
+        *[(sandbox, "a", 512)] * 4,
+        (sandbox, "b", 512),
+        (tight, "b", 77),
+        *[(tight, "b", 77)] * 3,
+        *[(sandbox, "a", 512)] * 3,
+    ):
+        assert ask(who, look, X=mark).decode() == alike.format(mark, bound)
+    # the fork server holds two drivers, each of those a bubblewrap with the process that it started
+    until(lambda: descendants(server) == (6 if find() else 2))
+    for driver in children(server):
+        for waiting in children(driver):
+            os.kill(waiting, signal.SIGKILL)
+    for _ in range(2 if find() else 0):
+        with pytest.raises(InfrastructureError):
+            ask(sandbox, look, X="a")
+    assert ask(sandbox, look, X="a").decode() == alike.format("a", 512)
+    with pytest.raises(InfrastructureError, match="no-such-program"):
+        sandbox.run_over(lower, delta=None, deletions=(), commands=[Command(("no-such-program",))])
+    sandbox.close()
+    assert groups(os.getpid()) == []
+
+
+def test_a_server_killed_while_a_command_is_expected_leaves_nothing(sandbox: Bubblewrap, lower: Path) -> None:
+    for _ in range(4):
+        assert run(sandbox, lower).ok
+    server = the_server()
+    until(lambda: descendants(server) == (6 if find() else 2))
+    below = [pid for driver in children(server) for pid in (driver, *children(driver))]
+    below += [pid for parent in below for pid in children(parent)]
+    os.kill(server, signal.SIGKILL)
+    assert run(sandbox, lower).ok
+    until(lambda: not any(b"bwrap" in words(pid) for pid in below))
+
+
+def test_what_cannot_start_fails_the_same_when_it_is_expected(sandbox: Bubblewrap, lower: Path, tmp_path: Path) -> None:
+    del sandbox
+    broken = Bubblewrap(read_only=[tmp_path / "missing"], spare=1)
+    for _ in range(4):
+        with pytest.raises(InfrastructureError, match="missing"):
+            run(broken, lower)
+    broken.close()
+
+
+def test_an_expected_run_is_stopped_and_timed_as_any(sandbox: Bubblewrap, lower: Path) -> None:
+    command = Command(("sh", "-c", "sleep 98772 & sleep 98772"), seconds=0.3)
+    for _ in range(4):
+        (done,) = sandbox.run_over(lower, delta=None, deletions=(), commands=[command])
+        assert done.timed_out
+        assert 0.2 < done.seconds < 20
+    for _ in range(3):
+        with Stop() as stop:
+            timer = threading.Timer(0.1, stop.request)
+            timer.start()
+            with pytest.raises(Cancelled):
+                sandbox.run_over(lower, delta=None, deletions=(), commands=[command], stop=stop)
+            timer.join()
+    assert not running("sleep\00098772")
+
+
 def test_limits_are_those_of_the_run_not_of_the_wait(sandbox: Bubblewrap, lower: Path) -> None:
     small = sandbox.limited(Limits(memory_mib=300, scratch_mib=8, processes=30, output_kib=1))
     assert small.fingerprint() != sandbox.fingerprint()

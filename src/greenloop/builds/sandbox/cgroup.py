@@ -23,6 +23,8 @@ _FILES = {  # (version, controller): file and what it limits
 }
 _serial = itertools.count()
 _NAME = "greenloop"
+_LETTING_GO = 0.1
+"""Seconds for processes that have ended to leave their group."""
 
 
 @dataclass(frozen=True)
@@ -122,9 +124,6 @@ def sweep(hierarchies: tuple[Hierarchy, ...]) -> None:
             pid, start = map(int, folder.name.split("-")[1:3])
             if _start(pid) != start:
                 with suppress(OSError):  # swept by another one just now
-                    for left in (folder / "cgroup.procs").read_text("ascii").split():
-                        if left != "0":  # how a process of another namespace is shown, and how kill() calls its own
-                            os.kill(int(left), signal.SIGKILL)
                     _remove(folder, patience=0.5)
 
 
@@ -144,14 +143,28 @@ def _start(pid: int) -> int | None:
 
 
 def _remove(folder: Path, patience: float = 5.0) -> None:
-    """Remove a group; the kernel may need some milliseconds to let go of processes that have just ended."""
-    deadline = time.monotonic() + patience
+    """Remove a group of which no process is wanted any more.
+
+    The kernel may need some milliseconds to let go of processes that have just ended. What is still there then lost
+    its parent to a ``kill -9`` at a bad moment, and is killed.
+    """
+    begun = time.monotonic()
     while True:
         try:
             folder.rmdir()
         except OSError:
-            if time.monotonic() > deadline:
+            waited = time.monotonic() - begun
+            if waited > patience:
                 raise
+            if waited > _LETTING_GO:
+                _kill_members(folder)
             time.sleep(0.002)
         else:
             return
+
+
+def _kill_members(folder: Path) -> None:
+    for pid in (folder / "cgroup.procs").read_text("ascii").split():
+        if pid != "0":  # how a process of another namespace is shown, and how kill() calls its own group
+            with suppress(ProcessLookupError):
+                os.kill(int(pid), signal.SIGKILL)

@@ -23,7 +23,15 @@ from greenloop.records import InfrastructureError
 
 _GRACE = 20.0
 """Seconds that setting up or tearing down may take beyond a command's own time before it counts as broken."""
+_RESPITE = 0.02
+"""Seconds in which the others die whose server was killed."""
+_TRIES = 5
+"""How often a run takes another driver for one that ended before it knew of its command."""
 _CHUNK = 1 << 16
+
+
+class _KilledError(InfrastructureError):
+    """A driver ended without a word."""
 
 
 @dataclass(frozen=True)
@@ -58,17 +66,26 @@ class Driver:
 
     def __enter__(self) -> "Driver":
         """Take a driver, put it under its limits, and wait until the stage is set."""
+        for _ in range(_TRIES):
+            try:
+                return self._begin()
+            except _KilledError as error:  # while it waited, or just now: nothing of the run has begun
+                killed = error
+                time.sleep(_RESPITE)
+        raise killed
+
+    def _begin(self) -> "Driver":
         limits = self._limits
         with contextlib.ExitStack() as opened:
-            self._line = self._launcher.take()
+            self._line = self._launcher.take(self._limit_words())
             opened.callback(self._line.close)
+            self._partial = b""
             # Besides the commands' own processes a group holds the driver, bubblewrap and its two helpers.
             self._line.group.limit(
                 memory_bytes=(limits.memory_mib + limits.scratch_mib) << 20, processes=limits.processes + 4
             )
             self._watch(opened)
             self._send(self._stage_words())
-            self._launcher.refill()
             deadline = time.monotonic() + _GRACE
             self._line.known(int(self._await_line("pid ", deadline).removeprefix("pid ")))
             self._await_line("ready", deadline)
@@ -96,7 +113,14 @@ class Driver:
         """
         start = time.monotonic()
         options = [word for name in sorted(command.env) for word in ("--setenv", name, command.env[name])]
-        self._send({"argv": command.argv, "options": options, "fresh": command.fresh})
+        words = {
+            "argv": list(command.argv),
+            "options": options,
+            "fresh": None if command.fresh is None else list(command.fresh),
+        }
+        self._send(words)
+        if self._begun is not None:
+            self._launcher.refill(None if endless else {**self._limit_words(), "command": words})
         self._await_line("{", start + _GRACE)
         started = time.monotonic() - (start if self._begun is None else self._begun)
         self._begun = None
@@ -130,13 +154,19 @@ class Driver:
         )
 
     def _stage_words(self) -> Mapping[str, object]:
-        stage, limits = self._stage, self._limits
-        scratch = limits.scratch_mib << 20
+        stage = self._stage
         return {
             "lower": str(stage.lower.absolute()),
             "over": stage.over,
             "delta": None if stage.delta is None else str(stage.delta.absolute()),
             "gone": list(stage.gone),
+            **self._limit_words(),
+        }
+
+    def _limit_words(self) -> Mapping[str, object]:
+        limits = self._limits
+        scratch = limits.scratch_mib << 20
+        return {
             "bytes": scratch,
             "limits": {
                 "RLIMIT_AS": limits.memory_mib << 20,
@@ -192,7 +222,9 @@ class Driver:
         if not data:
             self._err.read_rest()
             said = self._err.tail()
-            raise InfrastructureError(f"the sandbox could not be set up: {said or 'its driver ended'}", advise(said))
+            if not said:
+                raise _KilledError("the sandbox could not be set up: its driver ended", advise(said))
+            raise InfrastructureError(f"the sandbox could not be set up: {said}", advise(said))
         *lines, self._partial = (self._partial + data).split(b"\n")
         self._lines += [line.decode("ascii").strip() for line in lines]
 

@@ -5,11 +5,13 @@ starts each command in its own bubblewrap when told to; it ends with its run. Fo
 programs that do the same. It is handed data only: nothing is ever read as shell text.
 
 Each driver has one socket, unseen by the commands, as its life line: it says ``pid``, ``ready`` and ``end``, bubblewrap
-writes its status documents to it, and the owner says which layers to lay and which command comes next. At its end the
-driver kills what runs and waits until all of it is gone. Should the owner die, the server ends every driver, removes
-the control groups of the owner and ends as well; should the server die, its drivers die with it.
+writes its status documents to it, and the owner says which layers to lay and which command comes next. A driver that
+waits in advance may be told what to expect: then it has its limits, and a bubblewrap that has done all but start the
+command; where something else is asked for, that one is killed. At its end the driver kills what runs and waits until
+all of it is gone. Should the owner die, the server ends every driver, removes the control groups of the owner and ends
+as well; should the server die, its drivers die with it.
 
-Uses the standard library only, since it is run without the packages of this one.
+Uses the standard library only and is one file, though a long one, since it is run without the packages of this one.
 """
 
 import contextlib
@@ -31,7 +33,7 @@ from typing import Any, NoReturn
 _STAGE = "/sys"
 """Where a driver mounts its tmpfs, unseen by all others: a folder that every machine has and no run needs."""
 _CLONE_NEWNS, _CLONE_NEWUSER = 0x20000, 0x10000000
-_MS_NOSUID, _MS_NODEV, _MS_BIND, _MS_REC, _MS_PRIVATE = 0x2, 0x4, 0x1000, 0x4000, 0x40000
+_MS_NOSUID, _MS_NODEV, _MS_BIND, _MS_REC, _MS_PRIVATE, _MS_SHARED = 0x2, 0x4, 0x1000, 0x4000, 0x40000, 0x100000
 _MNT_DETACH = 2
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 _STACK = 8 << 20
@@ -40,7 +42,6 @@ KILL = b"kill"
 """The owner's word for: end the command that runs."""
 _CHUNK = 1 << 16
 _PATIENCE_MS = 2000
-
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -69,6 +70,7 @@ class Server:
         self._control = control
         self._owner = owner
         self._settings = settings
+        self._drivers: set[int] = set()
         self._woken, self._wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(self._wake, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
@@ -102,17 +104,19 @@ class Server:
                 _sweep(self._settings)
 
     def _reap(self) -> None:
-        """Let go of the drivers that have ended."""
+        """Let go of the drivers that have ended, and kill what they could not, having been killed themselves."""
         with contextlib.suppress(ChildProcessError):
-            while True:
-                pid, _ = os.waitpid(-1, os.WNOHANG)
-                if pid == 0:
-                    return
+            while (pid := os.waitpid(-1, os.WNOHANG)[0]) != 0:
+                self._drivers.discard(pid)
+        for pid in _children():
+            if pid not in self._drivers:
+                os.kill(pid, signal.SIGKILL)
 
     def _fork(self, request: Mapping[str, Any], fds: Sequence[int]) -> None:
         pid = os.fork()
         if pid == 0:
             self._become_driver(request, fds)
+        self._drivers.add(pid)
         for fd in fds:
             os.close(fd)
 
@@ -155,12 +159,14 @@ class Driver:
     def __init__(self, line: socket.socket, settings: Mapping[str, Any], request: Mapping[str, Any]) -> None:
         self._line = line
         self._settings = settings
+        self._request = request
+        self._armed: Running | None = None
         self._layers: list[str] = []
         self._kept: list[str] = []
         self._buffer = b""
         server = os.getppid()
         for group in request["groups"]:
-            _write(f"{group}/cgroup.procs", "0")
+            Path(group, "cgroup.procs").write_text("0")
         uid, gid = os.geteuid(), os.getegid()
         if _libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNS) != 0:
             raise _failure("unshare: ")
@@ -168,9 +174,9 @@ class Driver:
         if os.getppid() != server:
             raise ProcessLookupError("the fork server is gone")
         _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-        _write("/proc/self/setgroups", "deny")
-        _write("/proc/self/uid_map", f"0 {uid} 1")
-        _write("/proc/self/gid_map", f"0 {gid} 1")
+        Path("/proc/self/setgroups").write_text("deny")
+        Path("/proc/self/uid_map").write_text(f"0 {uid} 1")
+        Path("/proc/self/gid_map").write_text(f"0 {gid} 1")
         os.umask(0o022)
         _mount("none", "/", None, _MS_REC | _MS_PRIVATE)
         self._files = [_file(bytes.fromhex(settings["seccomp"]))]
@@ -179,17 +185,25 @@ class Driver:
     def serve(self) -> None:
         """Set the stage, run each command that is asked for, until the owner lets go."""
         self._say(f"pid {os.getpid()}")
-        stage = self._hear()
-        if stage is None:
-            return
-        self._set_stage(json.loads(stage))
-        self._say("ready")
-        while (command := self._hear()) is not None:
-            if command == KILL:
-                continue  # the command had ended by itself already
-            if not self._run(json.loads(command)):
+        try:
+            if (expected := self._request["expected"]) is not None:
+                self._prepare(expected)
+                self._armed = self._spawn(expected["command"], armed=True)
+            if (line := self._hear()) is None:
                 return
-            self._say("end")
+            stage = json.loads(line)
+            if expected is None:
+                self._prepare(stage)
+            self._set_stage(stage)
+            self._say("ready")
+            while (line := self._hear()) is not None:
+                if line == KILL:
+                    continue  # the command had ended by itself already
+                if not self._run(json.loads(line)):
+                    return
+                self._say("end")
+        finally:
+            _end_children()
 
     def _say(self, word: str) -> None:
         self._line.sendall(f"{word}\n".encode())
@@ -204,16 +218,26 @@ class Driver:
         line, _, self._buffer = self._buffer.partition(b"\n")
         return line
 
-    def _set_stage(self, stage: Mapping[str, Any]) -> None:
-        """Mount the run's tmpfs and its layers, and take on its limits."""
-        size = stage["bytes"]
+    def _prepare(self, limits: Mapping[str, Any]) -> None:
+        """Mount the run's tmpfs and take on its limits: what does not depend on its layers."""
+        size = limits["bytes"]
         options = f"size={size},nr_inodes={max(1024, size >> 12)},mode=0755"
         _mount("tmpfs", _STAGE, "tmpfs", _MS_NOSUID | _MS_NODEV, options)
+        _mount("none", _STAGE, None, _MS_SHARED)  # so that a bubblewrap that waits sees what is mounted at w
         os.chdir(_STAGE)
-        # Names that a caller chose are links here: in a mount option commas and colons would mean something.
+        Path("w").mkdir()
+        _make_empty_folders()
+        for name, value in limits["limits"].items():
+            bound = _at_most(getattr(resource, name), value)
+            resource.setrlimit(getattr(resource, name), (bound, bound))
+        stack = _at_most(resource.RLIMIT_STACK, _STACK)
+        _, hard = resource.getrlimit(resource.RLIMIT_STACK)
+        resource.setrlimit(resource.RLIMIT_STACK, (stack, hard))  # may be raised, as some OCaml tests do
+
+    def _set_stage(self, stage: Mapping[str, Any]) -> None:
+        """Lay the tree at ``w``. Names that a caller chose are links: in a mount option commas mean something."""
         Path("lower").symlink_to(stage["lower"])
         self._layers = ["lower"]
-        Path("w").mkdir()
         if stage["gone"]:
             for path in stage["gone"]:
                 Path("gone", path).parent.mkdir(parents=True, exist_ok=True)
@@ -222,22 +246,14 @@ class Driver:
         if stage["delta"] is not None:
             Path("delta").symlink_to(stage["delta"])
             self._layers.insert(0, "delta")
-        self._lay(over=stage["over"])
-        for name, value in stage["limits"].items():
-            _bound(getattr(resource, name), value)
-        _, hard = resource.getrlimit(resource.RLIMIT_STACK)
-        stack = _STACK if hard == resource.RLIM_INFINITY else min(_STACK, hard)
-        resource.setrlimit(resource.RLIMIT_STACK, (stack, hard))  # may be raised, as some OCaml tests do
-
-    def _lay(self, *, over: bool) -> None:
-        """Lay the tree at ``w``, and empty folders for what a command finds empty."""
-        for folder in ("up", "work", "tmp", "tmp/home", "shm"):
-            Path(folder).mkdir()
-        if over:
-            layers = ":".join(self._kept + self._layers)
-            _mount("overlay", "w", "overlay", 0, f"userxattr,lowerdir={layers},upperdir=up,workdir=work")
+        if stage["over"]:
+            self._mount_layers()
         else:
             _mount("lower", "w", None, _MS_BIND | _MS_REC)
+
+    def _mount_layers(self) -> None:
+        options = f"userxattr,lowerdir={':'.join(self._kept + self._layers)},upperdir=up,workdir=work"
+        _mount("overlay", "w", "overlay", _MS_NOSUID | _MS_NODEV, options)
 
     def _lay_afresh(self, products: Sequence[str]) -> None:
         """Put away all that was written so far but for the products, which become a layer of their own."""
@@ -257,40 +273,95 @@ class Driver:
             if os.path.lexists(away / "up" / product):
                 (away / "up" / product).rename(kept / product)
         self._kept.insert(0, str(kept))
-        self._lay(over=True)
+        _make_empty_folders()
+        self._mount_layers()
 
     def _run(self, command: Mapping[str, Any]) -> bool:
         """Run one command to its end, or kill it when told to; ``False`` when the owner let go meanwhile."""
-        if command["fresh"] is not None:
-            self._lay_afresh(command["fresh"])
-        words = self._settings["options"] + command["options"]
-        options = _file(b"".join(os.fsencode(word) + b"\0" for word in words))
-        given = (self._line.fileno(), options, *self._files)
-        numbers = (3, 5, 6, 7, 8, 9)
-        for fd in self._files:
-            os.lseek(fd, 0, os.SEEK_SET)
-        # First up, out of the way of the numbers that bubblewrap is told of, then down.
-        actions: list[tuple[int, ...]] = [
-            (os.POSIX_SPAWN_DUP2, fd, 100 + number) for fd, number in zip(given, numbers, strict=True)
-        ]
-        actions += [(os.POSIX_SPAWN_DUP2, 100 + number, number) for number in numbers]
-        actions += [(os.POSIX_SPAWN_CLOSE, 100 + number) for number in numbers]
-        argv = ["bwrap", "--args", "5", "--seccomp", "6", "--json-status-fd", "3", "--", *command["argv"]]
-        pid = os.posix_spawn(self._settings["bwrap"], argv, {}, file_actions=actions)
-        os.close(options)
+        running, self._armed = self._armed, None
+        if running is not None and running.command != command:
+            _end_children()
+            running.close()
+            running = None
+        if running is None:
+            if command["fresh"] is not None:
+                self._lay_afresh(command["fresh"])
+            running = self._spawn(command, armed=False)
+        else:
+            os.write(running.release, b"x")
         attached = True
         poll = select.poll()
-        ended = os.pidfd_open(pid)
-        poll.register(ended, select.POLLIN)
-        poll.register(self._line, select.POLLIN)
+        ended = os.pidfd_open(running.pid)
+        for fd in (ended, self._line.fileno(), *running.status):
+            poll.register(fd, select.POLLIN)
         while ended not in (ready := {fd for fd, _ in poll.poll()}):
             if self._line.fileno() in ready:
                 attached = self._hear() is not None
-                os.kill(pid, signal.SIGKILL)
+                os.kill(running.pid, signal.SIGKILL)
                 poll.unregister(self._line)
+            for fd in ready.intersection(running.status):
+                if not self._pass_on(fd):
+                    poll.unregister(fd)
         os.close(ended)
         _end_children()
+        for fd in running.status:
+            while self._pass_on(fd):
+                pass
+        running.close()
         return attached
+
+    def _pass_on(self, status: int) -> bool:
+        """Hand on what a bubblewrap that waited says of itself; ``False`` at the end."""
+        said = os.read(status, _CHUNK)
+        with contextlib.suppress(BrokenPipeError):  # the owner let go
+            self._line.sendall(said)
+        return bool(said)
+
+    def _spawn(self, command: Mapping[str, Any], *, armed: bool) -> "Running":
+        """Start bubblewrap. An ``armed`` one does all but start the command, and waits to be released."""
+        if Path("w").stat().st_mode & 0o700 != 0o700:
+            Path("w").chmod(0o755)  # a command before has shut the tree: no reason for the next one not to start
+        words = self._settings["options"] + command["options"]
+        given = {5: _file(b"".join(os.fsencode(word) + b"\0" for word in words)), 3: self._line.fileno()}
+        given |= dict(zip((6, 7, 8, 9), self._files, strict=True))
+        argv = ["bwrap", "--args", "5", "--seccomp", "6", "--json-status-fd", "3", "--", *command["argv"]]
+        status: list[int] = []
+        release, theirs = -1, [given[5]]
+        if armed:
+            ours, given[3] = os.pipe()
+            reading, release = os.pipe()
+            # It holds a writing end itself: were ours to close, it must not take that for the word to go on.
+            given[10] = os.open(f"/proc/self/fd/{reading}", os.O_RDWR)
+            status.append(ours)
+            theirs += [given[3], given[10], reading]
+            argv[1:1] = ["--block-fd", "10"]
+        for fd in self._files:
+            os.lseek(fd, 0, os.SEEK_SET)
+        # First up, out of the way of the numbers that bubblewrap is told of, then down.
+        actions: list[tuple[int, ...]] = [(os.POSIX_SPAWN_DUP2, fd, 100 + number) for number, fd in given.items()]
+        actions += [(os.POSIX_SPAWN_DUP2, 100 + number, number) for number in given]
+        actions += [(os.POSIX_SPAWN_CLOSE, 100 + number) for number in given]
+        pid = os.posix_spawn(self._settings["bwrap"], argv, {}, file_actions=actions)
+        for fd in theirs:
+            os.close(fd)
+        return Running(command, pid, status, release)
+
+
+class Running:
+    """A bubblewrap of a driver's."""
+
+    def __init__(self, command: Mapping[str, Any], pid: int, status: Sequence[int], release: int) -> None:
+        """``status``: where its status documents come, unless the owner reads them; ``release`` lets it go on."""
+        self.command = command
+        self.pid = pid
+        self.status = status
+        self.release = release
+
+    def close(self) -> None:
+        """Give the files back."""
+        for fd in (*self.status, self.release):
+            if fd >= 0:
+                os.close(fd)
 
 
 def _end_children() -> None:
@@ -301,9 +372,19 @@ def _end_children() -> None:
     """
     with contextlib.suppress(ChildProcessError):
         while True:
-            for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_bytes().split():
-                os.kill(int(pid), signal.SIGKILL)
+            for pid in _children():
+                os.kill(pid, signal.SIGKILL)
             os.wait()
+
+
+def _children() -> list[int]:
+    """Our children: none of them can have become another process, since it is us who wait for them."""
+    return [int(word) for word in Path(f"/proc/self/task/{os.getpid()}/children").read_bytes().split()]
+
+
+def _make_empty_folders() -> None:
+    for folder in ("up", "work", "tmp", "tmp/home", "shm"):
+        Path(folder).mkdir()
 
 
 def _mount(source: str, target: str, kind: str | None, flags: int, options: str = "") -> None:
@@ -318,13 +399,10 @@ def _failure(doing: str) -> OSError:
     return OSError(number, doing + os.strerror(number))
 
 
-def _write(path: str, text: str) -> None:
-    """Write to a file of the kernel's, in one piece."""
-    fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
-    try:
-        os.write(fd, text.encode())
-    finally:
-        os.close(fd)
+def _at_most(kind: int, value: int) -> int:
+    """The value, or the lower one that holds for us already."""
+    _, hard = resource.getrlimit(kind)
+    return value if hard == resource.RLIM_INFINITY else min(value, hard)
 
 
 def _file(content: bytes) -> int:
@@ -333,13 +411,6 @@ def _file(content: bytes) -> int:
     os.write(fd, content)
     os.lseek(fd, 0, os.SEEK_SET)
     return fd
-
-
-def _bound(kind: int, value: int) -> None:
-    """Limit this process and so all that it starts."""
-    _, hard = resource.getrlimit(kind)
-    bound = value if hard == resource.RLIM_INFINITY else min(value, hard)
-    resource.setrlimit(kind, (bound, bound))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """Starting drivers: the owner's side of the fork server, and the drivers that wait in advance for a run.
 
-A driver serves one run and ends with it. One that waits has its namespaces and its control group, but has mounted
-nothing and knows of no run yet, so nothing can pass from one run to another. See ``forkserver``.
+A driver serves one run and ends with it. One that waits has its namespaces, its control group and at most a bubblewrap
+that waits as well, but no tree and no command's process, so nothing can pass from one run to another. See
+``forkserver``.
 """
 
 import collections
@@ -16,7 +17,7 @@ import subprocess
 import sys
 import threading
 import weakref
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -38,7 +39,11 @@ _PATIENCE = 5.0
 class Line:
     """The owner's end of one driver: its life line, the reading ends of its outputs, its control group."""
 
-    def __init__(self, life: socket.socket, out: int, err: int, group: cgroup.Group) -> None:
+    def __init__(
+        self, life: socket.socket, out: int, err: int, group: cgroup.Group, expected: Mapping[str, object] | None
+    ) -> None:
+        """``expected``: the limits that it has taken on already, and the command that it is about to run."""
+        self.expected = expected
         self.life = life
         self.out = out
         self.err = err
@@ -67,9 +72,11 @@ class Line:
             last.callback(self.group.remove)
             for fd in (self.out, self.err):
                 last.callback(os.close, fd)
+            dead = self.dead()
             self.life.close()
             if self._handle is None:
-                self._await_silence()
+                if not dead:
+                    self._await_silence()
                 return
             last.callback(os.close, self._handle)
             if not _readable(self._handle, _PATIENCE):
@@ -137,31 +144,42 @@ class Launcher:
         }
         self._groups = groups
         self._spare = spare
+        self._latest: Mapping[str, object] | None = None
         self._lock = threading.Lock()
         self._servers: list[_Server] = []  # at most one; a list, so that the finalizer can see it
         weakref.finalize(self, _close, self._servers)
 
-    def take(self) -> Line:
-        """Return a driver that waits, or that begins just now."""
+    def take(self, limits: Mapping[str, object]) -> Line:
+        """Return a driver that waits and has these limits, or may still take them on; or one that begins just now."""
         with self._lock:
             server = self._server()
             while server.waiting:
                 line = server.waiting.popleft()
-                if not line.dead():
+                fits = line.expected is None or all(line.expected[name] == value for name, value in limits.items())
+                if fits and not line.dead():
                     return line
                 line.close()
             try:
-                return self._start(server)
+                return self._start(server, None)
             except (BrokenPipeError, ConnectionResetError):  # it was killed just now
                 _close(self._servers)
-                return self._start(self._server())
+                return self._start(self._server(), None)
 
-    def refill(self) -> None:
-        """Start drivers until as many wait as were asked for."""
+    def refill(self, latest: Mapping[str, object] | None = None) -> None:
+        """Start drivers until as many wait as were asked for.
+
+        ``latest``: the limits and the first command of the latest run. Two runs in a row that are alike let expect
+        a third.
+        """
+        if not self._spare:
+            return
         with self._lock:
             server = self._server()
+            # Only with groups: by them a bubblewrap that waits is found should the server be killed at a bad moment.
+            expected = latest if latest == self._latest and self._groups else None
+            self._latest = latest
             while len(server.waiting) < self._spare:
-                server.waiting.append(self._start(server))
+                server.waiting.append(self._start(server, expected))
 
     def close(self) -> None:
         """End the server and all that waits. The next ``take`` starts another."""
@@ -194,7 +212,7 @@ class Launcher:
         self._servers.append(_Server(os.getpid(), process, ours))
         return self._servers[0]
 
-    def _start(self, server: _Server) -> Line:
+    def _start(self, server: _Server, expected: Mapping[str, object] | None) -> Line:
         with contextlib.ExitStack() as undo, contextlib.ExitStack() as theirs:
             group = cgroup.Group(self._groups)
             undo.callback(group.remove)
@@ -209,11 +227,11 @@ class Launcher:
                 theirs.callback(os.close, written)
                 reading.append(ours)
                 fds.append(written)
-            request = {"groups": [str(folder) for folder in group.folders]}
+            request = {"groups": [str(folder) for folder in group.folders], "expected": expected}
             socket.send_fds(server.control, [json.dumps(request).encode()], fds)
             undo.pop_all()
             out, err = reading
-            return Line(life, out, err, group)
+            return Line(life, out, err, group, expected)
 
 
 def _close(servers: list[_Server]) -> None:
