@@ -46,6 +46,11 @@ class Client:
         transport = httpx.HTTPTransport(uds=self._line.socket, trust_env=False)
         self._http = httpx.Client(transport=transport, **self._line.settings)
 
+    @property
+    def address(self) -> str:
+        """Where the service is, as it was given."""
+        return self._line.address
+
     def __enter__(self) -> Self:
         return self
 
@@ -155,6 +160,11 @@ class AsyncClient:
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=64)
         transport = httpx.AsyncHTTPTransport(uds=self._line.socket, limits=limits, trust_env=False)
         self._http = httpx.AsyncClient(transport=transport, **self._line.settings)
+
+    @property
+    def address(self) -> str:
+        """Where the service is, as it was given."""
+        return self._line.address
 
     async def __aenter__(self) -> Self:
         return self
