@@ -169,7 +169,9 @@ def test_a_server_killed_while_a_command_is_expected_leaves_nothing(sandbox: Bub
     until(lambda: descendants(server) == (6 if find() else 2))
     below = [pid for driver in children(server) for pid in (driver, *children(driver))]
     below += [pid for parent in below for pid in children(parent)]
+    drivers = children(server)
     os.kill(server, signal.SIGKILL)
+    until(lambda: not any(words(pid) for pid in drivers))
     assert run(sandbox, lower).ok
     until(lambda: not any(b"bwrap" in words(pid) for pid in below))
 
@@ -335,6 +337,7 @@ def test_many_threads_and_stops_leave_everything_as_it_was(sandbox: Bubblewrap, 
         outputs = list(pool.map(work, range(200)))
     wanted = [b"stopped" if n % 5 == 4 else b"" if n % 7 == 6 else f"lower\n{n}\n".encode() for n in range(200)]
     assert outputs == wanted
+    assert run(sandbox, lower).ok  # after which two wait again
     assert descriptors() == before
     assert Path("/proc/self/mountinfo").read_text() == mounts
     assert not running("sleep\00098771")
