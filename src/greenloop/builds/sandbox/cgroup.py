@@ -110,6 +110,11 @@ class Group:
             for controller in hierarchy.controllers:
                 (folder / _FILES[hierarchy.version, controller]).write_text(values[controller])
 
+    def enter(self, pid: int) -> None:
+        """Put a process, and all that it will start, into the group."""
+        for folder in self.folders:
+            (folder / "cgroup.procs").write_text(str(pid))
+
     def remove(self) -> None:
         """Remove it; ``OSError`` when it is still in use although its processes were ended."""
         while self.folders:

@@ -165,6 +165,7 @@ class Driver:
         self._kept: list[str] = []
         self._buffer = b""
         server = os.getppid()
+        self._say(f"pid {os.getpid()}")
         for group in request["groups"]:
             Path(group, "cgroup.procs").write_text("0")
         uid, gid = os.geteuid(), os.getegid()
@@ -184,7 +185,6 @@ class Driver:
 
     def serve(self) -> None:
         """Set the stage, run each command that is asked for, until the owner lets go."""
-        self._say(f"pid {os.getpid()}")
         try:
             if (expected := self._request["expected"]) is not None:
                 self._prepare(expected)

@@ -40,9 +40,17 @@ class Line:
     """The owner's end of one driver: its life line, the reading ends of its outputs, its control group."""
 
     def __init__(
-        self, life: socket.socket, out: int, err: int, group: cgroup.Group, expected: Mapping[str, object] | None
+        self,
+        life: socket.socket,
+        out: int,
+        err: int,
+        group: cgroup.Group,
+        *,
+        entered: bool,
+        expected: Mapping[str, object] | None,
     ) -> None:
-        """``expected``: the limits that it has taken on already, and the command that it is about to run."""
+        """``entered``: it goes to its group by itself. ``expected``: the limits that it has, the command to come."""
+        self._entered = entered
         self.expected = expected
         self.life = life
         self.out = out
@@ -62,6 +70,9 @@ class Line:
         self.pid = pid
         with contextlib.suppress(ProcessLookupError):  # ended just now, which its silence will tell
             self._handle = os.pidfd_open(pid)
+            if not self._entered:
+                # Takes milliseconds, the kernel's; meanwhile the driver makes its namespaces and lays the tree.
+                self.group.enter(pid)
 
     def close(self) -> None:
         """End the driver, wait until it and all that it started are gone, and give everything back.
@@ -160,10 +171,10 @@ class Launcher:
                     return line
                 line.close()
             try:
-                return self._start(server, None)
+                return self._start(server)
             except (BrokenPipeError, ConnectionResetError):  # it was killed just now
                 _close(self._servers)
-                return self._start(self._server(), None)
+                return self._start(self._server())
 
     def refill(self, latest: Mapping[str, object] | None = None) -> None:
         """Start drivers until as many wait as were asked for.
@@ -179,7 +190,7 @@ class Launcher:
             expected = latest if latest == self._latest and self._groups else None
             self._latest = latest
             while len(server.waiting) < self._spare:
-                server.waiting.append(self._start(server, expected))
+                server.waiting.append(self._start(server, waits=True, expected=expected))
 
     def close(self) -> None:
         """End the server and all that waits. The next ``take`` starts another."""
@@ -212,7 +223,7 @@ class Launcher:
         self._servers.append(_Server(os.getpid(), process, ours))
         return self._servers[0]
 
-    def _start(self, server: _Server, expected: Mapping[str, object] | None) -> Line:
+    def _start(self, server: _Server, *, waits: bool = False, expected: Mapping[str, object] | None = None) -> Line:
         with contextlib.ExitStack() as undo, contextlib.ExitStack() as theirs:
             group = cgroup.Group(self._groups)
             undo.callback(group.remove)
@@ -227,11 +238,11 @@ class Launcher:
                 theirs.callback(os.close, written)
                 reading.append(ours)
                 fds.append(written)
-            request = {"groups": [str(folder) for folder in group.folders], "expected": expected}
+            request = {"groups": [str(folder) for folder in group.folders if waits], "expected": expected}
             socket.send_fds(server.control, [json.dumps(request).encode()], fds)
             undo.pop_all()
             out, err = reading
-            return Line(life, out, err, group, expected)
+            return Line(life, out, err, group, entered=waits, expected=expected)
 
 
 def _close(servers: list[_Server]) -> None:
