@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 
@@ -66,6 +67,13 @@ class Server:
     @property
     def said(self) -> str:
         return (self.folder / "out").read_text()
+
+    def metrics(self) -> str:
+        """Return what it tells Prometheus."""
+        with httpx.Client(
+            transport=httpx.HTTPTransport(uds=self.client.address.removeprefix("unix:")), base_url="http://ces"
+        ) as plain:
+            return plain.get("/metrics").text
 
     def family_gone(self) -> bool:
         """Whether nothing that serves, or judges for, this home is left."""

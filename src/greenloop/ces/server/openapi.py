@@ -124,6 +124,10 @@ def _schemas(operations: Sequence[Operation]) -> dict[str, Any]:
             own = schemas[model.__name__]
             own["properties"]["record"] = {"const": model.__name__, "description": "Which record this is."}
             own["properties"]["version"] = {"const": model.VERSION, "description": "The record's version."}
+    for schema in schemas.values():
+        # what tells the kinds of one thing apart has a default in the record, and is needed over the wire
+        if "const" in schema.get("properties", {}).get("kind", {}):
+            schema["required"] = sorted({*schema.get("required", ()), "kind"})
     _complete_request(schemas[EvaluationRequest.__name__])
     return schemas
 
