@@ -21,6 +21,8 @@ from greenloop.ces.cluster.local import LocalCluster, environment
 FOLDER = Path(tempfile.mkdtemp(prefix="glr-"))
 atexit.register(shutil.rmtree, FOLDER, ignore_errors=True)
 os.environ.update(environment(FOLDER))
+# a node that is gone is missed after five of these
+os.environ["RAY_health_check_period_ms"] = "1000"  # noqa: SIM112 - Ray spells it so
 
 SECOND = """
 import json, sys
@@ -54,7 +56,12 @@ class Node:
             except ProcessLookupError:
                 continue
         self.process.kill()
-        self.process.wait()
+        self.process.communicate()
+
+    def stop(self) -> None:
+        """End the node in order."""
+        if self.process.poll() is None:
+            self.process.communicate("", timeout=30)
 
 
 @dataclass
@@ -84,12 +91,8 @@ def two_nodes() -> Iterator[Cluster]:
             cluster.start_beta()
             yield cluster
         finally:
-            if cluster.beta is not None and cluster.beta.process.poll() is None:
-                assert cluster.beta.process.stdin is not None
-                cluster.beta.process.stdin.close()
-                cluster.beta.process.wait(30)
-            if cluster.beta is not None and cluster.beta.process.stdout is not None:
-                cluster.beta.process.stdout.close()
+            if cluster.beta is not None:
+                cluster.beta.stop()
 
 
 @pytest.fixture(scope="module")

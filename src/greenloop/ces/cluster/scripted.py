@@ -3,6 +3,7 @@
 import fcntl
 import os
 import select
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from greenloop.records import (
     InfrastructureError,
     ReplaceBlocks,
     Status,
+    TreeId,
     WarmBuild,
     WriteFile,
 )
@@ -41,11 +43,12 @@ class Event:
 @dataclass(frozen=True)
 class ScriptedBench:
     """Makes benches: call it with a folder. Every edit that writes ``red`` is red, ``broken`` a fault of the machine,
-    any other text green, after ``seconds``. Trees are warm at once."""
+    any other text green, after ``seconds``, or ``slow_seconds`` where it writes ``slow``. Trees are warm at once."""
 
     journal: Path
     """Where all actors of all nodes write what they do: a file that they share."""
     seconds: float = 0.0
+    slow_seconds: float = 0.0
     fingerprint: str = FINGERPRINT
     refuses: tuple[str, ...] = ()
     """Names of actors' folders where no bench can be made."""
@@ -76,7 +79,8 @@ class _Work:
     def __init__(self, script: ScriptedBench, name: str, store: TreeStore) -> None:
         self._script, self._name = script, name
         self._revisions = ToldRevisions(store)
-        self._held: dict[str, WarmBuild] = {}
+        self._held: dict[TreeId, WarmBuild] = {}
+        self._lock = threading.Lock()
         self.quarantine = RelayQuarantine()
 
     def write(self, what: str, about: str) -> None:
@@ -92,7 +96,7 @@ class _Work:
             self.warm_later(request.revision)
         self.write("begin", text)
         began = time.monotonic()
-        select.select([stop], [], [], self._script.seconds)
+        select.select([stop], [], [], self._script.slow_seconds if "slow" in text else self._script.seconds)
         if stop.requested:
             self.write("killed", text)
         stop.check()
@@ -108,6 +112,10 @@ class _Work:
     def warm_later(self, revision: str) -> WarmBuild:
         """Hold a build of the revision, at once."""
         tree = self._revisions.resolve(revision)
+        with self._lock:
+            return self._hold(revision, tree)
+
+    def _hold(self, revision: str, tree: TreeId) -> WarmBuild:
         if tree not in self._held:
             self.write("warm", revision)
             self._held[tree] = WarmBuild(
