@@ -48,7 +48,7 @@ def put_back(
 ) -> tuple[TreeId, tuple[str, ...]]:
     """Return the tree that is judged when an edit leads to ``applied``, and the paths that were put back: see ``land``.
 
-    Quick, while ``mistrust`` reads every changed file: who is in haste lets the tools begin in between.
+    Quick, while ``mistrust`` reads every changed file: a caller in a hurry starts the tools between the two.
     """
     free = [
         change.path

@@ -72,6 +72,8 @@ def _ask(argv: Sequence[str]) -> str:
         done = subprocess.run(argv, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, timeout=60)
     except FileNotFoundError as error:
         raise EnvironmentFault(f"{Path(argv[0]).name} is not here: this is no Debian system", MIRROR_WAY_OUT) from error
+    except subprocess.TimeoutExpired as error:
+        raise EnvironmentFault(f"{Path(argv[0]).name} did not answer within a minute", MIRROR_WAY_OUT) from error
     if done.returncode != 0:
         raise EnvironmentFault(f"apt cannot read its settings: {done.stderr.strip()[-500:]}", MIRROR_WAY_OUT)
     return done.stdout

@@ -112,30 +112,12 @@ class WarmTrees:
         with found as hold:
             yield _warm(hold)
 
-    def evict(self, tree: TreeId) -> bool:
-        """Remove the builds of a tree, of this kind and richer, that nobody holds; say whether none is left."""
-        gone = [self._shelf.remove(place) for place in self._places(tree)]
-        return all(gone)
-
-    def size(self, tree: TreeId) -> int:
-        """Return the bytes of disk that the builds of a tree take, of this kind and richer; 0 without any."""
-        return sum(self._shelf.size_of(place) for place in self._places(tree))
-
-    def held(self) -> frozenset[TreeId]:
-        """Return the trees of which somebody holds a build of this kind or a richer one, in whatever process."""
-        return frozenset(
-            place.tree for place in self._shelf.places() if place.kind in self._kinds and self._shelf.is_held(place)
-        )
-
     @property
     def _making(self) -> Path:
         return self._root / f"{self._kind}.making"
 
     def _place(self, kind: str, tree: TreeId) -> Place:
         return Place(kind, tree, self._root / f"{kind}-{tree}")
-
-    def _places(self, tree: TreeId) -> tuple[Place, ...]:
-        return tuple(place for place in self._shelf.places(tree) if place.kind in self._kinds)
 
     def run_over(
         self, warm: Warm, tree: TreeId, commands: Sequence[Command], stop: Stop | None = None
