@@ -9,7 +9,7 @@ from tests.hostile.exhaustion import RESOURCES
 from tests.hostile.programs import COMMANDS, DUNE, Program
 
 from greenloop.builds.lint import FLAGS
-from greenloop.builds.protect import GLOBS
+from greenloop.builds.protect import DEFAULT_GLOBS
 from greenloop.records import HACKS
 
 PAGE = Path(__file__).parents[2] / "docs" / "ces-truth.md"
@@ -21,8 +21,8 @@ def lists() -> str:
     lines = [BEGIN, "", "### Flags", ""]
     lines += [f"Refused by default: {_words(HACKS)}.", ""]
     lines += [f"Told, and refused where a request says so: {_words(flag for flag in FLAGS if flag not in HACKS)}.", ""]
-    lines += ["### Protected files", "", "| toolchain | globs |", "|---|---|"]
-    lines += [f"| `{name}` | {_words(globs)} |" for name, globs in GLOBS.items()]
+    lines += ["### Protected files", ""]
+    lines += [f"Under every toolchain, unless `toolchain.protected` names others: {_words(DEFAULT_GLOBS)}."]
     lines += ["", "### Hacks", "", "| hack | ends | flags |", "|---|---|---|"]
     for language, table in (("OCaml", ocaml_hacks.HACKS), ("Python", python_hacks.HACKS)):
         for name, hack in table.items():

@@ -6,7 +6,7 @@ Two things protect a file: a glob, and in a dune project a stanza of the base th
 """
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import cache
 
 from greenloop.builds.own_tests import tested_here
@@ -38,14 +38,8 @@ _OTHERS = (
     "greenloop.toml",
 )  # fmt: skip
 
-GLOBS: Mapping[str, tuple[str, ...]] = {
-    "dune": (*TESTS, *_DUNE),
-    "ocaml_file": TESTS,
-    "command": (*TESTS, *_PYTHON, *_OTHERS),
-}
-"""Toolchain → the files that decide what its verdict means; ``.t`` are dune's cram tests."""
 DEFAULT_GLOBS: tuple[str, ...] = (*TESTS, *_DUNE, *_PYTHON, *_OTHERS)
-"""All of them: for whoever does not know the toolchain, and no harm where he does."""
+"""The files that decide what a verdict means, whatever the toolchain; ``.t`` are dune's cram tests."""
 
 
 def restore(
