@@ -1,4 +1,4 @@
-"""The default reward: what FINDINGS' evidence says, and None where nothing is known."""
+"""The default reward, and None where nothing is known."""
 
 import pytest
 from hypothesis import given

@@ -1,7 +1,7 @@
 """From an evaluation to a reward: the client's policy, here so that it is written once. Nothing of it is stored.
 
-``None`` means that nothing is known and the sample must be left out: a fault of the machine counted as 0 has trained
-whole runs away (FINDINGS: 91.6 % of rollouts that failed to reset were rewarded with 0).
+``None`` means that nothing is known and the sample must be left out. Counted as 0, faults of the machine spoil whole
+runs: in NVIDIA's NeMo-Gym 91.6 % of the rollouts that failed to reset were rewarded with 0 (NVIDIA NeMo-Gym#2552).
 """
 
 from greenloop.records import HACKS, Evaluation, Rung, Stage, Status

@@ -8,7 +8,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from greenloop.builds.stop import Stop
-from greenloop.records import Evaluation, EvaluationRequest, GreenloopError, InputError, Status, TreeId, WarmBuild
+from greenloop.records import (
+    Conflict,
+    Evaluation,
+    EvaluationRequest,
+    GreenloopError,
+    InputError,
+    RecordError,
+    Status,
+    TreeId,
+    WarmBuild,
+)
 
 Answer = Evaluation | Status | GreenloopError
 """A whole evaluation; a bare status; or an error to raise."""
@@ -42,7 +52,8 @@ class ScriptedJudged:
 class ScriptedJudge:
     """Answers by ``script`` after ``seconds``; killed at once when its stop is requested.
 
-    ``asked`` lists the requests begun; ``working`` counts those at work, ``killed`` those that were ended.
+    ``asked`` lists the requests begun; ``working`` counts those at work, ``most`` is the largest that it ever was, and
+    ``killed`` counts those that were ended.
     """
 
     def __init__(
@@ -104,16 +115,21 @@ class ScriptedBooks:
     def put(self, evaluation: Evaluation, log: str = "", *, key: str | None = None, request: str = "") -> None:
         """See ``desk.Books.put``."""
         if evaluation.status is Status.INFRA_ERROR:
-            raise InputError("an infrastructure error is never stored")
+            raise RecordError("an infrastructure error is never stored")
         with self._lock:
-            self._kept[evaluation.id] = (evaluation.to_json(), log)
             if key is not None:
-                self._keys[key] = (request, evaluation.id)
+                self._bind(key, request, evaluation.id)
+            self._kept[evaluation.id] = (evaluation.to_json(), log)
 
     def bind(self, key: str, request: str, evaluation_id: str) -> None:
         """See ``desk.Books.bind``."""
         with self._lock:
-            self._keys[key] = (request, evaluation_id)
+            self._bind(key, request, evaluation_id)
+
+    def _bind(self, key: str, request: str, evaluation_id: str) -> None:
+        if self._keys.get(key, (request, ""))[0] != request:
+            raise Conflict(f"the idempotency key {key!r} was used for another request")
+        self._keys[key] = (request, evaluation_id)
 
     def by_key(self, key: str) -> tuple[str, str] | None:
         """See ``desk.Books.by_key``."""

@@ -1,7 +1,7 @@
 """The worker: one edit to one base, from the request to everything that makes its evaluation credible.
 
-Blocking, and called from several threads. It keeps nothing between calls but what its parts keep; queues, retries on
-other machines and the books are whose who call it.
+Blocking, and called from several threads. It keeps nothing between calls but what its parts keep. Queues, retries on
+other machines and the books belong to its callers.
 """
 
 import time
