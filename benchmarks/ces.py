@@ -36,10 +36,10 @@ from pathlib import Path
 
 import dune_project
 from dune_project import Change
-from greenloop.ces.client import AsyncClient, Client
 from rich.console import Console
 from rich.table import Table
 
+from greenloop.ces.client import AsyncClient, Client
 from greenloop.records import (
     Block,
     Edit,
