@@ -5,12 +5,14 @@ configuration reference from the typed settings.
 """
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import typer
 from typer.core import TyperArgument, TyperCommand, TyperGroup
 
+from greenloop.ces.server.app import openapi
 from greenloop.cli.config import sections
 from greenloop.cli.init import as_toml
 from greenloop.cli.main import app
@@ -79,7 +81,11 @@ def _cell(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|")
 
 
-PAGES = {"docs/configuration.md": configuration, "docs/cli.md": command_line}
+PAGES: dict[str, Callable[[], str]] = {
+    "docs/configuration.md": configuration,
+    "docs/cli.md": command_line,
+    "docs/ces-openapi.json": openapi,
+}
 
 
 def main() -> int:
