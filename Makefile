@@ -34,7 +34,7 @@ unit: setup image
 # the adapters against the real TRL, verl and verifiers, in a virtual environment of their own
 adapters:
 	@scripts/adapters.sh
-	.venv-adapters/bin/python -m pytest -o filterwarnings=default tests/adapters
+	.venv-adapters/bin/python -m pytest -o filterwarnings=default --confcutdir tests/adapters tests/adapters
 
 # writes the generated pages of docs/ anew; a test holds them to the code
 docs: setup
