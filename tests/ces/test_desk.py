@@ -1,6 +1,7 @@
 """The desk: what waits, who shares, what is killed, and what is kept."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -11,6 +12,7 @@ from greenloop.ces.scripted import ScriptedBooks, ScriptedBuilds, ScriptedJudge,
 from greenloop.records import (
     Conflict,
     EnvironmentFault,
+    Evaluation,
     EvaluationRequest,
     GreenloopError,
     InfrastructureError,
@@ -302,6 +304,31 @@ def test_an_idempotency_key_stands_for_one_judgement() -> None:
         assert len(judge.asked) == begun
 
     run(scene, judge, books)
+
+
+class SlowBooks(ScriptedBooks):
+    """Tells what it found a little later."""
+
+    def get(self, evaluation_id: str) -> Evaluation | None:
+        found = super().get(evaluation_id)
+        time.sleep(0.3)
+        return found
+
+
+@pytest.mark.parametrize("fresh", [False, True])
+def test_who_looks_a_moment_too_early_hears_of_the_answer_all_the_same(fresh: bool) -> None:
+    judge = ScriptedJudge(seconds=0.3)
+
+    async def scene(desk: Desk) -> None:
+        first = asyncio.create_task(desk.evaluate(ask(key="k", fresh=fresh)))
+        await until(lambda: judge.working == 1)
+        await asyncio.sleep(0.15)
+        # it looks while the first one is at work, and is told when that has ended
+        second = await desk.evaluate(ask(key="k", fresh=fresh))
+        assert (await first).id == second.id
+        assert len(judge.asked) == 1
+
+    run(scene, judge, SlowBooks())
 
 
 def test_closing_kills_what_runs_and_keeps_what_is_finished() -> None:

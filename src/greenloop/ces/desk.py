@@ -9,14 +9,16 @@ import asyncio
 import hashlib
 import math
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from greenloop.builds.stop import Stop
 from greenloop.ces.backend import ASKER, Load
 from greenloop.ces.lanes import Lanes
+from greenloop.ces.seams import Books, Builds, Judges
 from greenloop.records import (
     Cancelled,
     Conflict,
@@ -33,8 +35,10 @@ Result = TypeVar("Result")
 
 _TRIES = 2
 """A machine that failed is given one more chance before the answer is ``infra_error``."""
-_LOOKERS = 4
+_LOOKERS = 8
 """Threads that look requests up. They wait for the disk, and for git where a branch may have moved."""
+_LANDED = 64
+"""Answers that are remembered for those who looked for them a moment too early."""
 _WEIGHT = 0.2
 """Of the newest judgement in the running mean of service times."""
 _MAKING = frozenset({"queued", "warming"})
@@ -44,66 +48,13 @@ _FIRST_GUESS = 0.5
 """Seconds that a judgement is thought to take before one was measured."""
 
 
-class Judged(Protocol):
-    """An evaluation and what the tools printed on the way to it."""
+@dataclass(frozen=True)
+class _Landed:
+    """An answer that came while others may have been looking for it."""
 
-    @property
-    def evaluation(self) -> Evaluation:
-        """The answer, timings but for the waiting included."""
-        ...
-
-    @property
-    def log(self) -> str:
-        """What the tools printed, stage by stage."""
-        ...
-
-
-class Judges(Protocol):
-    """What answers one request, blocking: ``ces.worker.Worker``. Called from several threads."""
-
-    def key(self, request: EvaluationRequest) -> str:
-        """Return the id of the evaluation that would answer; runs no tool. Raises ``InputError``: no such base."""
-        ...
-
-    def evaluate(self, request: EvaluationRequest, stop: Stop) -> Judged:
-        """Judge. Raises ``Cancelled`` soon after ``stop``, ``InputError``, ``InfrastructureError``."""
-        ...
-
-
-class Books(Protocol):
-    """Where answers are kept: ``ces.ledger.Ledger``. Called from several threads."""
-
-    def get(self, evaluation_id: str) -> Evaluation | None:
-        """Return a stored evaluation."""
-        ...
-
-    def put(self, evaluation: Evaluation, log: str = "", *, key: str | None = None, request: str = "") -> None:
-        """Store one whole or not at all; bound to an idempotency ``key`` too, with the digest of its ``request``."""
-        ...
-
-    def bind(self, key: str, request: str, evaluation_id: str) -> None:
-        """Bind an idempotency key to the digest of a request and its answer."""
-        ...
-
-    def by_key(self, key: str) -> tuple[str, str] | None:
-        """Return (digest of the request, id of the evaluation) of an idempotency key."""
-        ...
-
-    def log(self, evaluation_id: str) -> str | None:
-        """Return what the tools printed."""
-        ...
-
-
-class Builds(Protocol):
-    """Who holds the warm builds: ``ces.pool.Pool``. ``builds`` is called from the event loop and must not wait."""
-
-    def warm_later(self, revision: str) -> WarmBuild:
-        """Begin to warm unless it is there or being made; return what is known now."""
-        ...
-
-    def builds(self) -> tuple[WarmBuild, ...]:
-        """Return all that is known, newest use first."""
-        ...
+    at: float
+    evaluation: Evaluation
+    keys: Mapping[str, str]
 
 
 @dataclass(eq=False)
@@ -157,6 +108,7 @@ class Desk:
         self._queue: Lanes[_Flight] = Lanes()
         self._flights: dict[tuple[str, bool], _Flight] = {}
         self._running: set[_Flight] = set()
+        self._landed: OrderedDict[str, _Landed] = OrderedDict()
         self._seconds = _FIRST_GUESS
         self._closed = False
         self._load = Load(workers=self._workers)
@@ -187,6 +139,8 @@ class Desk:
         arrived = time.perf_counter()
         digest = _digest(request) if request.idempotency_key is not None else ""
         evaluation_id, known, base = await self._aside(lambda: self._look_up(request, digest))
+        if known is None:
+            known = self._just_landed(evaluation_id, request, digest, arrived)
         if known is not None:
             self._count(remembered=1)
             took = _ms(arrived)
@@ -239,6 +193,16 @@ class Desk:
         if known is not None or request.revision is None:
             return evaluation_id, known, None
         return evaluation_id, None, self._builds.warm_later(request.revision)
+
+    def _just_landed(
+        self, evaluation_id: str, request: EvaluationRequest, digest: str, arrived: float
+    ) -> Evaluation | None:
+        """Return the answer that was stored between looking for it and now, when nobody flies any more."""
+        landed = self._landed.get(evaluation_id)
+        if landed is None or landed.at < arrived:
+            return None
+        asked_before = request.idempotency_key is not None and landed.keys.get(request.idempotency_key) == digest
+        return landed.evaluation if asked_before or not request.fresh else None
 
     def _join(self, evaluation_id: str, request: EvaluationRequest, digest: str, base: WarmBuild | None) -> _Flight:
         """Return the flight of an equal request, or a new one that waits for its base, then for a thread."""
@@ -356,6 +320,10 @@ class Desk:
             evaluation, retries, seconds = work.result()
             self._count(retries=retries)
             self._seconds += _WEIGHT * (seconds - self._seconds)
+            if evaluation.status is not Status.INFRA_ERROR:
+                self._landed[flight.id] = _Landed(time.perf_counter(), evaluation, flight.keys)
+                if len(self._landed) > _LANDED:
+                    self._landed.popitem(last=False)
             if not flight.done.done():
                 flight.done.set_result(evaluation)
         elif not flight.done.done():

@@ -71,11 +71,11 @@ class ScriptedJudge:
         self.killed = 0
 
     def key(self, request: EvaluationRequest) -> str:
-        """See ``desk.Judges.key``."""
+        """See ``seams.Judges.key``."""
         return scripted_id(request)
 
     def evaluate(self, request: EvaluationRequest, stop: Stop) -> ScriptedJudged:
-        """See ``desk.Judges.evaluate``."""
+        """See ``seams.Judges.evaluate``."""
         with self._lock:
             self.asked.append(request)
             self.working += 1
@@ -103,7 +103,7 @@ class ScriptedBooks:
         self._keys: dict[str, tuple[str, str]] = {}
 
     def get(self, evaluation_id: str) -> Evaluation | None:
-        """See ``desk.Books.get``."""
+        """See ``seams.Books.get``."""
         found = self._kept.get(evaluation_id)
         return None if found is None else Evaluation.from_json(found[0])
 
@@ -113,7 +113,7 @@ class ScriptedBooks:
         return None if found is None else found[0]
 
     def put(self, evaluation: Evaluation, log: str = "", *, key: str | None = None, request: str = "") -> None:
-        """See ``desk.Books.put``."""
+        """See ``seams.Books.put``."""
         if evaluation.status is Status.INFRA_ERROR:
             raise RecordError("an infrastructure error is never stored")
         with self._lock:
@@ -122,7 +122,7 @@ class ScriptedBooks:
             self._kept[evaluation.id] = (evaluation.to_json(), log)
 
     def bind(self, key: str, request: str, evaluation_id: str) -> None:
-        """See ``desk.Books.bind``."""
+        """See ``seams.Books.bind``."""
         with self._lock:
             self._bind(key, request, evaluation_id)
 
@@ -132,11 +132,11 @@ class ScriptedBooks:
         self._keys[key] = (request, evaluation_id)
 
     def by_key(self, key: str) -> tuple[str, str] | None:
-        """See ``desk.Books.by_key``."""
+        """See ``seams.Books.by_key``."""
         return self._keys.get(key)
 
     def log(self, evaluation_id: str) -> str | None:
-        """See ``desk.Books.log``."""
+        """See ``seams.Books.log``."""
         found = self._kept.get(evaluation_id)
         return None if found is None else found[1]
 
@@ -154,7 +154,7 @@ class ScriptedBuilds:
         self._held: dict[str, WarmBuild] = {}
 
     def warm_later(self, revision: str) -> WarmBuild:
-        """See ``desk.Builds.warm_later``."""
+        """See ``seams.Builds.warm_later``."""
         tree = hashlib.sha1(revision.encode(), usedforsecurity=False).hexdigest()
         if self._revisions is not None:
             if revision not in self._revisions:
@@ -165,7 +165,7 @@ class ScriptedBuilds:
             return self._held.setdefault(revision, WarmBuild(revision=revision, tree=tree, state=state))
 
     def builds(self) -> tuple[WarmBuild, ...]:
-        """See ``desk.Builds.builds``."""
+        """See ``seams.Builds.builds``."""
         with self._lock:
             self._looks = max(0, self._looks - 1)
             if not self._looks:

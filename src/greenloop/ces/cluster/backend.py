@@ -10,8 +10,9 @@ from greenloop.ces.cluster.bench import MakeBench
 from greenloop.ces.cluster.connect import join, leave
 from greenloop.ces.cluster.fleet import Fleet, Resolves
 from greenloop.ces.cluster.terms import Terms
-from greenloop.ces.desk import Books, Desk
+from greenloop.ces.desk import Desk
 from greenloop.ces.quarantine import Quarantine
+from greenloop.ces.seams import Books
 from greenloop.records import Evaluation, EvaluationRequest, WarmBuild
 from greenloop.workspace.store import TreeStore
 

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Protocol
 
 from greenloop.builds.stop import Stop
-from greenloop.ces.desk import Builds, Judged
 from greenloop.ces.quarantine import MemoryQuarantine
 from greenloop.ces.revisions import Found as Revision
 from greenloop.ces.revisions import Revisions
+from greenloop.ces.seams import Builds, Judged
 from greenloop.records import EvaluationRequest, InputError
 from greenloop.workspace.store import TreeStore
 
