@@ -84,6 +84,14 @@ def test_nothing_but_a_name_gets_through(store: TreeStore, git: Path, text: str)
         Revisions(store, {"ours": git}).resolve(text)
 
 
+def test_a_refusal_names_the_repository_and_not_where_it_lies(store: TreeStore, git: Path, hg: Path) -> None:
+    revisions = Revisions(store, {"ours": git, "theirs": hg})
+    for name, folder in (("ours", git), ("theirs", hg)):
+        with pytest.raises(InputError, match=f"{name}: no revision") as caught:
+            revisions.resolve(f"{name}@nope")
+        assert str(folder) not in str(caught.value)
+
+
 def test_many_who_ask_at_once_get_the_same_tree(store: TreeStore, git: Path) -> None:
     revisions = Revisions(store, {"ours": git})
     found: list[TreeId] = []

@@ -112,12 +112,12 @@ def ours(store: TreeStore, base: TreeId, diff: bytes) -> Applied | EditError:
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-@settings(max_examples=800, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=850, deadline=None, suppress_health_check=list(HealthCheck))
 @given(pairs=st.lists(PAIRS, min_size=_BATCH, max_size=_BATCH), context=st.integers(1, 4), renames=st.booleans())
 def test_on_its_own_base_a_diff_leads_both_to_the_same_tree(
     store: TreeStore, scratch: Path, pairs: list[Pair], context: int, renames: bool
 ) -> None:
-    """800 batches of 20 pairs: 16,000 cases."""
+    """850 batches of 20 pairs: 17,000 cases, since a batch in which git finds a copy or nothing new tells nothing."""
     base = write(store, [before for before, _ in pairs])
     target = write(store, [after for _, after in pairs])
     # -l1 keeps git from looking for renames across the pairs of a batch, which no single diff would have

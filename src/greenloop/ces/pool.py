@@ -35,6 +35,8 @@ from greenloop.workspace.store import TreeStore
 
 _MAX_QUEUED = 64
 """Revisions that may wait to be warmed."""
+_NAMES = 20
+"""Names of one build that are kept beside the last."""
 _REMEMBERED = 100
 """Builds that failed or went, of which the list still tells."""
 _TICK_SECONDS = 0.05
@@ -223,14 +225,20 @@ class Pool:
                     f"{len(self._queue)} revisions wait to be warmed", "come back later", retry_after=_COME_BACK_SECONDS
                 )
             build = WarmBuild(
-                revision=revision, tree=tree, state="queued", toolchain=self._engine.fingerprint, note=found.about
+                revision=revision,
+                names=(revision,),
+                tree=tree,
+                state="queued",
+                toolchain=self._engine.fingerprint,
+                note=found.about,
             )
             entry = self._entries[tree] = Entry(build, used=time.time())
             self._forget_some()
             self._queue.append(tree)
             self._crew.submit(self._work)
         elif entry.build.revision != revision:
-            entry.build = entry.build.model_copy(update={"revision": revision})
+            others = tuple(name for name in entry.build.names if name != revision)
+            entry.build = entry.build.model_copy(update={"revision": revision, "names": (revision, *others[:_NAMES])})
         if urgent and entry.build.state == "queued" and self._queue[0] != tree:
             self._queue.remove(tree)
             self._queue.appendleft(tree)

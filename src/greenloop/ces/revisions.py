@@ -133,7 +133,12 @@ class Revisions:
             known = self._resolved.get((name, rev))
         if known is not None and before is not None and known[0] == before:
             return known[1]
-        commit = resolve_revision(self._repositories[name], rev)
+        folder = self._repositories[name]
+        try:
+            commit = resolve_revision(folder, rev)
+        except InputError as error:
+            # clients know repositories by their names; where they lie is nobody's business
+            raise InputError(error.message.replace(str(folder), name), error.way_out) from error
         if before is not None and watch.settled(before):
             with self._lock:
                 _keep(self._resolved, (name, rev), (before, commit), _KEPT_NAMES)

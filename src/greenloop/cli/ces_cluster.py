@@ -18,7 +18,7 @@ from greenloop.ces.pool import Pool
 from greenloop.ces.quarantine import Quarantine
 from greenloop.ces.revisions import Revisions
 from greenloop.ces.worker import Worker
-from greenloop.cli.ces_service import Service, Sources, database, demand_layers, judge_of
+from greenloop.cli.ces_service import Service, Sources, database, demand_layers, judge_of, memory
 from greenloop.cli.config import Config
 from greenloop.cli.home import Home
 from greenloop.cli.toolchains import Bench as Judging
@@ -85,10 +85,12 @@ def node_bench(settings: Config, toolchain: ToolchainName, images: Path, folder:
     """
     home = _NodeHome(folder, images)
     wanted = settings.ces
-    judge = bench(home, settings, toolchain, widest=True, spare=wanted.workers, checkers=wanted.checkers)
+    room = memory(settings)
+    checkers = min(wanted.checkers, room.checkers)
+    judge = bench(home, settings, toolchain, widest=True, spare=wanted.workers, checkers=checkers)
     try:
         if judge.engine.sandboxed:
-            demand_layers(home.ces)
+            demand_layers(home.ces, judge.image)
         pool = Pool(
             engine=judge.engine,
             store=home.trees,
@@ -98,6 +100,7 @@ def node_bench(settings: Config, toolchain: ToolchainName, images: Path, folder:
             disk_mib=wanted.disk_mib,
             keep=wanted.keep,
             repeats=wanted.repeats,
+            warmers=room.warmers,
             patience=_PATIENCE_SECONDS,
             release=judge.checkers.drop if judge.checkers is not None else lambda _tree: None,
         )

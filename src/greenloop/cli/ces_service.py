@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from greenloop.builds.images import Image
 from greenloop.builds.sandbox import self_test
 from greenloop.builds.verdicts import VerdictStore
 from greenloop.ces.backend import Backend, Load
@@ -126,7 +127,7 @@ def assemble(
 
         def ready() -> None:
             if judge.engine.sandboxed and try_layers:
-                about["layers"] = demand_layers(home.ces)
+                about["layers"] = demand_layers(home.ces, judge.image)
             for build in pool.load():
                 _log.info("warm already: %s (%s)", build.revision, build.tree)
             for revision in warm:
@@ -191,10 +192,13 @@ def head(root: Path) -> str:
     return "tip" if (root / ".hg").is_dir() else "HEAD"
 
 
-def demand_layers(scratch: Path) -> list[dict[str, object]]:
-    """Try the sandbox's layers and return what was found. Raises ``InfrastructureError`` where one is missing."""
+def demand_layers(scratch: Path, image: Image | None) -> list[dict[str, object]]:
+    """Try the sandbox's layers, with the image that it will show, and return what was found.
+
+    Raises ``InfrastructureError`` where one is missing.
+    """
     scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
-    layers = self_test(scratch)
+    layers = self_test(scratch, image.root if image is not None else None)
     missing = [layer for layer in layers if not layer.ok]
     if missing:
         named = "; ".join(f"{layer.name}: {layer.detail}" for layer in missing)

@@ -170,7 +170,9 @@ class WarmBuild(Record):
     """A green build that the service holds ready, or is making."""
 
     revision: str
+    """The name under which it was last asked for; ``names`` holds all of them, the last first."""
     tree: TreeId
+    names: tuple[str, ...] = ()
     state: str = Field(pattern="^(queued|warming|green|red|failed|evicted)$")
     """Edits are judged above ``green`` ones only; ``red`` and ``failed`` (with the reason in ``note``) never are."""
     toolchain: str = ""

@@ -28,6 +28,7 @@ def test_a_green_revision_is_warmed_once_and_told_of(team: "Team", make: "Make")
     assert build.note == f"commit {team.git('rev-parse', 'HEAD')[:12]}"
     assert pool.warm_later("main") == build
     assert pool.ensure("HEAD").tree == build.tree
+    assert pool.builds()[0].names == ("HEAD", "main")
     assert len(pool.builds()) == 1
 
 

@@ -66,7 +66,7 @@ TABLE = (
     _Entry(
         Operation(
             "post", "/v1/builds", endpoints.warm.__doc__ or "",
-            takes={JSON: Warm}, answers={202: (JSON, WarmBuild)}, problems=_JUDGING,
+            takes={JSON: Warm}, answers={202: (JSON, WarmBuild)}, problems=(*_JUDGING, 429),
         ),
         endpoints.warm,
     ),

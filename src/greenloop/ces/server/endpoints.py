@@ -74,7 +74,9 @@ async def warm(request: Request, door: Door) -> Response:
 async def build(request: Request, door: Door) -> Response:
     """Return one warm build, by revision or tree."""
     name = request.path_params["revision"]
-    found: WarmBuild | None = next((one for one in door.backend.builds() if name in (one.revision, one.tree)), None)
+    found: WarmBuild | None = next(
+        (one for one in door.backend.builds() if name in (one.tree, one.revision, *one.names)), None
+    )
     if found is None:
         raise Refused(404, "no warm build of that revision or tree", "POST /v1/builds warms one")
     return _record(found)
