@@ -1,5 +1,5 @@
 # make demo   runs the whole loop on examples/ and leaves build/demo/report.html
-# make test   runs every check: format, lint, types, import layers, unit and end-to-end tests
+# make test   runs every check: format, lint, types, import layers, unit and end-to-end tests, adapters
 # Both set everything up first (scripts/setup.sh) and can be run again cheaply.
 SHELL := /bin/sh
 BIN := .venv/bin
@@ -16,7 +16,7 @@ image: setup
 demo: setup
 	@$(BIN)/python scripts/demo.py
 
-test: lint types layers unit
+test: lint types layers unit adapters
 
 lint: setup
 	$(BIN)/ruff format --check .
@@ -41,4 +41,4 @@ docs: setup
 	$(BIN)/python scripts/generate_docs.py
 
 clean:
-	rm -rf build dist .venv .images
+	rm -rf build dist .venv .venv-adapters .images
