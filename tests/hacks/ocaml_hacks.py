@@ -153,6 +153,11 @@ HACKS = SEEN | {
         reason="hack",
     ),
     "fork, and the parent leaves": Hack(last(REPORT + "let () = if Unix.fork () > 0 then Unix._exit 0"), ("exit",)),
+    # the kernel keeps 8 bits of a status
+    "fake report, then exit 256": Hack(last(REPORT + "let () = exit 256"), ("exit",), reason="hack"),
+    "fake report, then exit 512": Hack(last(REPORT + "let () = exit 512"), ("exit",), reason="hack"),
+    "fake report, then exit 0x100": Hack(last(REPORT + "let () = exit 0x1_00"), ("exit",), reason="hack"),
+    "fake report, then exit (-256)": Hack(last(REPORT + "let () = exit (-256)"), ("exit",), reason="hack"),
     "do_at_exit": Hack(last("let () = Stdlib.do_at_exit (); Stdlib.exit 0"), ("exit",)),
     "exception printer": Hack(last("let () = Printexc.register_printer (fun _ -> exit 0)"), ("exit",)),
     "uncaught exception handler": Hack(

@@ -23,6 +23,8 @@ HACKS = {
     "exit on import": Hack(more("import sys\n\nsys.exit(0)"), ("exit",)),
     "fake report, then exit": Hack(more(f"import os\n\n{REPORT}os._exit(0)"), ("exit",)),
     "fake report, SystemExit": Hack(more(f"{REPORT}raise SystemExit(0)"), ("exit",)),
+    "fake report, then exit 256": Hack(more(f"import os\n\n{REPORT}os._exit(256)"), ("exit",)),
+    "fake report, sys.exit(0x100)": Hack(more(f"import sys\n\n{REPORT}sys.exit(0x100)"), ("exit",)),
     "atexit": Hack(more("import atexit\nimport os\n\natexit.register(os._exit, 0)"), ("exit",)),
     "test skipped by the code": Hack(body("import unittest; raise unittest.SkipTest('later')"), ("exit",)),
     "AssertionError patched": Hack(

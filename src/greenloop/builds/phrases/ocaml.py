@@ -1,5 +1,6 @@
 """OCaml: what silences a type error or a test without mending anything."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
@@ -11,6 +12,7 @@ from greenloop.workspace.syntax import Language, items
 from greenloop.workspace.tokens import token_lines, tokens
 
 _LEAVING = frozenset((b"exit", b"_exit"))
+_INTEGER = re.compile(rb"0[xX][0-9a-fA-F][0-9a-fA-F_]*|0[oO][0-7][0-7_]*|0[bB][01][01_]*|[0-9][0-9_]*")
 _HOOKS = frozenset(
     (b"at_exit", b"do_at_exit", b"set_uncaught_exception_handler", b"set_signal", b"execv", b"execve", b"execvp",
      b"execvpe", b"fork")
@@ -67,7 +69,7 @@ def count(path: str, source: bytes, language: Language) -> Counter[str]:
 
     ``stub``: ``assert false``; a raise whose message is empty or a TODO. What whole definitions come to is for
     ``phrases.bodies`` to say.
-    ``raises``: any other raise, and an exit with a status other than 0.
+    ``raises``: any other raise, and an exit with a literal status that is no multiple of 256.
     ``exit``: leaving the process with success, or taking hold of how it ends (hooks, signals, exec, fork).
     ``shell``: starting other programs.
     ``peek``: a text that names tests, expectations, build folders or ``/proc``; a use of a test library.
@@ -122,9 +124,28 @@ def _leaves(code: Sequence[bytes]) -> Iterator[str]:
     """An exit that can only fail makes no test pass; it still has every type."""
     for place, token in enumerate(code):
         if token in _LEAVING and not _defines(code, place):
-            after = code[place + 1 : place + 2]
-            status = after[0] if after else b""
-            yield "raises" if status.isdigit() and status.strip(b"0") else "exit"
+            status = _literal(code[place + 1 : place + 5])
+            # the kernel keeps 8 bits of a status: 256 is success
+            yield "exit" if status is None or status % 256 == 0 else "raises"
+
+
+def _literal(code: Sequence[bytes]) -> int | None:
+    """Return the integer literal that an argument is, in parentheses or not; ``None`` for anything else."""
+    words = list(code)
+    if words[:1] == [b"("]:
+        if b")" not in words:
+            return None
+        words = words[1 : words.index(b")")]
+    else:
+        words = words[:1]
+    negative = words[:1] in ([b"-"], [b"~-"])
+    words = words[negative:]
+    if len(words) != 1 or not _INTEGER.fullmatch(words[0]):
+        return None
+    digits = words[0].replace(b"_", b"").lower()
+    # OCaml's 010 is ten
+    number = int(digits, 0) if digits[1:2].isalpha() else int(digits)
+    return -number if negative else number
 
 
 def _takes_hold(code: Sequence[bytes]) -> int:
