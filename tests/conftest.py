@@ -121,31 +121,11 @@ def postgres() -> Iterator[Callable[[], str]]:
         os.chown(folder, user.pw_uid, user.pw_gid)
         plain += ["--reuid", str(user.pw_uid), "--regid", str(user.pw_gid), "--clear-groups"]
     data = folder / "data"
-    made: list[str | Path] = [
-        found,
-        "--pgdata",
-        data,
-        "--username",
-        "greenloop",
-        "--auth",
-        "trust",
-        "--encoding",
-        "UTF8",
-        "--no-locale",
-    ]
-    subprocess.run([*plain, *made, "--no-sync"], check=True, capture_output=True, cwd=folder)
-    words: list[str | Path] = [
-        "-D",
-        data,
-        "-k",
-        folder,
-        "-c",
-        "listen_addresses=",
-        "-c",
-        "fsync=off",
-        "-c",
-        "max_connections=64",
-    ]
+    made: list[str | Path] = [found, "--pgdata", data, "--no-locale", "--no-sync"]
+    made += [f"--{name}" for name in ("username=greenloop", "auth=trust", "encoding=UTF8")]
+    subprocess.run([*plain, *made], check=True, capture_output=True, cwd=folder)
+    settings = ("listen_addresses=", "fsync=off", "max_connections=64")
+    words: list[str | Path] = ["-D", data, "-k", folder, *(word for setting in settings for word in ("-c", setting))]
     with (folder / "log").open("wb") as log:
         server = subprocess.Popen(
             [*plain, Path(found).with_name("postgres"), *words], stdout=log, stderr=log, cwd=folder

@@ -1,3 +1,5 @@
+"""Databases of both kinds: made, found again, shared by several writers, and named when they refuse."""
+
 import threading
 from collections.abc import Callable
 from pathlib import Path
