@@ -94,7 +94,6 @@ def openapi() -> str:
 def create_app(door: Door) -> Starlette:
     """Return the service as an ASGI application. Starting the backend is for whoever runs it: see ``run``."""
     door.metrics.watch(door.backend, door.load)
-    described = openapi().encode()
 
     def route(entry: _Entry) -> Route:
         async def answer(request: Request) -> ASGIApp:
@@ -105,7 +104,7 @@ def create_app(door: Door) -> Starlette:
         return Route(entry.operation.path, answer, methods=[entry.operation.method.upper()])
 
     async def describe(_request: Request) -> Response:
-        return Response(described, media_type=JSON)
+        return Response(openapi().encode(), media_type=JSON)
 
     return Starlette(
         routes=[*(route(entry) for entry in TABLE), Route("/openapi.json", describe)],

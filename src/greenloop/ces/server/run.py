@@ -192,6 +192,8 @@ def _config(app: ASGIApp, silence_seconds: float) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         server_header=False,
+        # nobody's word about who somebody else is counts here
+        proxy_headers=False,
         h11_max_incomplete_event_size=_HEADER_BYTES,
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=_GRACE_SECONDS,
