@@ -100,7 +100,7 @@ def test_a_fault_of_the_machine_ends_the_step(manager: Any, task: EditTask) -> N
 
 def test_a_service_is_scored_by_its_address(tmp_path: Path, tokenizer: PreTrainedTokenizerFast, task: EditTask) -> None:
     async def run() -> Any:
-        door = Door(ScriptedBackend(script), ScriptedBooks(), lambda _pack: None, tmp_path)
+        door = Door(ScriptedBackend(script), ScriptedBooks(), lambda _pack: (), tmp_path)
         door.readiness.ready = True
         socket = tmp_path / "ces.sock"
         server = uvicorn.Server(uvicorn.Config(create_app(door), uds=str(socket), log_level="error", lifespan="off"))
