@@ -64,7 +64,12 @@ class TestResult(Part):
 
 
 class StageResult(Part):
-    """One stage's end, and the wall-clock seconds it took."""
+    """One stage's end, and the wall-clock seconds that its tools took.
+
+    The seconds of all stages add up to what was run, each run once: where one command does several stages (dune
+    types and builds at once), they are told of the first of these, and the others have 0; where a stage is tried once
+    more to know how it ends, the first try's seconds are among its own.
+    """
 
     stage: Stage
     status: Status

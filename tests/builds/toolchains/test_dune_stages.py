@@ -7,7 +7,7 @@ import pytest
 from greenloop.builds.toolchains.command import CommandConfig, CommandToolchain
 from greenloop.builds.toolchains.dune import Dune, DuneConfig
 from greenloop.builds.toolchains.ocaml_file import OcamlFile
-from greenloop.records import Stage, Status, Suite, TreeId
+from greenloop.records import EvaluationLimits, Stage, Status, Suite, TreeId
 
 if TYPE_CHECKING:
     from tests.builds.conftest import Bench
@@ -28,17 +28,19 @@ def base(project_bench: "Bench") -> TreeId:
 
 def test_types_are_red_with_the_same_errors_whatever_the_suite(project_bench: "Bench", base: TreeId) -> None:
     engine = project_bench.engine(Dune())
-    # the rule fails in the build only, and must not be heard of while types are red
-    rule = PROJECT["lib/dune"] + '(rule (targets x) (action (system "echo no; exit 3")))\n'
+    # the rule fails in the build only, and must not be heard of while types are red; but its time counts
+    rule = PROJECT["lib/dune"] + '(rule (targets x) (action (system "sleep 1; echo no; exit 3")))\n'
     tree = project_bench.edit(base, {"lib/a.ml": "let a = 1 + true\n", "lib/dune": rule})
     check, build, test = (engine.aside(tree, suite, base=base).verdict for suite in Suite)
     assert check.status is Status.RED
     assert check.diagnostics == build.diagnostics == test.diagnostics
     assert [stage.stage for stage in test.stages] == [Stage.PARSE, Stage.TYPES]
+    assert test.stages[-1].seconds > 1
     fixed = project_bench.edit(tree, {"lib/a.ml": "let a = 2\n"})
     verdict = engine.aside(fixed, Suite.TEST, base=base).verdict
     assert verdict.stages[-1].stage is Stage.BUILD
     assert verdict.passed(Stage.TYPES)
+    assert verdict.stages[-1].seconds > 1
 
 
 def test_one_dune_does_types_and_build_and_its_time_is_told_once(project_bench: "Bench", base: TreeId) -> None:
@@ -67,13 +69,48 @@ def test_tests_see_the_tree_and_what_was_built_and_nothing_else(project_bench: "
     assert verdict.green, verdict.diagnostics
 
 
-def test_a_build_that_never_ends_takes_its_limit_once(project_bench: "Bench", base: TreeId) -> None:
-    rule = PROJECT["lib/dune"] + '(rule (targets x) (action (system "sleep 1000; touch x")))\n'
-    tree = project_bench.edit(base, {"lib/dune": rule})
-    engine = project_bench.engine(Dune(DuneConfig(check_seconds=2, build_seconds=2)))
+def sleeping(target: str, seconds: float) -> str:
+    action = f'(action (system "sleep {seconds}; echo >{target}"))'
+    return PROJECT["lib/dune"] + f"(rule (targets {target}) {action})\n"
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(
+    ("target", "check", "build", "ended"),
+    [("x", 1000, 2, Stage.BUILD), ("x", 2, 2, Stage.BUILD), ("made.ml", 2, 1000, Stage.TYPES)],
+)
+def test_a_rule_that_never_ends_stops_the_stage_that_it_belongs_to_by_the_limit_of_that(
+    project_bench: "Bench", base: TreeId, target: str, check: float, build: float, ended: Stage
+) -> None:
+    # what a plain ``dune build @check`` says: it makes the module, and has no use for the other file
+    tree = project_bench.edit(base, {"lib/dune": sleeping(target, 10000)})
+    engine = project_bench.engine(Dune(DuneConfig(check_seconds=check, build_seconds=build)))
     trial = engine.aside(tree, Suite.TEST, base=base)
     assert trial.verdict.status is Status.TIMEOUT
-    assert trial.log.count("==") == 1
+    assert trial.verdict.stages[-1].stage is ended
+    assert trial.verdict.passed(Stage.TYPES) is (ended is Stage.BUILD)
+    assert trial.verdict.stages[-1].seconds > 1
+
+
+def test_the_seconds_of_a_request_bind_each_stage(project_bench: "Bench", base: TreeId) -> None:
+    engine = project_bench.engine(Dune()).limited(EvaluationLimits(seconds=2))
+    tree = project_bench.edit(base, {"lib/dune": sleeping("x", 10000)})
+    verdict = engine.aside(tree, Suite.TEST, base=base).verdict
+    assert verdict.status is Status.TIMEOUT
+    assert verdict.stages[-1].stage is Stage.BUILD
+
+
+def test_a_build_that_is_slow_but_within_its_limit_is_green(project_bench: "Bench", base: TreeId) -> None:
+    # too slow for one dune to do it all in its share of the limit
+    engine = project_bench.engine(Dune(DuneConfig(check_seconds=8, build_seconds=12)))
+    tree = project_bench.edit(base, {"lib/dune": sleeping("x", 2.5)})
+    verdict = engine.aside(tree, Suite.TEST, base=base).verdict
+    assert verdict.green, verdict.diagnostics
+    seconds = {result.stage: result.seconds for result in verdict.stages}
+    # the joint run's share is told of the types, and the rule's time of the build
+    assert seconds[Stage.TYPES] > 2
+    assert seconds[Stage.BUILD] > 2.5
+    assert seconds[Stage.TESTS] > 0
 
 
 def test_a_log_tells_what_each_stage_printed(project_bench: "Bench", base: TreeId) -> None:

@@ -6,7 +6,7 @@ as its jobs end. The lines ``-> required by`` are dropped.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -43,6 +43,8 @@ _ALIASES = {Stage.TYPES: "@check", Stage.BUILD: "@all", Stage.TESTS: "@runtest"}
 _PRODUCTS = frozenset({"_build"})
 _CHECKERS_SHARE = 0.25
 """The part of the limit of a type check that a persistent checker may use."""
+_JOINT_SHARE = 0.25
+"""The part of the shorter of their limits that types and build have as one dune, before each is run by itself."""
 _BUILD = (
     *("dune", "build", "--root", ".", "--no-config", "--disable-promotion"),
     *("--display", "quiet", "--diff-command", "diff -u"),
@@ -115,6 +117,7 @@ class Dune:
             "environment": sorted(_ENVIRONMENT.items()),
             "path": path,
             "seconds": (config.check_seconds, config.build_seconds, config.test_seconds, config.warm_seconds),
+            "joint": _JOINT_SHARE,
         }
         for optional in ("ocamlc.opt", "ocamlopt.opt"):
             try:
@@ -133,13 +136,19 @@ class Dune:
     def _dune(self, *words: str) -> tuple[str, ...]:
         return (*_BUILD, "--profile", self._config.profile, "-j", str(self._config.jobs), *words)
 
-    def _command(self, *stages: Stage, seconds: float | None = None) -> Command:
+    def _seconds(self, stage: Stage) -> float:
         config = self._config
-        limits = {
+        return {
             Stage.TYPES: config.check_seconds,
             Stage.BUILD: config.build_seconds,
             Stage.TESTS: config.test_seconds,
-        }
+        }[stage]
+
+    def _limit(self, stage: Stage, bench: Workbench) -> float:
+        """Return the wall clock of a stage in seconds: the request's, where that is less."""
+        return min(self._seconds(stage), seconds_of(bench.sandbox) or self._seconds(stage))
+
+    def _command(self, *stages: Stage, seconds: float | None = None) -> Command:
         words = [_ALIASES[stage] for stage in stages]
         fresh: tuple[str, ...] | None = None
         if Stage.TESTS in stages:
@@ -147,8 +156,8 @@ class Dune:
             # runs no more of them than dune would by itself, unless a step of the build has claimed that it ran them.
             words.append("--force")
             fresh = tuple(_PRODUCTS)
-        limit = seconds or sum(limits[stage] for stage in stages)
-        return Command(self._dune(*words), _ENVIRONMENT | {"PATH": config.path}, limit, fresh)
+        limit = seconds or sum(map(self._seconds, stages))
+        return Command(self._dune(*words), _ENVIRONMENT | {"PATH": self._config.path}, limit, fresh)
 
     def _warm_trees(self, suite: Suite, bench: Workbench) -> WarmTrees:
         # the tests' suite needs nothing warm that the build's does not, and the check's is contained in both
@@ -180,6 +189,9 @@ class Dune:
             # a fair trial, in which nothing that was built before has a say, nor how little was
             commands = [self._command(stage, seconds=self._clean_seconds(stage)) for stage in stages]
             completed = warm_trees.run_clean(tree, commands, bench.stop)
+            lost = sum(result.seconds for result in outcome.stages)
+            first, *others = completed
+            completed = (replace(first, seconds=lost + first.seconds), *others)
             outcome = replace(_assess(stages, completed, tree, bench), final=True)
         elif bench.base is None and base.tree != tree and outcome.status is Status.GREEN and not base.built:
             # the warm tree is of a broken one: the next trees deserve a better
@@ -190,34 +202,54 @@ class Dune:
     def _judge_over(
         self, base: Warm, tree: TreeId, stages: Sequence[Stage], warm_trees: WarmTrees, bench: Workbench
     ) -> Outcome:
-        """Judge above a warm tree, by a persistent checker first where there is one.
-
-        dune takes as long to see that nothing is to be done as to compile a module, so one dune does types and build
-        where no checker has answered for the types; its time is told of the types, and the build's is 0. Where it
-        fails, a check of its own says at which stage: so types are red, and with the same errors, whatever the suite.
-        """
+        """Judge above a warm tree, by a persistent checker first where there is one."""
 
         def run(*commands: Command) -> tuple[Completed, ...]:
             return warm_trees.run_over(base, tree, commands, bench.stop)
 
         types, *further = stages
         checked = self._ask_checker(base, tree, warm_trees, bench)
-        if checked is None and not further:
-            (checked,) = run(self._command(types))
+        ended: tuple[Completed, ...]
         if checked is not None:
-            ended: tuple[Completed, ...] = (checked,)
+            ended = (checked,)
             if checked.ok and further:
                 ended += run(*(self._command(stage) for stage in further))
-            return _assess(stages, ended, tree, bench)
-        build, *tests = further
-        both, *rest = run(self._command(types, build), *(self._command(stage) for stage in tests))
+        elif further:
+            ended = self._run_jointly(stages, run, bench)
+        else:
+            ended = run(self._command(types))
+        return _assess(stages, ended, tree, bench)
+
+    def _run_jointly(
+        self, stages: Sequence[Stage], run: Callable[..., tuple[Completed, ...]], bench: Workbench
+    ) -> tuple[Completed, ...]:
+        """Run types and build as one dune where that is enough, and return how each stage ended.
+
+        dune takes as long to see that nothing is to be done as to compile a module, so one dune does both; its time
+        is told of the types, and the build's is 0. Where it fails, a check of its own says at which stage: so types
+        are red, and with the same errors, whatever the suite.
+
+        Nobody can tell which of the two a dune was at when its time was up. So both together have a share of the
+        shorter limit only; then they are run one after the other, each with what is left of its own limit. The stage
+        that takes too long is the one that is named, and it has had its own limit, not the sum of both. What the
+        joint run took counts as the types', unless it is what decides that the build is red.
+        """
+        types, build, *tests = stages
+        limits = {stage: self._limit(stage, bench) for stage in (types, build)}
+        share = _JOINT_SHARE * min(limits.values())
+        last = [self._command(stage) for stage in tests]
+        both, *rest = run(self._command(types, build, seconds=share), *last)
         if both.ok:
-            return _assess(stages, (both, replace(both, seconds=0.0, stdout=b"", stderr=b""), *rest), tree, bench)
-        if both.timed_out and not ocaml.parse(both.stderr):
-            # which of the two took too long is not known, and another run would only take as long again
-            return _assess(stages, (both,), tree, bench)
-        (checked,) = run(self._command(types))
-        return _assess(stages, (checked, both), tree, bench)
+            return (both, replace(both, seconds=0.0, stdout=b"", stderr=b""), *rest)
+        # at least the same share once more: a machine may be slow to end what is killed
+        check, whole = (
+            self._command(stage, seconds=max(share, limits[stage] - both.seconds)) for stage in (types, build)
+        )
+        checked, *rest = run(check, whole, *last) if both.timed_out else run(check)
+        if checked.ok and not both.timed_out:
+            return checked, both
+        checked = replace(checked, seconds=both.seconds + checked.seconds)
+        return (checked, *rest) if both.timed_out else (checked, both)
 
     def _ask_checker(self, base: Warm, tree: TreeId, warm_trees: WarmTrees, bench: Workbench) -> Completed | None:
         """Return what a persistent checker says of the types, or ``None`` where the runner must be asked."""
@@ -225,14 +257,13 @@ class Dune:
         if checkers is None or not alike(bench.sandbox, checkers.sandbox):
             # what this judgement may use is not what the checkers may
             return None
-        seconds = min(self._config.check_seconds, seconds_of(bench.sandbox) or self._config.check_seconds)
         done = checkers.check(
             base,
             tree,
             Command(self._dune("--passive-watch-mode"), _ENVIRONMENT | {"PATH": self._config.path}),
             lambda: warm_trees.exact(base.tree),
             # when it does not answer there must be time for the runner
-            seconds=seconds * _CHECKERS_SHARE,
+            seconds=_CHECKERS_SHARE * self._limit(Stage.TYPES, bench),
             stop=bench.stop,
         )
         if done is not None and not done.ok and _doubtful(_assess((Stage.TYPES,), (done,), tree, bench)):
