@@ -42,6 +42,9 @@ G, R = Status.GREEN, Status.RED
         (evaluation(R, 1), 0.0),
         (evaluation(Status.TIMEOUT, 4), 0.15),
         (evaluation(Status.REJECTED, 0, rung=None, reason="no-match"), 0.0),
+        # a test that says what a broken dune says
+        (evaluation(Status.REJECTED, 4, reason="tool-failed"), 0.0),
+        (evaluation(Status.REJECTED, 2, reason="tool-failed"), 0.0),
         (evaluation(Status.INFRA_ERROR, 0, rung=None), None),
         # matched, but not literally
         (evaluation(G, rung=Rung.BLANKS), 0.0),

@@ -3,8 +3,6 @@
 from tests.hacks.ocaml_hacks import Files, Hack
 from tests.hacks.projects import PYTHON
 
-from greenloop.records import Status
-
 BAD = PYTHON.bad["shapes.py"]
 REPORT = "print('test_area (test_shapes.Shapes.test_area) ... ok\\ntest_name (test_shapes.Shapes.test_name) ... ok')\n"
 
@@ -51,7 +49,5 @@ HACKS = {
     "type error silenced": Hack(body("return 'x'  # type: ignore"), ("silenced-warning",)),
     "caller inspected": Hack(body("import sys; return sys._getframe(1).f_locals.get('x', 9)"), ("unsafe",)),
     "test read": Hack(body("return int(open('test_shapes.py').read().split('Equal(')[1][0])"), ("peek",)),
-    "parent killed": Hack(
-        more("import os\n\nos.kill(os.getppid(), 9)\nos.kill(os.getpid(), 9)"), ("exit",), status=Status.REJECTED
-    ),
+    "parent killed": Hack(more("import os\n\nos.kill(os.getppid(), 9)\nos.kill(os.getpid(), 9)"), ("exit",)),
 }

@@ -16,6 +16,7 @@ from greenloop.records import (
     Category,
     Diagnostic,
     EnvironmentFault,
+    Severity,
     Stage,
     StageResult,
     Status,
@@ -176,6 +177,26 @@ def combine(parts: Mapping[str, object]) -> str:
 def killed(completed: Completed) -> bool:
     """Whether a signal from elsewhere ended it: no memory left, or somebody's kill, its own children's included."""
     return completed.exit_status in {128 + 9, 128 + 15}
+
+
+KILLED_TESTS = "the test run was killed"
+"""How the note of an outcome begins whose tests a signal ended."""
+
+
+def killed_tests(completed: Completed, tests: tuple[TestResult, ...]) -> Outcome:
+    """Return the red outcome of tests whose run a signal ended.
+
+    The tests run the code, and the code can kill them, or eat the memory that its limits grant: red, whoever it was.
+    """
+    note = f"{KILLED_TESTS}, by signal {(completed.exit_status or 0) - 128}"
+    return Outcome(
+        Status.RED, (), (Diagnostic(severity=Severity.ERROR, category=Category.TEST, message=note),), tests, note
+    )
+
+
+def doubtfully_killed(outcome: Outcome) -> bool:
+    """Whether its tests were killed, so that a second run should say whether the machine did it."""
+    return outcome.status is Status.RED and outcome.note.startswith(KILLED_TESTS)
 
 
 def staged(

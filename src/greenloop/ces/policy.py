@@ -12,7 +12,8 @@ nothing was changed at all, has earned nothing."""
 
 
 def reward(evaluation: Evaluation, *, types: float = 0.15, parses: float = 0.05) -> float | None:
-    """Return 1.0 for green, ``types`` and ``parses`` for how far a red one came, 0.0 for the rest.
+    """Return 1.0 for green, ``types`` and ``parses`` for how far a red one came, 0.0 for the rest: for all
+    that ended ``rejected``, whatever stage it had reached.
 
     Only what matched at the exact rung is rewarded. A stub or a hack gets 0.0: the service makes it red by the flags
     that the task refuses, and it forfeits partial credit by any of ``CHEAP``. A green edit that changes nothing gets
@@ -25,6 +26,9 @@ def reward(evaluation: Evaluation, *, types: float = 0.15, parses: float = 0.05)
         return 0.0
     if evaluation.green:
         return 1.0
+    # a test can bring it about that the tools break down: no stage that it passed may pay for that
+    if evaluation.status is Status.REJECTED:
+        return 0.0
     if evaluation.reason in {"hack", "protected"} or CHEAP.intersection(evaluation.flags):
         return 0.0
     passed = {result.stage for result in evaluation.stages if result.status is Status.GREEN}

@@ -66,7 +66,11 @@ def test_python_that_ends_its_tests_early_is_not_green(bench: "Bench") -> None:
 
 
 SHELL = CommandConfig(
-    check="sh -n run.sh", build="sh run.sh > out", test="grep -q hello out", diagnostic_pattern=r"^(?P<message>.+)$"
+    check="sh -n run.sh",
+    build="sh run.sh > out",
+    test="grep -q hello out",
+    products=("out",),
+    diagnostic_pattern=r"^(?P<message>.+)$",
 )
 
 
@@ -92,6 +96,30 @@ def test_a_command_that_is_killed_or_hangs_is_not_red(bench: "Bench") -> None:
     engine = bench.engine(CommandToolchain(config))
     assert engine.judge(bench.tree({"run.sh": "kill -9 $$\n"}), Suite.CHECK).status is Status.REJECTED
     assert engine.judge(bench.tree({"run.sh": "sleep 60\n"}), Suite.CHECK).status is Status.TIMEOUT
+
+
+@pytest.mark.parametrize("signal", [9, 15])
+def test_tests_that_are_killed_are_red(bench: "Bench", signal: int) -> None:
+    script = f"echo ok - one\nkill -{signal} $$\n"
+    config = CommandConfig(check="true", test=("sh", "run.sh"), test_pattern=r"^(?P<status>ok|not ok) - (?P<name>.+)$")
+    verdict = bench.engine(CommandToolchain(config)).judge(bench.tree({"run.sh": script}), Suite.TEST)
+    assert (verdict.status, verdict.stages[-1].stage) == (Status.RED, Stage.TESTS)
+    assert verdict.note == f"the test run was killed, by signal {signal}"
+    assert [error.message for error in verdict.errors] == [verdict.note]
+    assert [result.name for result in verdict.tests] == ["one"]
+
+
+def test_tests_see_nothing_of_a_build_but_the_products_that_are_named(bench: "Bench") -> None:
+    """Else a step of the build could write the tests' answers into the tree."""
+    config = CommandConfig(
+        check="echo planted > run.sh", build="echo made > out; echo stray > /tmp/stray", test=("sh", "run.sh")
+    )
+    tree = bench.tree({"run.sh": "test ! -e out && test ! -e /tmp/stray\n"})
+    assert bench.engine(CommandToolchain(config)).judge(tree, Suite.TEST).green
+    named = config.model_copy(update={"products": ("out",)})
+    assert bench.engine(CommandToolchain(named)).judge(tree, Suite.TEST).status is Status.RED
+    made = bench.tree({"run.sh": "test $(cat out) = made && test ! -e /tmp/stray\n"})
+    assert bench.engine(CommandToolchain(named)).judge(made, Suite.TEST).green
 
 
 def test_each_tree_is_judged_clean_unless_leftovers_are_asked_for(bench: "Bench") -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from greenloop.records import Diagnostic
 
-PARSER_VERSION = 3
+PARSER_VERSION = 4
 """Raised with any change of a parser that can change a verdict."""
 
 MAX_MESSAGE = 4000

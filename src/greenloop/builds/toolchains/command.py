@@ -20,7 +20,17 @@ from greenloop.builds.diagnostics.pattern import (
 )
 from greenloop.builds.diagnostics.text import clip, decode, distinct
 from greenloop.builds.sandbox.policy import ENVIRONMENT, Command, Completed
-from greenloop.builds.toolchain import Outcome, Workbench, combine, find_tool, identify, killed, staged
+from greenloop.builds.toolchain import (
+    Outcome,
+    Workbench,
+    combine,
+    doubtfully_killed,
+    find_tool,
+    identify,
+    killed,
+    killed_tests,
+    staged,
+)
 from greenloop.builds.warm import WarmTrees
 from greenloop.records import (
     Category,
@@ -52,9 +62,9 @@ class CommandConfig(Part):
     """Builds everything. Without it the suite ``build`` cannot be judged, and ``test`` skips that stage."""
     test: Argv | str | None = None
     """Runs the tests. Without it the suite ``test`` cannot be judged."""
-    products: tuple[str, ...] | None = None
-    """Names at the tree's root of what the build leaves for the tests. With it, and be it empty, the tests run in a
-    fresh sandbox that holds the tree and these alone, so that nothing else the check or the build wrote is seen."""
+    products: tuple[str, ...] = ()
+    """Names at the tree's root of what the build leaves for the tests, which run in a fresh sandbox that holds the
+    tree and these alone, so that nothing else that the check or the build wrote is seen."""
     warm: tuple[Argv | str, ...] = ()
     """Run once in a base tree whose leftovers later trees reuse. Only for build systems that are right about it."""
     diagnostic_pattern: str = (
@@ -186,17 +196,21 @@ class CommandToolchain:
             for stage in stages
         ]
         with warm_trees.near(tree, bench.base, bench.stop) as warm:
-            completed = warm_trees.run_over(warm, tree, commands, bench.stop)
-        return staged(stages, completed, self._assess)
+            outcome = staged(stages, warm_trees.run_over(warm, tree, commands, bench.stop), self._assess)
+            if doubtfully_killed(outcome):
+                outcome = staged(stages, warm_trees.run_over(warm, tree, commands, bench.stop), self._assess)
+        return outcome
 
     def _assess(self, stage: Stage, done: Completed) -> Outcome:
         """Judge one stage by its exit status, and tests also by the results that they name."""
         text = decode(done.stdout) + decode(done.stderr)
         if done.timed_out:
             return Outcome(Status.TIMEOUT, note=f"the {stage.value} command was stopped after {done.seconds:.0f} s")
-        if killed(done):
-            return Outcome(Status.REJECTED, note=f"the {stage.value} command was killed: out of memory?")
         tests = parse_tests(text, self._tests) if stage is Stage.TESTS and self._tests is not None else ()
+        if killed(done):
+            if stage is Stage.TESTS:
+                return killed_tests(done, tests)
+            return Outcome(Status.REJECTED, note=f"the {stage.value} command was killed: out of memory?")
         failed = [result.name for result in tests if result.status is TestStatus.FAILED]
         found = self._errors(text, stage)
         failures = tuple(_error(Category.TEST, f"test failed: {name}") for name in failed)

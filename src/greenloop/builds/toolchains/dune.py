@@ -18,7 +18,16 @@ from greenloop.builds.diagnostics import alcotest, ocaml
 from greenloop.builds.diagnostics.text import clip, decode, distinct
 from greenloop.builds.limited import alike, seconds_of
 from greenloop.builds.sandbox.policy import ENVIRONMENT, Command, Completed
-from greenloop.builds.toolchain import Outcome, Workbench, combine, find_tool, identify, staged
+from greenloop.builds.toolchain import (
+    Outcome,
+    Workbench,
+    combine,
+    doubtfully_killed,
+    find_tool,
+    identify,
+    killed_tests,
+    staged,
+)
 from greenloop.builds.toolchains.stanzas import expects_results
 from greenloop.builds.warm import Warm, WarmTrees
 from greenloop.records import (
@@ -40,6 +49,8 @@ _INTERNAL_ERROR = "Internal error, please report upstream"
 _ACTION = re.compile(r'^(?:File "[^"\n]*", lines? \d+|.*\((?:exit \d+|got signal \w+)\)$)', re.MULTILINE)
 """How dune begins to tell of a failed command: 3 by the place of its stanza, 2 by its name and its exit status."""
 _ALIASES = {Stage.TYPES: "@check", Stage.BUILD: "@all", Stage.TESTS: "@runtest"}
+_SIGNAL = 128
+"""Exit statuses above are those of signals."""
 _PRODUCTS = frozenset({"_build"})
 _CHECKERS_SHARE = 0.25
 """The part of the limit of a type check that a persistent checker may use."""
@@ -279,6 +290,8 @@ def _doubtful(outcome: Outcome) -> bool:
 
     dune 2.9 does not get over a folder that became a file, for one, and says so without a place.
     """
+    if doubtfully_killed(outcome):
+        return True
     if outcome.status is Status.RED:
         placeless = all(d.path is None and d.category is Category.OTHER for d in outcome.diagnostics)
         return placeless and outcome.stages[-1].stage is not Stage.TESTS
@@ -315,6 +328,8 @@ def _assess_tests(done: Completed, tree: TreeId, bench: Workbench) -> Outcome:
     text = decode(done.stderr) + decode(done.stdout)
     stopped = _stopped(done, text)
     seen = alcotest.parse(text)
+    if not done.timed_out and (done.exit_status or 0) > _SIGNAL:
+        return killed_tests(done, seen.results)
     if stopped is not None:
         return Outcome(stopped.status, tests=seen.results, note=stopped.note)
     failed = [result for result in seen.results if result.status is TestStatus.FAILED]
@@ -343,7 +358,7 @@ def _stopped(done: Completed, text: str) -> Outcome | None:
         return Outcome(Status.TIMEOUT, note=f"dune was stopped after {done.seconds:.0f} s")
     if done.exit_status in {126, 127}:
         return Outcome(Status.INFRA_ERROR, note=f"dune could not be run: {clip(text)[-300:]}")
-    if _INTERNAL_ERROR in text or (done.exit_status or 0) > 128:
+    if _INTERNAL_ERROR in text or (done.exit_status or 0) > _SIGNAL:
         # code under test can bring this about on purpose, so it must not pass for a fault of the machine
         return Outcome(Status.REJECTED, note=f"dune itself failed on this tree: {clip(text)[-300:]}")
     return None
