@@ -18,7 +18,10 @@ from greenloop.records import (
     InfrastructureError,
     InputError,
     Overloaded,
+    Stage,
+    StageResult,
     Status,
+    Timings,
 )
 
 LONG = 30.0
@@ -47,6 +50,7 @@ def run(
     workers: int = 2,
     queue: int = 8,
     builds: ScriptedBuilds | None = None,
+    sandboxed: bool = True,
 ) -> None:
     """Play a scene with a desk that is closed in the end, whatever becomes of it."""
 
@@ -58,6 +62,7 @@ def run(
             fingerprint="f" * 64,
             workers=workers,
             queue=queue,
+            sandboxed=sandboxed,
         )
         await desk.start()
         try:
@@ -94,6 +99,21 @@ def test_a_verdict_seen_before_is_told_from_the_books() -> None:
         assert (await desk.evaluate(ask())).seen_before
 
     run(later, ScriptedJudge(lambda _request: Status.RED), books)
+
+
+def test_an_answer_from_the_books_tells_the_time_of_its_own() -> None:
+    stages = (StageResult(stage=Stage.TYPES, status=Status.GREEN, seconds=3.0),)
+    timings = Timings(apply_ms=1e6, judge_ms=2e6, total_ms=3e6)
+    judged = Evaluation(id="", status=Status.GREEN, stages=stages, timings=timings)
+
+    async def scene(desk: Desk) -> None:
+        assert (await desk.evaluate(ask())).timings.judge_ms == 2e6
+        again = await desk.evaluate(ask())
+        assert again.timings == Timings(store_ms=again.timings.total_ms, total_ms=again.timings.total_ms)
+        assert 0 < again.timings.total_ms < 1e6
+        assert again.stages == stages, "what the tools once took"
+
+    run(scene, ScriptedJudge(lambda _request: judged))
 
 
 def test_equal_requests_in_flight_are_judged_once() -> None:
@@ -247,6 +267,18 @@ def test_an_evaluation_that_says_infra_error_is_a_fault_too() -> None:
         assert len(books) == 0
 
     run(scene, judge, books)
+
+
+@pytest.mark.parametrize(("sandboxed", "flags"), [(True, ()), (False, ("unsandboxed",))])
+def test_a_fault_without_the_sandbox_says_so_too(sandboxed: bool, flags: tuple[str, ...]) -> None:
+    fault = InfrastructureError("the disk is gone")
+
+    async def scene(desk: Desk) -> None:
+        failed = await desk.evaluate(ask())
+        assert failed.status is Status.INFRA_ERROR
+        assert (failed.sandboxed, failed.flags) == (sandboxed, flags)
+
+    run(scene, ScriptedJudge(Tried(fault, fault)), sandboxed=sandboxed)
 
 
 class FullDisk(ScriptedBooks):

@@ -28,6 +28,7 @@ from greenloop.records import (
     InfrastructureError,
     Overloaded,
     Status,
+    Timings,
     WarmBuild,
 )
 
@@ -93,13 +94,16 @@ class Desk:
         workers: int = 2,
         queue: int = 256,
         ready: Callable[[], None] = lambda: None,
+        sandboxed: bool = True,
     ) -> None:
         """``ready`` is called once before anything is judged: it raises ``InfrastructureError`` where this machine
-        lacks what judging takes, and brings back what an earlier life left."""
+        lacks what judging takes, and brings back what an earlier life left. ``sandboxed`` is what an answer says that
+        comes from no judge: whether judging happens in a sandbox."""
         self._judge = judge
         self._books = books
         self._builds = builds
         self._fingerprint = fingerprint
+        self._sandboxed = sandboxed
         self._workers = max(1, workers)
         self._places = max(1, queue)
         self._ready = ready
@@ -144,7 +148,8 @@ class Desk:
         if known is not None:
             self._count(remembered=1)
             took = _ms(arrived)
-            timings = known.timings.model_copy(update={"queued_ms": 0.0, "store_ms": took, "total_ms": took})
+            # nothing was applied or judged for this answer; its stages still tell what the tools once took
+            timings = Timings(store_ms=took, total_ms=took)
             return known.model_copy(update={"seen_before": True, "timings": timings})
         flight = self._join(evaluation_id, request, digest, base)
         flight.waiters += 1
@@ -297,6 +302,8 @@ class Desk:
             note=note,
             suite=flight.request.suite,
             toolchain=self._fingerprint,
+            flags=() if self._sandboxed else ("unsandboxed",),
+            sandboxed=self._sandboxed,
         )
         return failed, _TRIES - 1, time.perf_counter() - began
 

@@ -68,6 +68,7 @@ def assemble_cluster(
             terms=Terms(folder=home.ces / "nodes", slots=settings.ces.workers),
             queue=settings.ces.queue,
             warm=warm,
+            sandboxed=judge.engine.sandboxed,
         )
         about: dict[str, object] = {
             "sandboxed": judge.engine.sandboxed,

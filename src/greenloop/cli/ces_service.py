@@ -141,6 +141,7 @@ def assemble(
             workers=wanted.workers,
             queue=wanted.queue,
             ready=ready,
+            sandboxed=judge.engine.sandboxed,
         )
         yield Service(desk, pool, ledger, revisions, about)
 

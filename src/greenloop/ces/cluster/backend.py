@@ -35,6 +35,7 @@ class RayBackend:
         in_flight: int = 64,
         queue: int = 256,
         warm: Sequence[str] = (),
+        sandboxed: bool = True,
     ) -> None:
         """``address``: HOST:PORT of the cluster's head. ``in_flight``: requests that are with actors at a time, each
         a thread here; ``queue``: requests that wait for one of those; ``warm``: revisions to warm at the start. For the
@@ -51,7 +52,14 @@ class RayBackend:
             terms=terms,
         )
         self._desk = Desk(
-            self.fleet, books, self.fleet, fingerprint=fingerprint, workers=in_flight, queue=queue, ready=self._ready
+            self.fleet,
+            books,
+            self.fleet,
+            fingerprint=fingerprint,
+            workers=in_flight,
+            queue=queue,
+            ready=self._ready,
+            sandboxed=sandboxed,
         )
 
     @property
