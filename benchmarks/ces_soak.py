@@ -25,7 +25,7 @@ from pathlib import Path
 import psutil
 
 from greenloop.ces.client import AsyncClient, Client
-from greenloop.records import EvaluationLimits, EvaluationRequest, Status, Suite
+from greenloop.records import EnvironmentFault, EvaluationLimits, EvaluationRequest, Status, Suite
 
 _FILES = {
     "dune-project": "(lang dune 2.9)\n",
@@ -163,12 +163,23 @@ def service(folder: Path, workers: int) -> Iterator[tuple[psutil.Process, Path]]
             [*command, "--socket", str(socket), "--workers", str(workers)], cwd=project, stdout=log, stderr=log
         )
         try:
-            with Client(socket) as client:
-                client.wait_ready(120)
+            wait_ready(process, socket, folder / "log")
             yield psutil.Process(process.pid), socket
         finally:
             process.terminate()
             process.wait(30)
+
+
+def wait_ready(process: subprocess.Popen[bytes], socket: Path, log: Path) -> None:
+    """Wait until the service can judge; show its log when it ends instead."""
+    with Client(socket) as client:
+        while True:
+            try:
+                client.wait_ready(2)
+                return
+            except EnvironmentFault:
+                if process.poll() is not None:
+                    raise SystemExit(f"the service ended:\n{log.read_text()[-3000:]}") from None
 
 
 def soak(evaluations: int, clients: int, workers: int, suite: Suite) -> dict[str, object]:
