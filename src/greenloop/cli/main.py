@@ -52,7 +52,7 @@ def options(
 
 app.command(rich_help_panel="Set up")(doctor.doctor)
 app.command(rich_help_panel="Set up")(init.init)
-app.add_typer(ces.app, name="ces", rich_help_panel="Set up")
+app.add_typer(ces.app, name="ces", rich_help_panel="Judging edits")
 app.command(rich_help_panel="History")(record.record)
 app.add_typer(history.importing, name="import", rich_help_panel="History")
 app.command("export", rich_help_panel="History")(history.export)

@@ -33,7 +33,7 @@ class Bounds:
     """All of a batch."""
     batch_items: int = 20_000
     """Requests of a batch."""
-    pack_bytes: int = 512 << 20
+    pack_bytes: int = 256 << 20
     """A pack of trees."""
     silence_seconds: float = 20.0
     """How long a client may say nothing in the middle of its headers or its body."""

@@ -103,12 +103,15 @@ def in_background(door: Door, address: Address, seconds: float = 60.0) -> Iterat
     loop = asyncio.new_event_loop()
     wanted = asyncio.Event()
     ready: Future[Address] = Future()
-    faults: list[GreenloopError] = []
+    faults: list[BaseException] = []
 
     def work() -> None:
         try:
             loop.run_until_complete(_serve(door, listener, ready.set_result, wanted))
-        except GreenloopError as error:
+        except BaseException as error:
+            # carried over to the thread that waits, or, once it no longer does, told by the interpreter
+            if ready.done():
+                raise
             faults.append(error)
         finally:
             loop.close()
