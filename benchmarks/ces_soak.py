@@ -18,7 +18,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -173,13 +173,11 @@ def service(folder: Path, workers: int) -> Iterator[tuple[psutil.Process, Path]]
 def wait_ready(process: subprocess.Popen[bytes], socket: Path, log: Path) -> None:
     """Wait until the service can judge; show its log when it ends instead."""
     with Client(socket) as client:
-        while True:
-            try:
+        while process.poll() is None:
+            with suppress(EnvironmentFault):
                 client.wait_ready(2)
                 return
-            except EnvironmentFault:
-                if process.poll() is not None:
-                    raise SystemExit(f"the service ended:\n{log.read_text()[-3000:]}") from None
+    raise SystemExit(f"the service ended:\n{log.read_text()[-3000:]}")
 
 
 def soak(evaluations: int, clients: int, workers: int, suite: Suite) -> dict[str, object]:
