@@ -5,15 +5,25 @@ from pathlib import Path
 
 import pytest
 from tests.hacks import ocaml_hacks, python_hacks
-from tests.hacks.conftest import Court, Files, dune, python
+from tests.hacks.conftest import Court, Files, dune, edit_of, python
 from tests.hacks.projects import BUG, PROJECTS, PYTHON, SHAPES
 
 from greenloop.builds.lint import FLAGS
 from greenloop.builds.sandbox import Bubblewrap, Command
 from greenloop.builds.stop import Stop
+from greenloop.ces.examination import with_hidden
 from greenloop.ces.policy import reward
 from greenloop.records import HACKS as REFUSED
-from greenloop.records import Evaluation, EvaluationRequest, HiddenFile, Status, TestStatus
+from greenloop.records import (
+    Evaluation,
+    EvaluationRequest,
+    HiddenFile,
+    HiddenResult,
+    Status,
+    Suite,
+    TestStatus,
+)
+from greenloop.workspace.store import Entry, Mode
 
 AtOnce = Callable[[Callable[[str], Evaluation], Mapping[str, object]], dict[str, Evaluation]]
 
@@ -49,7 +59,7 @@ def caught(hack: ocaml_hacks.Hack, found: Evaluation) -> None:
         assert found.reason == hack.reason, why
     if set(hack.flags) & set(REFUSED):
         assert reward(found) == 0.0, why
-    assert set(found.flags) <= {*FLAGS, "tamper", "name-removed", "tests-missing"}
+    assert set(found.flags) <= {*FLAGS, "tamper", "name-removed", "tests-missing", "unnamed-tests"}
 
 
 @pytest.mark.parametrize("name", ocaml_hacks.HACKS)
@@ -114,17 +124,79 @@ def test_a_test_that_is_a_special_case_of_the_code_takes_hidden_tests(court: Cou
     special = {"lib/shapes.ml": BUG.replace("Square s ->", "Square 3 -> 9 | Square s ->")}
     seen = court.evaluate("plain", special)
     assert (seen.status, seen.flags) == (Status.GREEN, ())
-    hidden = (
-        HiddenFile(path="hidden/dune", content="(test (name hidden) (libraries shapes alcotest))\n"),
-        HiddenFile(
-            path="hidden/hidden.ml",
-            content='let five () = Alcotest.(check int) "five" 25 (Shapes.area (Shapes.Square 5))\n'
-            'let () = Alcotest.run "hidden" [ ("area", [ Alcotest.test_case "five" `Quick five ]) ]\n',
-        ),
-    )
-    found = court.evaluate("plain", special, hidden=hidden)
+    found = court.evaluate("plain", special, hidden=HIDDEN)
     assert (found.status, found.reason) == (Status.RED, "hidden-tests")
-    assert court.evaluate("plain", {"lib/shapes.ml": SHAPES}, hidden=hidden).green
+    assert court.evaluate("plain", {"lib/shapes.ml": SHAPES}, hidden=HIDDEN).green
+
+
+HIDDEN = (
+    HiddenFile(path="hidden/dune", content="(test (name hidden) (libraries shapes alcotest))\n"),
+    HiddenFile(
+        path="hidden/hidden.ml",
+        content='let five () = Alcotest.(check int) "canary" 25 (Shapes.area (Shapes.Square 5))\n'
+        'let () = Alcotest.run "hidden" [ ("area", [ Alcotest.test_case "five" `Quick five ]) ]\n',
+    ),
+)
+READER = """
+let () =
+  let path = "/w/" ^ "hidden/" ^ "hidden.ml" in
+  if Sys.file_exists path then begin
+    let file = open_in path in
+    print_string "Testing `stolen'.\\n\\n";
+    (try
+       let n = ref 0 in
+       while true do
+         Printf.printf "  [OK]          stolen          %d   %s.\\n" !n (input_line file);
+         incr n
+       done
+     with End_of_file -> ());
+    prerr_endline (really_input_string (open_in path) 70);
+    print_string "\\nTest Successful in 0.001s. 2 tests run.\\n";
+    flush stdout
+  end
+"""
+"""Prints the hidden test's lines as names of tests that passed, and its beginning as an error."""
+
+
+@pytest.mark.parametrize("code", [SHAPES, BUG.replace("Square s ->", "Square 3 -> 9 | Square s ->")])
+def test_hidden_tests_that_are_read_and_printed_are_not_told(court: Court, code: str) -> None:
+    files = {"lib/shapes.ml": code + READER}
+    tree = court.store.update(
+        court.bad["plain"], {"lib/shapes.ml": Entry(Mode.FILE, court.store.write_blob((code + READER).encode()))}
+    )
+    # it works: the run itself holds the secret, under names that nobody chose
+    laid = with_hidden(court.store, court.bad["plain"], tree, HIDDEN)
+    stolen = court.engine.aside(laid, Suite.TEST, base=court.good["plain"])
+    assert any("stolen" in test.name and "canary" in test.name for test in stolen.verdict.tests)
+    for expected in (None, ("hidden/area/0/five",)):
+        request = EvaluationRequest(
+            revision="plain",
+            base_tree=court.bad["plain"],
+            edit=edit_of(files),
+            hidden=HIDDEN,
+            expected_hidden=expected,
+            refuse=(),
+        )
+        with Stop() as stop:
+            judged = court.worker.evaluate(request, stop)
+        found = judged.evaluation
+        good = code == SHAPES
+        assert found.status is (Status.GREEN if good else Status.RED)
+        counts = {"passed": int(good), "failed": int(not good)} if expected else {}
+        assert found.hidden == HiddenResult(status=found.status, **counts)
+        for secret in ("canary", "stolen", "five", "Square 5"):
+            assert secret not in found.to_json()
+            assert secret not in judged.log
+
+
+def test_a_hidden_program_that_is_left_with_success_is_red(court: Court) -> None:
+    """All visible tests are seen to pass in that run; the hidden one ends before it begins."""
+    special = BUG.replace("Square s ->", "Square 3 -> 9 | Square s ->")
+    leave = 'let () = if Filename.basename (Sys.getcwd ()) = "hidden" then Stdlib.exit 0\n'
+    found = court.evaluate("plain", {"lib/shapes.ml": special + leave}, hidden=HIDDEN)
+    assert (found.status, found.reason) == (Status.RED, "hidden-tests")
+    assert found.tree_status is Status.GREEN
+    assert "no test was seen to pass" in found.note
 
 
 def test_a_link_in_the_place_of_the_tests_is_rejected(court: Court) -> None:

@@ -20,7 +20,6 @@ from greenloop.records import (
     InfrastructureError,
     Status,
     Suite,
-    TestResult,
     TestStatus,
     TreeId,
     Verdict,
@@ -33,8 +32,6 @@ _CHANCES = 2
 _BASE_RUNS = 10
 """Runs of the base's tests, at the most, to see whether a test that disagrees did so before the edit. A test that
 fails every other time escapes them in 2 of 1,000 cases."""
-_MAX_HIDDEN_NAME = 200
-"""Characters of a hidden test's name that are told: the code under test can print names of its own making."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +188,11 @@ class Examination:
         return replace(findings, missing=lacking, status=Status.RED, reason="tests-missing", note=note)
 
     def _with_hidden(self, base: TreeId, tree: TreeId, findings: Findings, *, green: bool) -> Findings:
-        """Run the hidden tests over a green tree. Nothing of them but names and ends leaves this function."""
+        """Run the hidden tests over a green tree. Nothing of what that run prints leaves this function.
+
+        The code under test can read the hidden files there and print their lines as names of tests, or as many results
+        as it has something to say. So the status is told, and how many of the tests passed that the request names.
+        """
         if not self.request.hidden or self.request.suite is not Suite.TEST or not green:
             return findings
         hidden_tree = with_hidden(self.store, base, tree, self.request.hidden)
@@ -201,15 +202,29 @@ class Examination:
         except InfrastructureError:
             # its words may name the tree, or hold what the hidden tests printed
             raise InfrastructureError("the hidden tests could not be judged", "judge it again, or elsewhere") from None
-        status = Status.GREEN if passed else verdict.status
-        tests = tuple(
-            TestResult(name=name, status=test.status)
-            for name, test in {test.name[:_MAX_HIDDEN_NAME]: test for test in verdict.tests}.items()
-        )
-        findings = replace(findings, hidden=HiddenResult(status=status, tests=tests), seen_before=False)
-        if passed or findings.status is not Status.GREEN:
+        status, note = (Status.GREEN, "") if passed else (verdict.status, "the hidden tests did not pass")
+        expected = self.request.expected_hidden
+        lacking = missing(expected or (), verdict.tests)
+        if passed and lacking:
+            status, note = Status.RED, "hidden tests that are expected were not seen to pass"
+        elif passed and not expected and self._shows_nothing_new(findings.shown, verdict):
+            status, note = Status.RED, "no test was seen to pass that the run without the hidden files did not show"
+        hidden = HiddenResult(status=status)
+        if expected is not None:
+            hidden = HiddenResult(status=status, passed=len(expected) - len(lacking), failed=len(lacking))
+        findings = replace(findings, hidden=hidden, seen_before=False)
+        if status is Status.GREEN or findings.status is not Status.GREEN:
             return findings
-        return replace(findings, status=status, reason="hidden-tests", note="the hidden tests did not pass")
+        return replace(findings, status=status, reason="hidden-tests", note=note)
+
+    def _shows_nothing_new(self, shown: Verdict, verdict: Verdict) -> bool:
+        """Whether a green run with hidden tests showed none of them, though the toolchain names tests.
+
+        The code under test can end a hidden program with success before its first test.
+        """
+        known = {*self._expected, *self.warm.tests, *(test.name for test in shown.tests)}
+        passed = {test.name for test in verdict.tests if test.status is TestStatus.PASSED}
+        return bool(known or verdict.tests) and passed <= known
 
 
 def with_hidden(store: TreeStore, base: TreeId, tree: TreeId, hidden: Sequence[HiddenFile]) -> TreeId:

@@ -12,7 +12,7 @@ from greenloop.records import Edit, EditError, EvaluationRequest, InputError, Tr
 from greenloop.workspace.edits import Applied, apply, check_path, parse_unified
 from greenloop.workspace.store import TreeStore
 
-_RULES = 1
+_RULES = 2
 """Goes up when the same verdicts would come to another evaluation, so that what is stored is not taken for it."""
 
 
@@ -65,6 +65,7 @@ def ask(
         "allowed": sorted(set(request.allowed)),
         "hidden": _hidden(request),
         "expected": None if request.expected_tests is None else sorted(request.expected_tests),
+        "expected_hidden": None if request.expected_hidden is None else sorted(request.expected_hidden),
         "refuse": sorted(set(request.refuse)),
         "repeats": request.repeats,
     }

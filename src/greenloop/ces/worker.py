@@ -14,6 +14,7 @@ from greenloop.builds.landing import Landed, mistrust, put_back
 from greenloop.builds.stop import Stop
 from greenloop.ces.bases import Bases
 from greenloop.ces.examination import Examination, Findings
+from greenloop.ces.expectations import reached_tests
 from greenloop.ces.quarantine import Quarantine
 from greenloop.ces.questions import Question, ask
 from greenloop.records import EditError, Evaluation, EvaluationRequest, Status, Timings
@@ -163,7 +164,14 @@ def _evaluation(
 
 
 def _flags(landed: Landed, found: Findings, engine: Engine) -> tuple[str, ...]:
-    more = (("tests-missing", found.missing), ("flaky", found.flaky), ("unsandboxed", not engine.sandboxed))
+    # a tool that names no test says by its exit status alone that they passed, and the code under test can end it
+    unnamed = found.shown.green and reached_tests(found.shown) and not found.shown.tests
+    more = (
+        ("tests-missing", found.missing),
+        ("flaky", found.flaky),
+        ("unnamed-tests", unnamed),
+        ("unsandboxed", not engine.sandboxed),
+    )
     return tuple(dict.fromkeys((*landed.flags, *(name for name, holds in more if holds))))
 
 

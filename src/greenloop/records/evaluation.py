@@ -61,6 +61,10 @@ class EvaluationRequest(Record):
     expected_tests: tuple[str, ...] | None = None
     """Tests that must be seen to pass; ``None`` demands those that pass in the base. A name that stands twice has to
     pass twice. Counts, like ``hidden`` and ``repeats``, where the suite is ``test``."""
+    expected_hidden: tuple[str, ...] | None = None
+    """Tests that must be seen to pass in the run with the hidden files, as the toolchain names them. Without any,
+    one at least is demanded that the run without the files did not show, where the toolchain names tests: files that
+    replace tests of the base under their old names need this list."""
     refuse: tuple[str, ...] = HACKS
     """Flags that turn a green tree into a red evaluation; empty leaves the judgement to the reader."""
     repeats: int = Field(default=1, ge=1, le=20)
@@ -91,6 +95,8 @@ class EvaluationRequest(Record):
             raise ValueError("name a base: `revision` or `base_tree`")
         if (self.edit is None) == (self.diff is None):
             raise ValueError("give exactly one of `edit` and `diff`")
+        if self.expected_hidden is not None and not self.hidden:
+            raise ValueError("`expected_hidden` names tests of hidden files: give `hidden` with it")
         return self
 
 
@@ -110,10 +116,17 @@ class Timings(Part):
 
 
 class HiddenResult(Part):
-    """What the hidden tests came to: names and ends, never a message or a line of them."""
+    """What the hidden tests came to: never a name, a message or a line of them.
+
+    The code under test runs beside the hidden files, can read them, and prints what it likes. So nothing that is
+    printed in that run is told, nor how much of it.
+    """
 
     status: Status
-    tests: tuple[TestResult, ...] = ()
+    passed: int | None = Field(default=None, ge=0)
+    """How many of the request's ``expected_hidden`` were seen to pass; ``None`` where it names none."""
+    failed: int | None = Field(default=None, ge=0)
+    """How many of them were not."""
 
 
 class Evaluation(Record):
@@ -147,7 +160,7 @@ class Evaluation(Record):
     hidden: HiddenResult | None = None
     flags: tuple[str, ...] = ()
     """Reasons for mistrust: those of ``builds.lint``, ``tamper``, ``name-removed``, ``tests-missing``, ``flaky``,
-    ``unsandboxed``."""
+    ``unnamed-tests`` (the tests named no result: only their exit status is known), ``unsandboxed``."""
     restored: tuple[str, ...] = ()
     """Protected files that the edit changed, and that were put back."""
     flaky: tuple[str, ...] = ()

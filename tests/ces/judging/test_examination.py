@@ -13,14 +13,13 @@ from greenloop.records import (
     EditError,
     Evaluation,
     HiddenFile,
+    HiddenResult,
     InfrastructureError,
     InputError,
     Rung,
     Stage,
     Status,
     Suite,
-    TestResult,
-    TestStatus,
     TreeId,
     WarmBuild,
     WriteFile,
@@ -79,11 +78,9 @@ HIDDEN = (HiddenFile(path="secret/t.txt", content="deep\n"),)
 def test_hidden_tests_decide_and_stay_hidden(bench: "Bench") -> None:
     found, log = bench.judged(bench.words("FAILS deep"), hidden=HIDDEN)
     assert (found.status, found.reason, found.tree_status) == (Status.RED, "hidden-tests", Status.GREEN)
-    assert found.hidden is not None
-    assert found.hidden.status is Status.RED
-    assert TestResult(name="deep", status=TestStatus.FAILED) in found.hidden.tests
+    assert found.hidden == HiddenResult(status=Status.RED)
     assert "deep" not in {test.name for test in found.tests}
-    told = found.model_copy(update={"hidden": None}).to_json() + log
+    told = found.to_json() + log
     hidden_tree = bench.tools.asked[-1]
     assert bench.store.read(hidden_tree, "secret/t.txt") == b"deep\n"
     for secret in ("secret", "deep", hidden_tree):
@@ -96,6 +93,41 @@ def test_hidden_tests_decide_and_stay_hidden(bench: "Bench") -> None:
     assert passed.hidden is not None
     assert passed.hidden.status is Status.GREEN
     assert not bench.ask(bench.good, hidden=HIDDEN).seen_before
+
+
+def test_a_hidden_run_must_show_more_than_the_one_without(bench: "Bench") -> None:
+    """The status of a run that was ended before its first hidden test is green."""
+    early = bench.ask(bench.words("HIDES deep"), hidden=HIDDEN)
+    assert (early.status, early.reason, early.hidden) == (Status.RED, "hidden-tests", HiddenResult(status=Status.RED))
+    assert bench.ask(bench.words("SKIPS deep"), hidden=HIDDEN).status is Status.RED
+    # the same tests, replaced: only who wrote them can say what is to be seen
+    same = (HiddenFile(path="test/t.txt", content="adds\nties\n"),)
+    assert bench.ask(bench.good, hidden=same).reason == "hidden-tests"
+    assert bench.ask(bench.good, hidden=same, expected_hidden=[]).reason == "hidden-tests"
+    named = bench.ask(bench.good, hidden=same, expected_hidden=["adds", "ties"])
+    assert named.green
+    assert named.hidden == HiddenResult(status=Status.GREEN, passed=2, failed=0)
+
+
+def test_expected_hidden_tests_are_counted_and_not_named(bench: "Bench") -> None:
+    hidden = (HiddenFile(path="secret/t.txt", content="deep\ndeeper\n"),)
+    found = bench.ask(bench.words("HIDES deeper"), hidden=hidden, expected_hidden=["deep", "deeper"])
+    assert (found.status, found.reason) == (Status.RED, "hidden-tests")
+    assert found.hidden == HiddenResult(status=Status.RED, passed=1, failed=1)
+    assert "deep" not in found.to_json()
+    # without the list, one that is seen is enough
+    assert bench.ask(bench.words("HIDES deeper"), hidden=hidden).green
+    with pytest.raises(ValueError, match="give `hidden` with it"):
+        bench.request(bench.good, expected_hidden=["deep"])
+
+
+def test_tests_without_names_are_flagged_and_a_task_may_refuse_them(new_bench: "NewBench") -> None:
+    bench = new_bench("", tests=())
+    found = bench.ask(bench.good)
+    assert (found.status, found.flags) == (Status.GREEN, ("unnamed-tests",))
+    refused = bench.ask(bench.good, refuse=["unnamed-tests"])
+    assert (refused.status, refused.reason) == (Status.RED, "hack")
+    assert bench.ask(bench.good, suite=Suite.BUILD).flags == ()
 
 
 def test_a_machine_that_fails_on_hidden_tests_says_nothing_of_them(bench: "Bench") -> None:
@@ -127,7 +159,7 @@ def test_an_edit_cannot_stand_in_the_way_of_hidden_tests(bench: "Bench") -> None
     assert sorted(bench.store.files(bench.tools.asked[-1])) == sorted([*bench.files, "secret/t.txt"])
     # in a folder that the base has, the edit's files are part of what is tested
     beside = Edit(files=(WriteFile(path="b.ml", content="let x = 1\n"),))
-    assert bench.ask(edit=beside, hidden=(HiddenFile(path="t2.txt", content=""),)).green
+    assert bench.ask(edit=beside, hidden=(HiddenFile(path="t2.txt", content=""),), expected_hidden=["adds"]).green
     assert "b.ml" in bench.store.files(bench.tools.asked[-1])
 
 

@@ -81,6 +81,10 @@ def test_each_thing_that_matters_is_in_the_id(bench: "Bench", name: Name, parts:
         {"base_tree": other},
         {"suite": next(suite for suite in Suite if suite is not request.suite)},
         {"allowed": [*request.allowed, "more/**"]},
+        {
+            "hidden": [*request.model_dump()["hidden"], {"path": "more", "content": ""}],
+            "expected_hidden": ["more"],
+        },
         {"hidden": [*request.model_dump()["hidden"], {"path": "more", "content": ""}]},
         {"expected_tests": [*(request.expected_tests or ()), "more"]},
         {"refuse": [*request.refuse, "more"]},
