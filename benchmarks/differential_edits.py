@@ -1,7 +1,8 @@
 """A small dune project with one of everything, and edits of every kind to it, without end, the same for one seed.
 
 Three libraries above one another (one with subfolders, one unwrapped), interfaces, a module that a generator makes
-from a text file, an executable and a test. Each kind of edit is a function that returns the files it writes, or
+from a text file, a library whose modules pass through a preprocessor of its own and whose lexer ocamllex makes, an
+executable and a test. Each kind of edit is a function that returns the files it writes, or
 deletes (``None``); what dune makes of them is for dune to say.
 """
 
@@ -45,17 +46,31 @@ PROJECT: Files = {
     "  (with-stdin-from table.txt\n   (with-stdout-to table.ml (run gen/gen.exe)))))\n",
     "data/table.txt": "one = 1\ntwo = 2\n",
     "data/lookup.ml": "let sum = Table.one + Table.two\n",
+    "prep/pp/dune": "(executable\n (name pp))\n",
+    # each ``@`` becomes the name of the file, as a string; the compiler is told where the source really lies
+    "prep/pp/pp.ml": "let path = Sys.argv.(1)\nlet name = Filename.basename path\n\nlet () =\n"
+    '  Printf.printf "# 1 %S\\n" path;\n  let file = open_in path in\n  let rec copy () =\n'
+    "    match input_char file with\n    | '@' -> Printf.printf \"%S\" name; copy ()\n"
+    "    | c -> print_char c; copy ()\n    | exception End_of_file -> close_in file\n  in\n  copy ()\n",
+    "prep/dune": "(ocamllex words)\n\n(library\n (name prep)\n"
+    " (preprocess\n  (per_module\n   ((action\n     (run %{exe:pp/pp.exe} %{input-file}))\n    named))))\n",
+    "prep/named.ml": "let here = @\nlet size = String.length here\n",
+    "prep/words.mll": "{\n  let more n = n + 1\n}\n\nrule count n = parse\n"
+    "  | ['a'-'z']+ { count (more n) lexbuf }\n  | _ { count n lexbuf }\n  | eof { n }\n",
+    "prep/tally.ml": "let words text = Words.count 0 (Lexing.from_string text)\nlet total = words Named.here\n",
     "bin/dune": "(executable\n (name main)\n (libraries plain data))\n",
     "bin/main.ml": "let () = print_endline (Report.all ()); print_int Data.Lookup.sum\n",
-    "test/dune": "(test\n (name checks)\n (libraries plain shapes util data))\n",
+    "test/dune": "(test\n (name checks)\n (libraries plain shapes util data prep))\n",
     "test/checks.ml": "let check what ok = if not ok then (prerr_endline what; exit 1)\n\nlet () =\n"
     '  check "add" (Util.Sums.add 2 3 = 5);\n  check "upto" (Util.Sums.upto 4 = 10);\n'
     '  check "area" (Shapes.Circle.(area (make 2)) = 12);\n  check "both" (Shapes.Many.both 1 2 = 7);\n'
     '  check "line" (Report.line 3 = "4");\n  check "sum" (Data.Lookup.sum = 3);\n'
-    '  let module D = Depth.Twice (struct let depth = 1 end) in\n  check "depth" (D.depth = 3)\n',
+    '  let module D = Depth.Twice (struct let depth = 1 end) in\n  check "depth" (D.depth = 3);\n'
+    '  check "here" (Prep.Named.here = "named.ml");\n  check "words" (Prep.Tally.(words "a b c" = 3 && total = 2))\n',
 }
 
-MODULES = tuple(path for path in PROJECT if path.endswith(".ml") and not path.startswith(("data/gen", "test", "bin")))
+_PROGRAMS = ("data/gen", "prep/pp", "test", "bin")
+MODULES = tuple(path for path in PROJECT if path.endswith(".ml") and not path.startswith(_PROGRAMS))
 INTERFACES = tuple(path for path in PROJECT if path.endswith(".mli"))
 
 
@@ -314,6 +329,45 @@ _KINDS: Mapping[str, Kind] = {
         {"data/table.ml": "let one = 1\nlet two = 2\n"},
         {"data/lookup.ml": "let sum = Table.one\n"},
         {"data/lookup.ml": "let sum = Table.three\n"},
+    ),
+    "preprocessed": _one(
+        _add("prep/named.ml", "let twice = @ ^ @\n"),
+        _add("prep/named.ml", "\nlet wrong = @ + 1\n"),
+        _add("prep/named.ml", "\n\nlet wrong : int = @\n"),
+        _add("prep/named.ml", "let wrong = (@\n"),
+        _add("prep/named.ml", "let lost = nowhere @\n"),
+        _sub("prep/named.ml", "here = @", 'here = "other"'),
+        _sub("prep/named.ml", "let size", "let extent"),
+        {"prep/named.mli": "val here : int\n"},
+        _add("prep/tally.ml", "let at = @\n"),
+        _move("prep/named.ml", "prep/called.ml"),
+        _both(_move("prep/named.ml", "prep/called.ml"), _sub("prep/dune", "named", "called")),
+    ),
+    "preprocessor": _one(
+        _sub("prep/pp/pp.ml", "'@' ->", "'$' ->"),
+        _sub("prep/pp/pp.ml", "basename path", 'basename path ^ "x"'),
+        _sub("prep/pp/pp.ml", '"%S" name', '"%d" (String.length name)'),
+        _sub("prep/pp/pp.ml", "copy ()\n    | c", "exit 3\n    | c"),
+        _sub("prep/pp/pp.ml", "# 1 %S", "# 7 %S"),
+        _add("prep/pp/pp.ml", 'let () = print_string "let made = 1 + true"\n'),
+        _both(_sub("prep/pp/pp.ml", "'@' ->", "'$' ->"), _sub("prep/named.ml", "@", "$")),
+        {"prep/pp/pp.ml": None},
+        _sub("prep/dune", "pp/pp.exe", "pp/qq.exe"),
+        _sub("prep/dune", "named))))", "named tally))))"),
+        _sub("prep/dune", "%{exe:pp/pp.exe}", "sed s/@/1/"),
+    ),
+    "lexer": _one(
+        _sub("prep/words.mll", "n + 1", "1 + n"),
+        _sub("prep/words.mll", "n + 1", "n + 2"),
+        _sub("prep/words.mll", "n + 1", "n ^ 1"),
+        _sub("prep/words.mll", "{ n }", "{ nothing }"),
+        _sub("prep/words.mll", "eof { n }", "eof { n"),
+        _sub("prep/words.mll", "['a'-'z']+", "letter+"),
+        _sub("prep/words.mll", "rule count", "rule reckon"),
+        _add("prep/words.mll", "\n{\n  let spare = count true\n}\n"),
+        _sub("prep/dune", "(ocamllex words)", "(ocamllex words signs)"),
+        {"prep/words.mll": None},
+        {"prep/words.ml": "let count n _ = n\n", "prep/words.mll": None},
     ),
     "folder": _one(
         {path: None for path in PROJECT if path.startswith("bin/")},
