@@ -26,6 +26,7 @@ from greenloop.records import (
     EvaluationRequest,
     FileEdit,
     HiddenFile,
+    HiddenResult,
     Stage,
     Status,
     TestStatus,
@@ -190,9 +191,9 @@ def test_hidden_tests_catch_what_the_visible_ones_do_not(service: Service) -> No
     assert "best of none" not in told
     # an empty ladder that is not empty: no visible test of this kind needs to see it
     blocked = service.ask(good, WriteFile(path="secret/alcotest.ml", content="let run _ _ = ()\n"), hidden=HIDDEN)
-    assert blocked.green
+    assert blocked.reason == "hack"  # `shadow`
     assert blocked.hidden is not None
-    assert (blocked.hidden.passed, blocked.hidden.failed) == (None, None)
+    assert blocked.hidden == HiddenResult(status=Status.GREEN)
 
 
 def test_limits_of_a_request_hold(service: Service) -> None:
