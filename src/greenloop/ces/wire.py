@@ -57,7 +57,8 @@ class Problem(Part):
     """The HTTP status."""
     reason: str
     """A short stable word: ``malformed``, ``invalid``, ``unauthorized``, ``not-found``, ``conflict``, ``too-large``,
-    ``media-type``, ``input``, ``overloaded``, ``starting``, ``unavailable``, ``cancelled``, ``bug`` … or an edit's."""
+    ``method``, ``slow``, ``media-type``, ``input``, ``refused``, ``overloaded``, ``unavailable``, ``cancelled``,
+    ``bug``."""
     detail: str
     """One sentence that names what is wrong."""
     way_out: str = ""

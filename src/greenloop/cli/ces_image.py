@@ -15,6 +15,7 @@ from greenloop.builds.bootstrap import LIBRARIES, OCAML, SUITE, Archive, Bootstr
 from greenloop.cli.app import App
 from greenloop.cli.console import err, out
 from greenloop.cli.show import table
+from greenloop.records import GreenloopError
 
 app = typer.Typer(no_args_is_help=True, help="Toolchain images: compilers and libraries of another Debian release.")
 
@@ -62,7 +63,12 @@ def list_(context: typer.Context) -> None:
     folder = App.of(context).home.images
     rows = []
     for name in images.names(folder):
-        image = images.open(folder, name)
+        try:
+            image = images.open(folder, name)
+        except GreenloopError as error:
+            # a damaged one must not hide the others
+            rows.append((name, "", f"[red]{escape(error.message)}[/]", ""))
+            continue
         rows.append((name, f"{image.bytes / 2**20:.0f} MiB", image.contents(), image.id[:12]))
     if rows:
         table("", ("name", "disk", "holds", "id"), rows)

@@ -1,5 +1,6 @@
 """What an actor judges with, and the stand-ins that let a worker run far from the repositories and the books."""
 
+import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +39,7 @@ class RelayQuarantine(MemoryQuarantine):
     def __init__(self) -> None:
         super().__init__()
         self._new: list[Found] = []
+        self._lock = threading.Lock()
 
     def learn(self, toolchain: str, project: str, tests: Iterable[str]) -> None:
         """Take over what the books hold."""
@@ -47,11 +49,13 @@ class RelayQuarantine(MemoryQuarantine):
         """See ``Quarantine.add_quarantine``."""
         found = Found(toolchain, project, tuple(tests), note)
         super().add_quarantine(toolchain, project, found.tests, note)
-        self._new.append(found)
+        with self._lock:
+            self._new.append(found)
 
     def drain(self) -> tuple[Found, ...]:
         """Return what is new since the last call."""
-        new, self._new = self._new, []
+        with self._lock:
+            new, self._new = self._new, []
         return tuple(new)
 
 

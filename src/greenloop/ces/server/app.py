@@ -24,7 +24,6 @@ from greenloop.records import Evaluation, EvaluationRequest, WarmBuild
 
 Endpoint = Callable[[Request, Door], Awaitable[ASGIApp]]
 _TEXT = "text/plain; charset=utf-8"
-_ID = {"id": "^[0-9a-f]{8,64}$"}
 _READING = (400, 408, 413, 415, 422)
 _JUDGING = (*_READING, 503)
 
