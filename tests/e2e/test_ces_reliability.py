@@ -100,7 +100,8 @@ def running_tests(server: Any) -> list[psutil.Process]:
     found = []
     for process in server.family():
         try:
-            if process.cmdline()[:1] and process.cmdline()[0].endswith("t.exe"):
+            words = process.cmdline()  # asked once: of a process that ends it is empty the next time
+            if words and words[0].endswith("t.exe"):
                 found.append(process)
         except psutil.NoSuchProcess:
             continue
@@ -143,13 +144,13 @@ def test_requests_that_are_cancelled_leave_no_process(ces: Any, project: Any) ->
         "asked = [EvaluationRequest.from_json(line) for line in sys.stdin]\n"
         "list(Client(sys.argv[1]).batch(asked))\n"
     )
-    client = subprocess.Popen([sys.executable, "-c", script, server.client.address], stdin=subprocess.PIPE, text=True)
-    assert client.stdin is not None
-    client.stdin.write("".join(endless(project, number).to_json() + "\n" for number in range(1, 7)))
-    client.stdin.close()
-    until(lambda: len(running_tests(server)) >= 2)
-    client.kill()
-    client.wait(10)
+    words = [sys.executable, "-c", script, server.client.address]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, text=True) as client:
+        assert client.stdin is not None
+        client.stdin.write("".join(endless(project, number).to_json() + "\n" for number in range(1, 7)))
+        client.stdin.close()
+        until(lambda: len(running_tests(server)) >= 2)
+        client.kill()
     until(lambda: not running_tests(server), 10)
 
     assert server.client.evaluate(asked(project, 1, Suite.TEST)).green
