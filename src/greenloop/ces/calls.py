@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import httpx
 from pydantic import ValidationError
@@ -37,7 +37,10 @@ from greenloop.records import (
 Answer = Evaluation | GreenloopError
 """An item's evaluation, or why there is none."""
 
-AGAIN = frozenset({429, 503})
+Outcome = httpx.Response | httpx.TransportError
+"""What became of one try."""
+
+_AGAIN = frozenset({429, 503})
 """Statuses after which the same request may be answered."""
 _FIRST_PAUSE = 0.1
 _LONGEST_PAUSE = 5.0
@@ -61,6 +64,18 @@ class Line:
             # the environment's proxies are none of a local service's business
             "trust_env": False,
         }
+
+    def fault(self, outcome: Outcome) -> GreenloopError:
+        """Return what went wrong with a try as an error of ours."""
+        return problem(outcome) if isinstance(outcome, httpx.Response) else self.lost(outcome)
+
+    def pause_after(self, attempt: int, outcome: Outcome) -> float:
+        """Return the seconds to wait after a try that failed; raise its error when another would not help."""
+        if isinstance(outcome, httpx.Response):
+            if outcome.status_code not in _AGAIN:
+                raise problem(outcome)
+            return self.pause(attempt, problem(outcome))
+        return self.pause(attempt, outcome)
 
     def lost(self, error: httpx.TransportError) -> EnvironmentFault:
         """Return what befell the connection as an error of ours."""
@@ -128,7 +143,7 @@ class Batch:
         except (ValidationError, RecordError) as error:
             raise foreign(f"a line of a batch: {line[:80]!r}") from error
         index = self._sent[told.index]
-        if told.error is not None and told.error.status in AGAIN:
+        if told.error is not None and told.error.status in _AGAIN:
             self._refused[index] = error_of(told.error)
             return None
         # an item was answered: the service is alive, and later trouble is new trouble
@@ -159,6 +174,11 @@ class Batch:
             del self._open[index]
         self._refused.clear()
         return ended
+
+
+def answered(outcome: Outcome) -> TypeGuard[httpx.Response]:
+    """Whether a try brought what was asked for."""
+    return isinstance(outcome, httpx.Response) and outcome.status_code < 300
 
 
 def safe(request: EvaluationRequest) -> EvaluationRequest:

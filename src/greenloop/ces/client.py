@@ -15,12 +15,23 @@ from typing import Self
 
 import httpx
 
-from greenloop.ces.calls import AGAIN, Answer, Batch, Line, problem, read, read_builds, read_trees, safe, warm_body
+from greenloop.ces.calls import (
+    Answer,
+    Batch,
+    Line,
+    Outcome,
+    answered,
+    problem,
+    read,
+    read_builds,
+    read_trees,
+    safe,
+    warm_body,
+)
 from greenloop.ces.wire import JSON, NDJSON, PACK
 from greenloop.records import (
     Evaluation,
     EvaluationRequest,
-    GreenloopError,
     InfrastructureError,
     Overloaded,
     TreeId,
@@ -113,16 +124,9 @@ class Client:
     def wait_ready(self, seconds: float = 60.0) -> None:
         """Wait until the service can judge. Raises ``EnvironmentFault`` when it cannot after ``seconds``."""
         end = time.monotonic() + seconds
-        while True:
-            try:
-                response = self._http.get("/readyz")
-                if response.status_code == 200:
-                    return
-                error = problem(response)
-            except httpx.TransportError as lost:
-                error = self._line.lost(lost)
+        while not answered(outcome := self._try("GET", "/readyz")):
             if time.monotonic() > end:
-                raise error
+                raise self._line.fault(outcome)
             time.sleep(_POLL_SECONDS)
 
     def _get(self, path: str) -> httpx.Response:
@@ -132,22 +136,18 @@ class Client:
         return self._send("POST", path, body, kind)
 
     def _send(self, method: str, path: str, body: bytes | None, kind: str) -> httpx.Response:
-        headers = {"content-type": kind} if kind else {}
-        attempt = 0
-        while True:
+        attempt = 1
+        while not answered(outcome := self._try(method, path, body, kind)):
+            time.sleep(self._line.pause_after(attempt, outcome))
             attempt += 1
-            trouble: GreenloopError | httpx.TransportError
-            try:
-                response = self._http.request(method, path, content=body, headers=headers)
-            except httpx.TransportError as lost:
-                trouble = lost
-            else:
-                if response.status_code < 300:
-                    return response
-                trouble = problem(response)
-                if response.status_code not in AGAIN:
-                    raise trouble
-            time.sleep(self._line.pause(attempt, trouble))
+        return outcome
+
+    def _try(self, method: str, path: str, body: bytes | None = None, kind: str = "") -> Outcome:
+        headers = {"content-type": kind} if kind else {}
+        try:
+            return self._http.request(method, path, content=body, headers=headers)
+        except httpx.TransportError as lost:
+            return lost
 
 
 class AsyncClient:
@@ -227,16 +227,9 @@ class AsyncClient:
     async def wait_ready(self, seconds: float = 60.0) -> None:
         """See ``Client.wait_ready``."""
         end = time.monotonic() + seconds
-        while True:
-            try:
-                response = await self._http.get("/readyz")
-                if response.status_code == 200:
-                    return
-                error = problem(response)
-            except httpx.TransportError as lost:
-                error = self._line.lost(lost)
+        while not answered(outcome := await self._try("GET", "/readyz")):
             if time.monotonic() > end:
-                raise error
+                raise self._line.fault(outcome)
             await asyncio.sleep(_POLL_SECONDS)
 
     async def _get(self, path: str) -> httpx.Response:
@@ -246,19 +239,15 @@ class AsyncClient:
         return await self._send("POST", path, body, kind)
 
     async def _send(self, method: str, path: str, body: bytes | None, kind: str) -> httpx.Response:
-        headers = {"content-type": kind} if kind else {}
-        attempt = 0
-        while True:
+        attempt = 1
+        while not answered(outcome := await self._try(method, path, body, kind)):
+            await asyncio.sleep(self._line.pause_after(attempt, outcome))
             attempt += 1
-            trouble: GreenloopError | httpx.TransportError
-            try:
-                response = await self._http.request(method, path, content=body, headers=headers)
-            except httpx.TransportError as lost:
-                trouble = lost
-            else:
-                if response.status_code < 300:
-                    return response
-                trouble = problem(response)
-                if response.status_code not in AGAIN:
-                    raise trouble
-            await asyncio.sleep(self._line.pause(attempt, trouble))
+        return outcome
+
+    async def _try(self, method: str, path: str, body: bytes | None = None, kind: str = "") -> Outcome:
+        headers = {"content-type": kind} if kind else {}
+        try:
+            return await self._http.request(method, path, content=body, headers=headers)
+        except httpx.TransportError as lost:
+            return lost
