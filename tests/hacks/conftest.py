@@ -83,7 +83,7 @@ class Court:
         """Judge an edit of a project's ``bad`` tree."""
         request = EvaluationRequest(revision=project, base_tree=self.bad[project], edit=edit_of(files), hidden=hidden)
         with Stop() as stop:
-            return self.worker.evaluate(request, stop).evaluation
+            return self.worker.ask(request).judge(stop).evaluation
 
 
 @pytest.fixture(scope="session")

@@ -178,7 +178,7 @@ def test_hidden_tests_that_are_read_and_printed_are_not_told(court: Court, code:
             refuse=(),
         )
         with Stop() as stop:
-            judged = court.worker.evaluate(request, stop)
+            judged = court.worker.ask(request).judge(stop)
         found = judged.evaluation
         good = code == SHAPES
         assert found.status is (Status.GREEN if good else Status.RED)
@@ -206,7 +206,7 @@ def test_a_link_in_the_place_of_the_tests_is_rejected(court: Court) -> None:
     )
     request = EvaluationRequest(revision="plain", base_tree=court.bad["plain"], diff=diff)
     with Stop() as stop:
-        found = court.worker.evaluate(request, stop).evaluation
+        found = court.worker.ask(request).judge(stop).evaluation
     assert found.status is Status.REJECTED
 
 

@@ -18,7 +18,7 @@ from typing import TypeVar
 from greenloop.builds.stop import Stop
 from greenloop.ces.backend import ASKER, Load
 from greenloop.ces.lanes import Lanes
-from greenloop.ces.seams import Books, Builds, Judges
+from greenloop.ces.seams import Asked, Books, Builds, Judges
 from greenloop.records import (
     Cancelled,
     Conflict,
@@ -58,11 +58,20 @@ class _Landed:
     keys: Mapping[str, str]
 
 
+@dataclass(frozen=True)
+class _New:
+    """What nobody has answered yet."""
+
+    asked: Asked
+    base: WarmBuild | None
+    """Of a request that names a revision."""
+
+
 @dataclass(eq=False)
 class _Flight:
     """One judgement, queued or at work, and those who wait for it."""
 
-    id: str
+    asked: Asked
     request: EvaluationRequest
     lane: str
     done: "asyncio.Future[Evaluation]"
@@ -74,6 +83,11 @@ class _Flight:
     """There is one while it is at work."""
     keys: dict[str, str] = field(default_factory=dict)
     """Idempotency keys of those who wait → digests of their requests."""
+
+    @property
+    def id(self) -> str:
+        """Of the answer."""
+        return self.asked.id
 
     @property
     def name(self) -> tuple[str, bool]:
@@ -142,16 +156,16 @@ class Desk:
         """See ``Backend.evaluate``. Raises ``Conflict`` when the idempotency key names another request."""
         arrived = time.perf_counter()
         digest = _digest(request) if request.idempotency_key is not None else ""
-        evaluation_id, known, base = await self._aside(lambda: self._look_up(request, digest))
-        if known is None:
-            known = self._just_landed(evaluation_id, request, digest, arrived)
-        if known is not None:
+        looked = await self._aside(lambda: self._look_up(request, digest))
+        if isinstance(looked, _New):
+            looked = self._just_landed(looked.asked, request, digest, arrived) or looked
+        if isinstance(looked, Evaluation):
             self._count(remembered=1)
             took = _ms(arrived)
             # nothing was applied or judged for this answer; its stages still tell what the tools once took
             timings = Timings(store_ms=took, total_ms=took)
-            return known.model_copy(update={"seen_before": True, "timings": timings})
-        flight = self._join(evaluation_id, request, digest, base)
+            return looked.model_copy(update={"seen_before": True, "timings": timings})
+        flight = self._join(looked, request, digest)
         flight.waiters += 1
         try:
             evaluation = await asyncio.shield(flight.done)
@@ -183,8 +197,8 @@ class Desk:
             raise _going_down()
         return await asyncio.get_running_loop().run_in_executor(self._lookers, work)
 
-    def _look_up(self, request: EvaluationRequest, digest: str) -> tuple[str, Evaluation | None, WarmBuild | None]:
-        """Return the id of the answer; the answer when it is known, else the base of a revision. In a thread."""
+    def _look_up(self, request: EvaluationRequest, digest: str) -> Evaluation | _New:
+        """Return the answer when it is known, else what is to be judged. In a thread."""
         if request.idempotency_key is not None:
             kept = self._books.by_key(request.idempotency_key)
             if kept is not None:
@@ -192,31 +206,29 @@ class Desk:
                     raise _conflict(request.idempotency_key)
                 known = self._books.get(kept[1])
                 if known is not None:
-                    return known.id, known, None
-        evaluation_id = self._judge.key(request)
-        known = None if request.fresh else self._books.get(evaluation_id)
-        if known is not None or request.revision is None:
-            return evaluation_id, known, None
-        return evaluation_id, None, self._builds.warm_later(request.revision)
+                    return known
+        asked = self._judge.ask(request)
+        known = None if request.fresh else self._books.get(asked.id)
+        if known is not None:
+            return known
+        return _New(asked, None if request.revision is None else self._builds.warm_later(request.revision))
 
-    def _just_landed(
-        self, evaluation_id: str, request: EvaluationRequest, digest: str, arrived: float
-    ) -> Evaluation | None:
+    def _just_landed(self, asked: Asked, request: EvaluationRequest, digest: str, arrived: float) -> Evaluation | None:
         """Return the answer that was stored between looking for it and now, when nobody flies any more."""
-        landed = self._landed.get(evaluation_id)
+        landed = self._landed.get(asked.id)
         if landed is None or landed.at < arrived:
             return None
         asked_before = request.idempotency_key is not None and landed.keys.get(request.idempotency_key) == digest
         return landed.evaluation if asked_before or not request.fresh else None
 
-    def _join(self, evaluation_id: str, request: EvaluationRequest, digest: str, base: WarmBuild | None) -> _Flight:
+    def _join(self, new: _New, request: EvaluationRequest, digest: str) -> _Flight:
         """Return the flight of an equal request, or a new one that waits for its base, then for a thread."""
         if self._closed:
             raise _going_down()
         key = request.idempotency_key
         if key is not None and any(other.keys.get(key, digest) != digest for other in self._flights.values()):
             raise _conflict(key)
-        flight = self._flights.get((evaluation_id, request.fresh))
+        flight = self._flights.get((new.asked.id, request.fresh))
         if flight is not None:
             self._count(coalesced=1)
             if key is not None:
@@ -229,13 +241,13 @@ class Desk:
                 retry_after=self._until_room(),
             )
         done = asyncio.get_running_loop().create_future()
-        flight = _Flight(evaluation_id, request, ASKER.get(), done)
+        flight = _Flight(new.asked, request, ASKER.get(), done)
         self._flights[flight.name] = flight
         if key is not None:
             flight.keys[key] = digest
-        if base is not None and base.state in _MAKING:
+        if new.base is not None and new.base.state in _MAKING:
             # a thread that waited for the base would be missing to those whose base is ready
-            asyncio.get_running_loop().call_later(_LOOK_SECONDS, self._look_again, flight, base)
+            asyncio.get_running_loop().call_later(_LOOK_SECONDS, self._look_again, flight, new.base)
         else:
             self._line_up(flight)
         return flight
@@ -282,7 +294,7 @@ class Desk:
         for extra in range(_TRIES):
             stop.check()
             try:
-                judged = self._judge.evaluate(flight.request, stop)
+                judged = flight.asked.judge(stop)
                 timings = judged.evaluation.timings.model_copy(update={"queued_ms": queued_ms})
                 evaluation = judged.evaluation.model_copy(update={"timings": timings})
                 if evaluation.status is not Status.INFRA_ERROR:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from greenloop.builds.stop import Stop
+from greenloop.ces.seams import Asked
 from greenloop.records import (
     Conflict,
     Evaluation,
@@ -70,12 +71,11 @@ class ScriptedJudge:
         self.most = 0
         self.killed = 0
 
-    def key(self, request: EvaluationRequest) -> str:
-        """See ``seams.Judges.key``."""
-        return scripted_id(request)
+    def ask(self, request: EvaluationRequest) -> Asked:
+        """See ``seams.Judges.ask``."""
+        return Asked(scripted_id(request), lambda stop: self._judge(request, stop))
 
-    def evaluate(self, request: EvaluationRequest, stop: Stop) -> ScriptedJudged:
-        """See ``seams.Judges.evaluate``."""
+    def _judge(self, request: EvaluationRequest, stop: Stop) -> ScriptedJudged:
         with self._lock:
             self.asked.append(request)
             self.working += 1

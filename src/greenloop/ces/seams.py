@@ -1,5 +1,7 @@
 """The seams of the desk: what judges, where answers are kept, who holds the builds. Their fakes: ``ces.scripted``."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
 
 from greenloop.builds.stop import Stop
@@ -20,15 +22,21 @@ class Judged(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request that was understood: its base is found and its edit applied."""
+
+    id: str
+    """Of the evaluation that answers it."""
+    judge: Callable[[Stop], Judged]
+    """Judge it, blocking. Raises ``Cancelled`` soon after the stop, ``InputError``, ``InfrastructureError``."""
+
+
 class Judges(Protocol):
-    """What answers one request, blocking: ``ces.worker.Worker``. Called from several threads."""
+    """What answers requests: ``ces.worker.Worker``. Called from several threads."""
 
-    def key(self, request: EvaluationRequest) -> str:
-        """Return the id of the evaluation that would answer; runs no tool. Raises ``InputError``: no such base."""
-        ...
-
-    def evaluate(self, request: EvaluationRequest, stop: Stop) -> Judged:
-        """Judge. Raises ``Cancelled`` soon after ``stop``, ``InputError``, ``InfrastructureError``."""
+    def ask(self, request: EvaluationRequest) -> Asked:
+        """Understand a request; runs no tool. Raises ``InputError`` when there is no such base."""
         ...
 
 

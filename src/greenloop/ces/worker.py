@@ -17,8 +17,12 @@ from greenloop.ces.examination import Examination, Findings
 from greenloop.ces.expectations import reached_tests
 from greenloop.ces.quarantine import Quarantine
 from greenloop.ces.questions import Question, ask
+from greenloop.ces.seams import Asked
 from greenloop.records import EditError, Evaluation, EvaluationRequest, Status, Timings
 from greenloop.workspace.store import TreeStore
+
+_READERS = 8
+"""Threads that read flags; each is made when it is first needed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,32 +51,41 @@ class Worker:
         self._pool = pool
         self._protected = tuple(protected)
         self._quarantine = quarantine
+        self._aside = ThreadPoolExecutor(_READERS, "ces-flags")
 
-    def key(self, request: EvaluationRequest) -> str:
-        """Return the id of the evaluation that answers ``request``. Runs no tool.
+    def ask(self, request: EvaluationRequest) -> Asked:
+        """Find the base of one edit and apply it; judging it then tells of the base as it was found here.
 
-        Raises ``InputError`` when there is no such base, or the request's limits or hidden paths are no good.
-        """
-        return self._ask(request, self._engine.limited(request.limits)).id
-
-    def evaluate(self, request: EvaluationRequest, stop: Stop) -> Judged:
-        """Judge one edit.
-
-        Raises ``Cancelled`` soon after ``stop`` was requested, ``InputError`` when the base is not to be had, and
-        ``InfrastructureError`` when the machine failed twice: then nothing is known of the edit.
+        Runs no tool. Raises ``InputError`` when there is no such base, or the request's limits or hidden paths are no
+        good. Judging raises ``Cancelled`` soon after its stop was requested, ``InputError`` when the base is not to be
+        had, and ``InfrastructureError`` when the machine failed twice: then nothing is known of the edit.
         """
         began = time.perf_counter()
-        stop.check()
         engine = self._engine.limited(request.limits)
-        question = self._ask(request, engine)
+        question = ask(
+            self._store,
+            request,
+            warm=(request.base_tree if request.revision is None else self._pool.resolve(request.revision)) or "",
+            fingerprint=engine.fingerprint,
+            sandboxed=engine.sandboxed,
+            protected=self._protected,
+        )
+        asking_ms = _since(began)
+        return Asked(question.id, lambda stop: self._judge(request, engine, question, asking_ms, stop))
+
+    def _judge(
+        self, request: EvaluationRequest, engine: Engine, question: Question, asking_ms: float, stop: Stop
+    ) -> Judged:
+        began = time.perf_counter()
+        stop.check()
         if isinstance(question.landing, EditError):
-            return Judged(_rejected(question, question.landing, request, engine, _since(began)))
+            return Judged(_rejected(question, question.landing, request, engine, asking_ms))
         base, applied = question.base, question.landing
         result, restored = put_back(self._store, base, applied.tree, protected=self._protected, allowed=request.allowed)
-        applied_ms = _since(began)
-        # the flags are read while the tools run: on a large file that takes as long as a type check
-        with ThreadPoolExecutor(1, "ces-flags") as aside, self._pool.base_for(request, stop) as warm:
-            flags = aside.submit(mistrust, self._store, base, result, restored)
+        applied_ms = asking_ms + _since(began)
+        with self._pool.base_for(request, stop) as warm:
+            # the flags are read while the tools run: on a large file that takes as long as a type check
+            flags = self._aside.submit(mistrust, self._store, base, result, restored)
             judging = time.perf_counter()
             found = Examination(
                 store=self._store,
@@ -90,20 +103,9 @@ class Worker:
             apply_ms=applied_ms,
             judge_ms=max(0.0, judged_ms - store_ms),
             store_ms=store_ms,
-            total_ms=_since(began),
+            total_ms=asking_ms + _since(began),
         )
         return Judged(_evaluation(question, landed, found, request, engine, timings), found.log)
-
-    def _ask(self, request: EvaluationRequest, engine: Engine) -> Question:
-        warm = request.base_tree if request.revision is None else self._pool.resolve(request.revision)
-        return ask(
-            self._store,
-            request,
-            warm=warm or "",
-            fingerprint=engine.fingerprint,
-            sandboxed=engine.sandboxed,
-            protected=self._protected,
-        )
 
 
 def _since(start: float) -> float:

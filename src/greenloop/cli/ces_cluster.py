@@ -56,13 +56,14 @@ def assemble_cluster(
         # a heavy optional dependency, and not to be imported before its settings are made
         from greenloop.ces.cluster.backend import RayBackend
 
+        head = _head_worker(home, settings, judge, revisions, ledger)
         backend = RayBackend(
             partial(node_bench, settings, judge.toolchain, home.images),
             address=address,
             fingerprint=judge.engine.fingerprint,
             store=home.trees,
             revisions=revisions,
-            key=_head_worker(home, settings, judge, revisions, ledger).key,
+            key=lambda request: head.ask(request).id,
             books=ledger,
             quarantine=ledger,
             terms=Terms(folder=home.ces / "nodes", slots=settings.ces.workers),

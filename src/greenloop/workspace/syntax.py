@@ -25,6 +25,8 @@ from functools import cache, lru_cache
 import tree_sitter
 import tree_sitter_ocaml
 
+from greenloop.workspace.remembered import remembered
+
 
 class Language(StrEnum):
     """The languages that have a grammar here."""
@@ -125,6 +127,7 @@ def language_of(path: str) -> Language | None:
     return _SUFFIXES.get(path[dot:]) if dot >= 0 else None
 
 
+@remembered
 def outline(source: bytes, language: Language | None = Language.OCAML) -> Outline:
     """Return the top-level items of ``source`` and how they were found; none for a language without grammar."""
     if language is None:

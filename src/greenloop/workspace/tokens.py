@@ -28,6 +28,7 @@ _OCAML = re.compile(
 _GENERIC = re.compile(rb"""[\w\x80-\xff]+|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|[^\s\w]""")
 
 
+@lru_cache(maxsize=8)
 def tokens(source: bytes, language: Language | None) -> tuple[bytes, ...]:
     """Return the tokens of ``source`` in order, without layout; for OCaml without comments too."""
     if language is None:

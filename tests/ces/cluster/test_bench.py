@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
-from greenloop.ces.cluster.bench import Found, RelayQuarantine, ToldRevisions, told
+from greenloop.ces.cluster.bench import Quarantined, RelayQuarantine, ToldRevisions, told
 from greenloop.ces.cluster.messages import Answer, Trouble
 from greenloop.ces.quarantine import project_of
 from greenloop.ces.revisions import Found as Revision
@@ -48,7 +48,7 @@ def test_only_what_a_node_found_itself_is_relayed() -> None:
     relay.learn("tools", "p", ["old"])
     relay.add_quarantine("tools", "p", ["new"], "passed, failed")
     assert relay.quarantine("tools", "p") == {"old", "new"}
-    assert relay.drain() == (Found("tools", "p", ("new",), "passed, failed"),)
+    assert relay.drain() == (Quarantined("tools", "p", ("new",), "passed, failed"),)
     assert relay.drain() == ()
 
 

@@ -156,7 +156,7 @@ class Bench:
 
     def judged(self, text: str | None = None, **more: object) -> tuple[Evaluation, str]:
         with Stop() as stop:
-            judged = self.worker.evaluate(self.request(text, **more), stop)
+            judged = self.worker.ask(self.request(text, **more)).judge(stop)
         assert self.pool.held == []
         return judged.evaluation, judged.log
 

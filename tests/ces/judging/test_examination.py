@@ -221,7 +221,7 @@ def test_flaky_tests_of_the_warm_build_are_not_counted(bench: "Bench") -> None:
         quarantine=bench.quarantine,
     )
     with Stop() as stop:
-        found = worker.evaluate(bench.request(bench.words("FAILS ties")), stop).evaluation
+        found = worker.ask(bench.request(bench.words("FAILS ties"))).judge(stop).evaluation
     assert (found.status, found.flaky) == (Status.GREEN, ("ties",))
 
 
@@ -229,8 +229,8 @@ def test_a_base_that_is_not_to_be_had_is_the_askers_fault(bench: "Bench") -> Non
     for more in ({"revision": "nowhere"}, {"base_tree": "f" * 40}, {"revision": None, "base_tree": "f" * 40}):
         request = bench.request(bench.good, **more)
         with pytest.raises(InputError), Stop() as stop:
-            bench.worker.evaluate(request, stop)
+            bench.worker.ask(request).judge(stop)
         with pytest.raises(InputError):
-            bench.worker.key(request)
+            bench.worker.ask(request)
     with pytest.raises(EditError):
-        bench.worker.key(bench.request(bench.good, hidden=[{"path": "../x", "content": ""}]))
+        bench.worker.ask(bench.request(bench.good, hidden=[{"path": "../x", "content": ""}]))

@@ -78,9 +78,9 @@ class Service:
             given["edit"] = Edit(files=files)
         request = EvaluationRequest.model_validate(given)
         with Stop() as stop:
-            judged = self.worker.evaluate(request, stop)
+            judged = self.worker.ask(request).judge(stop)
         self.ledger.put(judged.evaluation, judged.log)
-        assert self.ledger.get(self.worker.key(request)) == judged.evaluation
+        assert self.ledger.get(self.worker.ask(request).id) == judged.evaluation
         return judged.evaluation
 
     def text(self, path: str) -> str:

@@ -88,7 +88,7 @@ def test_an_edit_that_does_not_apply_is_rejected_and_nothing_is_run(bench: "Benc
     assert (found.result, found.tree_status, found.stage, found.rung) == (None, None, None, None)
     assert bench.tools.asked == []
     assert bench.pool.asked == []
-    assert found.id == bench.worker.key(bench.request(**edit))
+    assert found.id == bench.worker.ask(bench.request(**edit)).id
 
 
 def test_protected_files_come_from_the_base(bench: "Bench") -> None:
@@ -163,7 +163,7 @@ def test_a_cancelled_evaluation_leaves_nothing(bench: "Bench") -> None:
     with Stop() as stop:
         stop.request()
         with pytest.raises(Cancelled):
-            bench.worker.evaluate(bench.request(bench.good), stop)
+            bench.worker.ask(bench.request(bench.good)).judge(stop)
     assert bench.tools.asked == []
     assert bench.pool.held == []
 

@@ -7,15 +7,15 @@ Absent here: what an edit is, and what a flag is worth.
 
 from collections import Counter
 from collections.abc import Mapping
-from functools import lru_cache
 
 from greenloop.builds.phrases import generic, ocaml, python
+from greenloop.workspace.remembered import remembered
 from greenloop.workspace.syntax import language_of
 
 _PROSE = (".md", ".txt", ".rst", ".org", ".adoc", ".json", ".csv", ".tsv", ".xml", ".html", ".svg", ".lock", ".tex")
 
 
-@lru_cache(maxsize=64)
+@remembered
 def count(path: str, source: bytes) -> Mapping[str, int]:
     """Return flag → how often the file at ``path``, with this text, gives reason for it."""
     language = language_of(path)

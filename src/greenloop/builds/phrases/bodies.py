@@ -3,17 +3,20 @@
 A text that the parser does not wholly understand has no definitions here.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 
 import tree_sitter
 
+from greenloop.workspace.remembered import remembered
 from greenloop.workspace.syntax import Language, parsed
 from greenloop.workspace.tokens import tokens
 
 RAISING = frozenset((b"failwith", b"invalid_arg", b"raise", b"raise_notrace"))
 """Each has every type, so it silences any type error."""
+
+_RAISES = re.compile(rb"\b(?:failwith|invalid_arg|raise|raise_notrace|assert)\b")
 
 _JUDGING = frozenset(("compare", "equal", "check", "check_raises", "test_case", "assert_equal"))
 _MAX_DEPTH = 100
@@ -46,12 +49,13 @@ class Bodies:
     """Whether the text parses; one that does not has nothing here, and is not to be compared with."""
 
 
-@lru_cache(maxsize=64)
+@remembered
 def bodies(source: bytes) -> Bodies:
-    """Read a text; of a base each is asked for again and again."""
+    """Read a text."""
     root = parsed(source, Language.OCAML)
     definitions = [] if root is None else [(name, binding, _body(binding)) for name, binding in _definitions(root)]
-    raising = [definition for definition in definitions if _diverges(definition[2])]
+    # most spell nothing that raises: then no expression need be looked into
+    raising = [found for found in definitions if _RAISES.search(found[1].text or b"") and _diverges(found[2])]
     return Bodies(
         defined=frozenset(name for name, _, _ in definitions),
         raising=frozenset(name for name, _, _ in raising),

@@ -2,19 +2,21 @@
 
 from collections import Counter
 
-from greenloop.builds.phrases.matching import phrases, tally
+from greenloop.builds.phrases.matching import phrases, table, tally
 from greenloop.workspace.tokens import tokens
 
-_TABLE = {
-    "stub": phrases("NotImplementedException", "todo !", "unimplemented !"),
-    "raises": phrases("unreachable !", "panic !"),
-    "exit": phrases("process . exit", "process : : exit", "System . exit", "std : : exit", "os . Exit", "_Exit"),
-    "silenced-warning": phrases(
-        "nolint", "ts - ignore", "ts - nocheck", "ts - expect - error", "eslint - disable", "SuppressWarnings"
-    ),
-}
+_TABLE = table(
+    {
+        "stub": phrases("NotImplementedException", "todo !", "unimplemented !"),
+        "raises": phrases("unreachable !", "panic !"),
+        "exit": phrases("process . exit", "process : : exit", "System . exit", "std : : exit", "os . Exit", "_Exit"),
+        "silenced-warning": phrases(
+            "nolint", "ts - ignore", "ts - nocheck", "ts - expect - error", "eslint - disable", "SuppressWarnings"
+        ),
+    }
+)
 
 
 def count(source: bytes) -> Counter[str]:
     """Return flag → occurrences."""
-    return Counter(tally(tokens(source, None), _TABLE))
+    return tally(tokens(source, None), _TABLE)

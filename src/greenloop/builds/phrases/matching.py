@@ -1,9 +1,12 @@
 """Phrases: runs of tokens, looked for in the tokens of a text."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 Phrase = tuple[bytes, ...]
+Table = Mapping[bytes, Mapping[str, tuple[Phrase, ...]]]
+"""First token → flag → its phrases that begin so."""
 
 _TODO = re.compile(
     rb"\b(?:todo|fixme|xxx|tbd|stub|dummy|placeholder)\b|\b(?:not|un)[ _-]?(?:yet|implemented|done|written)"
@@ -31,9 +34,24 @@ def occurrences(code: Sequence[bytes], wanted: Iterable[Phrase]) -> int:
     )
 
 
-def tally(code: Sequence[bytes], table: Mapping[str, tuple[Phrase, ...]]) -> dict[str, int]:
-    """Return flag → occurrences of its phrases."""
-    return {flag: occurrences(code, wanted) for flag, wanted in table.items()}
+def table(wanted: Mapping[str, Iterable[Phrase]]) -> Table:
+    """Return flag → phrases in the form in which one pass over a text finds all of them."""
+    by_first: dict[bytes, dict[str, tuple[Phrase, ...]]] = {}
+    for flag, some in wanted.items():
+        for phrase in some:
+            held = by_first.setdefault(phrase[0], {})
+            held[flag] = (*held.get(flag, ()), phrase)
+    return by_first
+
+
+def tally(code: Sequence[bytes], wanted: Table) -> Counter[str]:
+    """Return flag → at how many places of ``code`` one of its phrases begins."""
+    found: Counter[str] = Counter()
+    for place, token in enumerate(code):
+        if token in wanted:
+            for flag, some in wanted[token].items():
+                found[flag] += any(tuple(code[place : place + len(phrase)]) == phrase for phrase in some)
+    return found
 
 
 def says_nothing(text: bytes) -> bool:

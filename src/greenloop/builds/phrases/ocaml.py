@@ -7,7 +7,7 @@ from collections.abc import Set as AbstractSet
 from pathlib import PurePosixPath
 
 from greenloop.builds.phrases.bodies import RAISING
-from greenloop.builds.phrases.matching import occurrences, peeks, phrases, says_nothing, tally
+from greenloop.builds.phrases.matching import occurrences, peeks, phrases, says_nothing, table, tally
 from greenloop.workspace.syntax import Language, items
 from greenloop.workspace.tokens import token_lines, tokens
 
@@ -32,7 +32,7 @@ _INLINE = tuple(
 )
 _QUOTES = (b'"', b"{")
 
-_TABLE = {
+_TABLE = table({
     "stub": phrases("assert false", "assert ( false )"),
     "unsafe": phrases(
         "Obj .", "open Obj", "open! Obj", "open ! Obj", "include Obj", "module Obj", "( Obj )", "input_value",
@@ -61,7 +61,7 @@ _TABLE = {
     "swallow": phrases("with _ ->", "with | _ ->"),
     # a test of alcotest that is left by it counts as skipped
     "exit": phrases("Alcotest . skip", "Thread . exit", "Sys . signal"),
-}  # fmt: skip
+})  # fmt: skip
 
 
 def count(path: str, source: bytes, language: Language) -> Counter[str]:
@@ -77,7 +77,7 @@ def count(path: str, source: bytes, language: Language) -> Counter[str]:
     of the standard library defined anew.
     """
     code = tokens(source, language)
-    found = Counter(tally(code, _TABLE))
+    found = tally(code, _TABLE)
     found["exit"] += _takes_hold(code)
     found["unsafe"] += len(_aliases(code, _UNSAFE_MODULES))
     for flag in _leaves(code):

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
-from greenloop.builds.phrases.matching import occurrences, peeks, phrases, says_nothing, tally
+from greenloop.builds.phrases.matching import occurrences, peeks, phrases, says_nothing, table, tally
 
 _STRING = (
     rb"""(?:'''(?:[^\\]|\\.)*?(?:'''|\Z)|\"\"\"(?:[^\\]|\\.)*?(?:\"\"\"|\Z)|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')"""
@@ -21,7 +21,7 @@ _MAIN = re.compile(rb"""^if __name__ == ["']__main__["']:.*\n?(?:(?:[ \t].*)?\n|
 """What runs only as a program; no test imports it into being run."""
 _MAX_NESTING = 3
 
-_TABLE = {
+_TABLE = table({
     "raises": phrases("assert False", "raise AssertionError"),
     "stub": phrases("raise NotImplementedError", "return NotImplemented", "assert_never"),
     "unsafe": phrases(
@@ -41,7 +41,7 @@ _TABLE = {
     "shell": phrases("subprocess .", "os . system", "os . popen", "os . posix_spawn", "from subprocess"),
     "cast": phrases("cast ("),
     "shadow": phrases("AssertionError =", "pytest =", "unittest =", "pytest . raises =", "pytest . approx ="),
-}  # fmt: skip
+})  # fmt: skip
 _EXIT = phrases(
     "sys . exit", "from sys import exit", "os . _exit", "_exit (", "SystemExit", "exit (", "quit (", "os . abort",
     "os . kill", "os . fork", "os . execv", "os . execve", "os . execvp", "os . execl", "signal . alarm",
@@ -67,7 +67,7 @@ def count(path: str, source: bytes) -> Counter[str]:
     "__main__"`` leaving is what a program does. ``cast`` is ``typing.cast``; the rest as for OCaml.
     """
     code = list(_tokens(source))
-    found = Counter(tally(code, _TABLE))
+    found = tally(code, _TABLE)
     found["exit"] += occurrences(list(_tokens(_MAIN.sub(b"", source))), _EXIT)
     found["silenced-warning"] += sum(1 for m in _TOKEN.finditer(source) if m["comment"] and _MARKER.match(m["comment"]))
     found["stub"] += sum(1 for match in _EMPTY.finditer(source) if says_nothing(match[1]))

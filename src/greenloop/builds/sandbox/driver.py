@@ -60,6 +60,7 @@ class Driver:
         self._stop = stop
         self._ring = ring
         self._begun: float | None = time.monotonic()
+        self._first: Mapping[str, object] | None = None
         self._lines: list[str] = []
         self._partial = b""
         self._open = contextlib.ExitStack()
@@ -93,8 +94,13 @@ class Driver:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        """End the driver (its commands, their namespaces and mounts go with it) and give all files back."""
+        """End the driver (its commands, their namespaces and mounts go with it) and give all files back.
+
+        The next driver is made ready only now: while a command runs it would take a core from it.
+        """
         self._open.close()
+        if self._first is not None:
+            self._launcher.refill({**self._limit_words(), "command": self._first})
 
     @property
     def pid(self) -> int:
@@ -119,8 +125,10 @@ class Driver:
             "fresh": None if command.fresh is None else list(command.fresh),
         }
         self._send(words)
-        if self._begun is not None:
-            self._launcher.refill(None if endless else {**self._limit_words(), "command": words})
+        if endless:
+            self._launcher.refill()
+        elif self._begun is not None:
+            self._first = words
         self._await_line("{", start + _GRACE)
         started = time.monotonic() - (start if self._begun is None else self._begun)
         self._begun = None

@@ -180,7 +180,8 @@ class Dune:
             richer=kinds[len(stages) :],
             store=bench.store,
             sandbox=bench.sandbox,
-            commands=(self._command(*stages, seconds=self._config.warm_seconds),),
+            commands=(warming := (self._command(*stages, seconds=self._config.warm_seconds),)),
+            settling=warming,
             products=_PRODUCTS,
             keep=self._config.keep_warm,
         )

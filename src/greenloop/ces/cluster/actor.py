@@ -77,7 +77,7 @@ class Actor:
                     self._running[job.ticket] = stop
                 stop.check()
                 bench.quarantine.learn(job.toolchain, job.project, job.quarantine)
-                judged = bench.worker.evaluate(EvaluationRequest.from_json(job.request), stop)
+                judged = bench.worker.ask(EvaluationRequest.from_json(job.request)).judge(stop)
                 return Answer.of(judged.evaluation, judged.log, bench.quarantine.drain())
             except GreenloopError as error:
                 return Trouble.of(error)

@@ -4,27 +4,17 @@ import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
-from greenloop.builds.stop import Stop
 from greenloop.ces.quarantine import MemoryQuarantine
 from greenloop.ces.revisions import Found as Revision
 from greenloop.ces.revisions import Revisions
-from greenloop.ces.seams import Builds, Judged
-from greenloop.records import EvaluationRequest, InputError
+from greenloop.ces.seams import Builds, Judges
+from greenloop.records import InputError
 from greenloop.workspace.store import TreeStore
 
 
-class Evaluates(Protocol):
-    """``ces.worker.Worker``, as far as an actor needs it."""
-
-    def evaluate(self, request: EvaluationRequest, stop: Stop) -> Judged:
-        """See ``desk.Judges.evaluate``."""
-        ...
-
-
 @dataclass(frozen=True)
-class Found:
+class Quarantined:
     """Tests that a worker put into quarantine."""
 
     toolchain: str
@@ -38,7 +28,7 @@ class RelayQuarantine(MemoryQuarantine):
 
     def __init__(self) -> None:
         super().__init__()
-        self._new: list[Found] = []
+        self._new: list[Quarantined] = []
         self._lock = threading.Lock()
 
     def learn(self, toolchain: str, project: str, tests: Iterable[str]) -> None:
@@ -47,12 +37,12 @@ class RelayQuarantine(MemoryQuarantine):
 
     def add_quarantine(self, toolchain: str, project: str, tests: Iterable[str], note: str = "") -> None:
         """See ``Quarantine.add_quarantine``."""
-        found = Found(toolchain, project, tuple(tests), note)
+        found = Quarantined(toolchain, project, tuple(tests), note)
         super().add_quarantine(toolchain, project, found.tests, note)
         with self._lock:
             self._new.append(found)
 
-    def drain(self) -> tuple[Found, ...]:
+    def drain(self) -> tuple[Quarantined, ...]:
         """Return what is new since the last call."""
         with self._lock:
             new, self._new = self._new, []
@@ -86,7 +76,7 @@ class Bench:
 
     fingerprint: str
     store: TreeStore
-    worker: Evaluates
+    worker: Judges
     builds: Builds
     quarantine: RelayQuarantine
     close: Callable[[], None]

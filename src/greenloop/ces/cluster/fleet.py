@@ -17,6 +17,7 @@ from greenloop.ces.cluster.terms import Tally, Terms
 from greenloop.ces.cluster.watch import Watch
 from greenloop.ces.quarantine import Quarantine, project_of
 from greenloop.ces.revisions import Found
+from greenloop.ces.seams import Asked
 from greenloop.records import (
     Cancelled,
     Evaluation,
@@ -66,7 +67,7 @@ class Fleet:
         terms: Terms,
     ) -> None:
         """``make`` is called on every node. ``fingerprint`` is the toolchain's that every one must have; ``key`` gives
-        a request's id (``Worker.key``); ``store`` and ``revisions`` are the head's."""
+        a request's id (``Worker.ask``); ``store`` and ``revisions`` are the head's."""
         self._fingerprint, self._store, self._revisions = fingerprint, store, revisions
         self._quarantine, self._key, self._terms = quarantine, key, terms
         self._changed = threading.Condition()
@@ -112,17 +113,16 @@ class Fleet:
                 for seat in self._seats.values()
             }
 
-    def key(self, request: EvaluationRequest) -> str:
-        """See ``desk.Judges.key``."""
-        return self._key(request)
+    def ask(self, request: EvaluationRequest) -> Asked:
+        """See ``seams.Judges.ask``. Judging raises ``Overloaded`` when both choices of its revision are full."""
+        expected = self._key(request)
+        return Asked(expected, lambda stop: self._judge(request, expected, stop))
 
-    def evaluate(self, request: EvaluationRequest, stop: Stop) -> Judged:
-        """See ``desk.Judges.evaluate``. Raises ``Overloaded`` when both choices of its revision are full."""
+    def _judge(self, request: EvaluationRequest, expected: str, stop: Stop) -> Judged:
         home, sent, trees = self._addressed(request)
         project = project_of(request)
         kept = tuple(sorted(self._quarantine.quarantine(self._fingerprint, project)))
         job = Job(ticket(), sent.to_json(), self._fingerprint, project, kept)
-        expected = self._key(request)
         tried: set[Seat] = set()
         fault: InfrastructureError | None = None
         for _ in range(_TRIES):

@@ -4,7 +4,7 @@ and what is larger lies on the node that may die before it is fetched."""
 import zlib
 from dataclasses import dataclass
 
-from greenloop.ces.cluster.bench import Found
+from greenloop.ces.cluster.bench import Quarantined
 from greenloop.records import (
     Cancelled,
     EditError,
@@ -60,10 +60,10 @@ class Answer:
 
     packed: bytes
     """The evaluation's JSON and the log, a NUL between them, compressed."""
-    found: tuple[Found, ...] = ()
+    found: tuple[Quarantined, ...] = ()
 
     @classmethod
-    def of(cls, evaluation: Evaluation, log: str, found: tuple[Found, ...]) -> "Answer":
+    def of(cls, evaluation: Evaluation, log: str, found: tuple[Quarantined, ...]) -> "Answer":
         """Return an answer for the journey."""
         text = f"{evaluation.to_json()}\0{log}"
         return cls(zlib.compress(text.encode("utf-8", "surrogatepass")), found)

@@ -11,6 +11,7 @@ from pathlib import Path
 from greenloop.builds.stop import Stop
 from greenloop.ces.cluster.bench import Bench, RelayQuarantine, ToldRevisions
 from greenloop.ces.scripted import ScriptedJudged, scripted_id
+from greenloop.ces.seams import Asked
 from greenloop.records import (
     Evaluation,
     EvaluationRequest,
@@ -89,8 +90,11 @@ class _Work:
             fcntl.flock(journal, fcntl.LOCK_EX)
             journal.write(f"{what}\t{self._name}\t{os.getpid()}\t{about}\n")
 
-    def evaluate(self, request: EvaluationRequest, stop: Stop) -> ScriptedJudged:
-        """Judge by the script."""
+    def ask(self, request: EvaluationRequest) -> Asked:
+        """See ``seams.Judges.ask``."""
+        return Asked(scripted_id(request), lambda stop: self._judge(request, stop))
+
+    def _judge(self, request: EvaluationRequest, stop: Stop) -> ScriptedJudged:
         text = _written(request)
         if request.revision is not None:
             self.warm_later(request.revision)

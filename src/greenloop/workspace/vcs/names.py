@@ -51,15 +51,15 @@ class NameWatch:
         return newest + _SETTLED_NS < self._now_ns()
 
 
-def _look(path: Path) -> Iterator[tuple[str, int, int, int, int]]:
+def _look(path: str) -> Iterator[tuple[str, int, int, int, int]]:
     try:
-        status = path.stat()
+        status = os.stat(path)  # noqa: PTH116 - asked for every ref, for every request
     except FileNotFoundError:
         return
-    yield str(path), status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino
+    yield path, status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino
 
 
-def _paths(root: Path) -> Iterator[Path]:
+def _paths(root: Path) -> Iterator[str]:
     for place in (root, *root.parents):
         if is_bare(place) and place == root:
             yield from _git_paths(place)
@@ -74,22 +74,33 @@ def _paths(root: Path) -> Iterator[Path]:
         return
 
 
-def _git_paths(folder: Path) -> Iterator[Path]:
+def _git_paths(folder: Path) -> Iterator[str]:
     """The folder's own time tells of ``HEAD`` and ``packed-refs``; ``FETCH_HEAD`` is written in place."""
     common = _linked(folder / "commondir", b"") if (folder / "commondir").is_file() else folder
     for place in dict.fromkeys((folder, common)):
-        yield from (place, place / "FETCH_HEAD", place / "reftable" / "tables.list")
+        yield from (f"{place}", f"{place}/FETCH_HEAD", f"{place}/reftable/tables.list")
         # the files too: not everybody who writes a ref by hand renames it into its place
-        yield from (place / "refs").rglob("*")
-        yield place / "refs"
+        yield from _below(f"{place}/refs")
 
 
-def _hg_paths(folder: Path) -> Iterator[Path]:
+def _below(folder: str) -> Iterator[str]:
+    """Yield a folder and all that is in it, links not followed; of one that is not there, its own path."""
+    yield folder
+    if os.path.isdir(folder):  # noqa: PTH112
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    yield from _below(entry.path)
+                else:
+                    yield entry.path
+
+
+def _hg_paths(folder: Path) -> Iterator[str]:
     places = [folder]
     if (folder / "sharedpath").is_file():
         places.append(_linked(folder / "sharedpath", b""))
     for place in places:
-        yield from (place / name for name in _HG_FILES)
+        yield from (f"{place}/{name}" for name in _HG_FILES)
 
 
 def _linked(file: Path, prefix: bytes) -> Path:
