@@ -66,6 +66,21 @@ def test_a_fresh_command_sees_the_tree_as_laid_out_and_the_products(
     assert (lower / "_build/warm/old").exists()
 
 
+def test_a_fresh_command_is_told_on_for_what_it_rewrote(lower: Path) -> None:
+    """Not for what it added, or wrote as it was; and no folder of its own hides anything."""
+    build = "mkdir -p _build/d/e && for name in a b c d/e/f; do echo old >_build/$name; done; chmod 400 _build/a"
+    change = (
+        "rm _build/a; echo new >_build/a; echo old >_build/b; rm _build/c; echo more >_build/more;"
+        "rm -r _build/d; mkdir -p _build/d/e; echo old >_build/d/e/f; echo hacked >test; chmod 000 _build/b"
+    )
+    for fresh in (("_build",), None):
+        built, tested = Bubblewrap().run_over(lower, delta=None, deletions=(), commands=[sh(build), sh(change, fresh)])
+        assert built.rewritten == ()
+        assert tested.ok
+        # a folder made anew hides what was in it, whatever it holds now
+        assert tested.rewritten == (("_build/a", "_build/c", "_build/d", "test") if fresh else ())
+
+
 def test_without_products_a_fresh_command_starts_from_the_beginning(sandbox: Sandbox, lower: Path) -> None:
     _, seen = over(sandbox, lower, sh("echo built >_build/exe; rm test"), sh(SHOW, ()))
     assert seen == "./_build/top ./_build/warm/old ./src/a ./test top true "

@@ -76,7 +76,23 @@ _TOOLS = {
 TOOLS = Project(_TOOLS, _TOOLS | {"lib/shapes.ml": _TOOLS["lib/shapes.ml"].replace("s * s", "s + s")})
 """A library one of whose modules a program of the project writes, at build time."""
 
-PROJECTS = {"plain": PLAIN, "prints": PRINTS, "tools": TOOLS}
+_SUITE = """\
+let ok () = Alcotest.(check bool) "fine" true (Shapes.area (Shapes.Circle 1) = 3)
+let () = Alcotest.run "NAME" [ ("NAME", [ Alcotest.test_case "circle" `Quick ok ]) ]
+"""
+_MANY = {
+    "dune-project": "(lang dune 2.9)\n",
+    "lib/dune": "(library (name shapes))\n",
+    "lib/shapes.ml": SHAPES,
+    "test/dune": "(tests (names a_suite b_suite c_suite) (libraries shapes alcotest))\n",
+    "test/a_suite.ml": _SUITE.replace("NAME", "a"),
+    "test/b_suite.ml": _SUITE.replace("NAME", "b"),
+    "test/c_suite.ml": TEST,
+}
+MANY = Project(_MANY, _MANY | {"lib/shapes.ml": BUG})
+"""Several test programs, of which the last finds the bug: dune runs two at a time."""
+
+PROJECTS = {"plain": PLAIN, "prints": PRINTS, "tools": TOOLS, "many": MANY}
 
 _PY = {
     "shapes.py": "def area(side: int) -> int:\n    return side * side\n\n\ndef name() -> str:\n    return 'square'\n",

@@ -67,6 +67,8 @@ class Outcome:
     tests: tuple[TestResult, ...] = ()
     note: str = ""
     final: bool = False
+    killed: bool = False
+    """A signal ended the tests: a second run should say whether the machine did it."""
     log: str = ""
     """What the tools printed, stage by stage, cut in the middle where it is long. No part of the verdict."""
 
@@ -179,24 +181,21 @@ def killed(completed: Completed) -> bool:
     return completed.exit_status in {128 + 9, 128 + 15}
 
 
-KILLED_TESTS = "the test run was killed"
-"""How the note of an outcome begins whose tests a signal ended."""
-
-
 def killed_tests(completed: Completed, tests: tuple[TestResult, ...]) -> Outcome:
     """Return the red outcome of tests whose run a signal ended.
 
     The tests run the code, and the code can kill them, or eat the memory that its limits grant: red, whoever it was.
     """
-    note = f"{KILLED_TESTS}, by signal {(completed.exit_status or 0) - 128}"
-    return Outcome(
-        Status.RED, (), (Diagnostic(severity=Severity.ERROR, category=Category.TEST, message=note),), tests, note
-    )
+    note = f"the test run was killed, by signal {(completed.exit_status or 0) - 128}"
+    error = Diagnostic(severity=Severity.ERROR, category=Category.TEST, message=note)
+    return Outcome(Status.RED, (), (error,), tests, note, killed=True)
 
 
-def doubtfully_killed(outcome: Outcome) -> bool:
-    """Whether its tests were killed, so that a second run should say whether the machine did it."""
-    return outcome.status is Status.RED and outcome.note.startswith(KILLED_TESTS)
+def replaced(rewritten: Sequence[str]) -> str:
+    """Return the doubt about tests that rewrote files which they were to be held by; empty where there are none."""
+    if not rewritten:
+        return ""
+    return f"files that belong to the tests were replaced while they ran: {', '.join(rewritten)}"
 
 
 def staged(

@@ -28,6 +28,8 @@ _RESPITE = 0.02
 _TRIES = 5
 """How often a run takes another driver for one that ended before it knew of its command."""
 _CHUNK = 1 << 16
+_REWRITTEN = "rewritten "
+"""How the driver's line on a fresh command begins."""
 
 
 class _KilledError(InfrastructureError):
@@ -137,8 +139,11 @@ class Driver:
         deadline = math.inf if endless else start + seconds
         timed_out = False
         exit_status: int | None = None
+        rewritten: tuple[str, ...] = ()
         while (line := self._next_line(deadline)) != "end":
-            if line is not None:
+            if line is not None and line.startswith(_REWRITTEN):
+                rewritten = tuple(json.loads(line.removeprefix(_REWRITTEN)))
+            elif line is not None:
                 exit_status = int(json.loads(line)["exit-code"])
             elif timed_out:
                 raise InfrastructureError("the sandbox did not end after its time-out")
@@ -159,6 +164,7 @@ class Driver:
             timed_out=timed_out,
             truncated=out_dropped or err_dropped,
             started=started,
+            rewritten=rewritten,
         )
 
     def _stage_words(self) -> Mapping[str, object]:

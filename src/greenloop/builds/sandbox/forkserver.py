@@ -42,6 +42,8 @@ KILL = b"kill"
 """The owner's word for: end the command that runs."""
 _CHUNK = 1 << 16
 _PATIENCE_MS = 2000
+_TOLD = 20
+"""Names of rewritten files that are told."""
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -308,7 +310,32 @@ class Driver:
             while self._pass_on(fd):
                 pass
         running.close()
+        if attached and command["fresh"] is not None:
+            self._say("rewritten " + json.dumps(self._rewritten()))
         return attached
+
+    def _rewritten(self) -> list[str]:
+        """Return the files that a fresh command found and has changed, or removed: at most ``_TOLD`` of them.
+
+        Folders that it made itself are not looked into, so the search is bounded by what was there before.
+        """
+        layers = [*self._kept, *self._layers]
+        found: list[str] = []
+        folders = [""]
+        while folders and len(found) < _TOLD:
+            here = folders.pop()
+            with os.scandir(f"up/{here}") as entries:
+                for entry in entries:
+                    path = f"{here}{entry.name}"
+                    before = next((f"{layer}/{path}" for layer in layers if os.path.lexists(f"{layer}/{path}")), None)
+                    if before is None or _is_whiteout(os.lstat(before)):
+                        continue
+                    folder = entry.is_dir(follow_symlinks=False)
+                    if folder and stat.S_ISDIR(os.lstat(before).st_mode) and not _is_opaque(entry.path):
+                        folders.append(f"{path}/")
+                    elif folder or not _same_file(before, entry.path):
+                        found.append(path)
+        return sorted(found)[:_TOLD]
 
     def _pass_on(self, status: int) -> bool:
         """Hand on what a bubblewrap that waited says of itself; ``False`` at the end."""
@@ -362,6 +389,36 @@ class Running:
         for fd in (*self.status, self.release):
             if fd >= 0:
                 os.close(fd)
+
+
+def _is_whiteout(status: os.stat_result) -> bool:
+    return stat.S_ISCHR(status.st_mode) and status.st_rdev == 0
+
+
+def _is_opaque(folder: str) -> bool:
+    """Whether an overlay's folder was removed and made anew: it hides what was there."""
+    with contextlib.suppress(OSError):
+        return os.getxattr(folder, "user.overlay.opaque", follow_symlinks=False) == b"y"
+    return False
+
+
+def _same_file(left: str, right: str) -> bool:
+    """Whether two files are of one kind and hold the same; permissions aside."""
+    first, second = os.lstat(left), os.lstat(right)
+    if stat.S_IFMT(first.st_mode) != stat.S_IFMT(second.st_mode) or first.st_size != second.st_size:
+        return False
+    if stat.S_ISLNK(first.st_mode):
+        return Path(left).readlink() == Path(right).readlink()
+    if not stat.S_ISREG(first.st_mode):
+        return False
+    try:
+        with open(left, "rb") as old, open(right, "rb") as new:  # noqa: PTH123 - as everywhere here
+            while (chunk := old.read(_CHUNK)) == new.read(_CHUNK):
+                if not chunk:
+                    return True
+    except PermissionError:  # the command has shut it
+        return False
+    return False
 
 
 def _end_children() -> None:

@@ -70,6 +70,8 @@ class Completed:
     """Some output was dropped: it exceeded ``Limits.output_kib``."""
     started: float = 0.0
     """Seconds of setting up before the command could begin; in the first command of a run, the run's as well."""
+    rewritten: tuple[str, ...] = ()
+    """Of a fresh command in a real sandbox: files that it found and has changed or removed, the first of them."""
 
     @property
     def ok(self) -> bool:
