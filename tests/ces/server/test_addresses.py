@@ -5,7 +5,6 @@ import socket
 import stat
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -76,11 +75,12 @@ def _raw(address: UnixAddress) -> socket.socket:
     return raw
 
 
-def _seconds_until_closed(raw: socket.socket) -> tuple[float, bytes]:
-    began, told = time.monotonic(), b""
+def _until_closed(raw: socket.socket) -> bytes:
+    """Return what comes until the server hangs up; where it does not, the time-out of the socket fails the test."""
+    told = b""
     while chunk := raw.recv(65536):
         told += chunk
-    return time.monotonic() - began, told
+    return told
 
 
 REQUEST = b"POST /v1/evaluations HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 50\r\n"
@@ -91,30 +91,29 @@ def test_a_client_that_does_not_finish_its_headers_is_hung_up_on(serve: Serve) -
     for first in (b"", b"GET /heal", REQUEST):
         with _raw(address) as raw:
             raw.sendall(first)
-            seconds, told = _seconds_until_closed(raw)
-            assert told == b""
-            assert 0.3 < seconds < 5
+            assert _until_closed(raw) == b""
     # nor after a request that was complete
     with _raw(address) as raw:
         raw.sendall(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n")
-        assert raw.recv(65536).startswith(b"HTTP/1.1 200")
+        told = b""
+        while not told.endswith(b'{"status":"ok"}'):
+            told += raw.recv(65536)
         raw.sendall(b"GET /heal")
-        assert _seconds_until_closed(raw)[0] < 5
+        assert _until_closed(raw) == b""
 
 
 def test_a_client_that_falls_silent_in_its_body_is_told_so(serve: Serve) -> None:
     with _raw(serve(bounds=Bounds(silence_seconds=0.3))) as raw:
         raw.sendall(REQUEST + b"\r\n{")
-        seconds, told = _seconds_until_closed(raw)
+        told = _until_closed(raw)
     assert told.startswith(b"HTTP/1.1 408")
     assert b'"reason":"slow"' in told
-    assert seconds < 5
 
 
 def test_headers_have_a_largest_size(serve: Serve) -> None:
     with _raw(serve()) as raw:
         raw.sendall(b"GET /healthz HTTP/1.1\r\nhost: x\r\nx: " + b"y" * 100_000)
-        assert _seconds_until_closed(raw)[1].startswith(b"HTTP/1.1 400")
+        assert _until_closed(raw).startswith(b"HTTP/1.1 400")
 
 
 def test_what_is_no_http_is_refused(serve: Serve) -> None:
