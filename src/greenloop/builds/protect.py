@@ -2,14 +2,14 @@
 
 A model's edit that weakens a test or a stanza makes a red tree green without a fix; each way that was seen with
 dune did so (``exit 0`` in an initialiser apart, which ``builds.lint`` flags). So these files come from the base.
-Two things protect a file: a glob, and in a dune project a stanza of the base that makes a test of it.
+Three things protect a file: a glob, and in a dune project a stanza of the base that makes a test of it, or includes it.
 """
 
 import re
 from collections.abc import Collection, Iterable, Sequence
 from functools import cache
 
-from greenloop.builds.own_tests import tested_here
+from greenloop.builds.own_tests import included, tested_here
 from greenloop.records import Stage, TreeId, Verdict
 from greenloop.workspace.store import Entry, TreeStore
 
@@ -52,17 +52,18 @@ def restore(
 ) -> tuple[TreeId, tuple[str, ...]]:
     """Return ``result`` with every file that matches one of ``globs`` as it is in ``base``, and their paths, sorted.
 
-    So comes every file of which a stanza of ``base`` makes a test, as long as dune files are protected at all.
+    So comes every file that a stanza of ``base`` makes a test or includes, as long as dune files are protected at all.
     Files that ``result`` added under a glob are removed, deleted ones come back. What stands in the way of a
     protected file, such as a file named like its folder, gives way and is listed too. Paths in ``allowed`` may change.
     """
     changes = store.changes(base, result)
     stanzas = matches("dune", globs)
+    parts = included(store, base) if stanzas else frozenset[str]()
     back: dict[str, Entry | None] = {
         change.path: change.old
         for change in changes
         if change.path not in allowed
-        and (matches(change.path, globs) or (stanzas and tested_here(store, base, change.path)))
+        and (matches(change.path, globs) or change.path in parts or (stanzas and tested_here(store, base, change.path)))
     }
     if not back:
         return result, ()
