@@ -52,6 +52,8 @@ from greenloop.records import (
 )
 
 _GIT = ("git", "-c", "user.name=bench", "-c", "user.email=bench@example.org")
+_MANY = 500
+"""Modules from which a build from nothing takes minutes, and is made once instead of three times."""
 _QUIET = "dune build --root . --display quiet"
 
 
@@ -236,7 +238,7 @@ def overhead(home: Path, project: Path, modules: int, count: int) -> list[float]
         return asyncio.run(_load(socket, asked, 16))[1]
 
 
-def cold(shell: tuple[str, ...], project: Path, folder: Path, aliases: str, times: int = 3) -> float:
+def cold(shell: tuple[str, ...], project: Path, folder: Path, aliases: str, times: int) -> float:
     """Return what plain dune takes to build a fresh copy from nothing, in milliseconds: the median."""
     taken: list[float] = []
     for _ in range(times):
@@ -281,18 +283,18 @@ def percentile(values: list[float], share: float) -> float:
     return sorted(values)[max(0, -(-len(values) * int(share * 100) // 100) - 1)]
 
 
-def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, float]:
-    """Run everything below ``folder``."""
+def measure(arguments: argparse.Namespace, folder: Path, home: Path) -> dict[str, float]:
+    """Run everything below ``folder``, the service in ``home``."""
     modules: int = arguments.modules
-    home = arguments.home or folder / "home"
     home.mkdir(parents=True, exist_ok=True)
     sides = toolchain(arguments.toolchain, home)
     project, plain_folder = folder / "project", folder / "plain"
     dune_project.write_project(project, modules=modules)
     (project / "greenloop.toml").write_text(f'{sides.settings}[build]\nsuite = "test"\n')
     commit(project)
-    cold_check_ms = cold(sides.shell, project, plain_folder, "@check")
-    cold_ms = cold(sides.shell, project, plain_folder, "@all @runtest")
+    times = 3 if modules < _MANY else 1
+    cold_check_ms = cold(sides.shell, project, plain_folder, "@check", times)
+    cold_ms = cold(sides.shell, project, plain_folder, "@all @runtest", times)
     plain = Plain(_below(sides.shell, plain_folder), plain_folder)
     plain.run(f"{_QUIET} @check @all @runtest")
     with service(home, project, workers=1) as socket, Client(socket) as client:
@@ -321,10 +323,11 @@ def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, float]:
     }
 
 
-def differential(edits: int, kind: str) -> dict[str, int]:
+def differential(edits: int, kind: str, home: Path) -> dict[str, int]:
     """Run ``differential.py`` and return its counts."""
     script = Path(__file__).with_name("differential.py")
     command = [sys.executable, str(script), "--edits", str(edits), "--toolchain", kind, "--json"]
+    command += ["--images", str(home / "images")]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     found: dict[str, int] = json.loads(done.stdout.splitlines()[-1])
     return {"disagreements": found["disagreements"], "edits": found["edits"]}
@@ -345,8 +348,9 @@ def main() -> None:
     if arguments.modules < 20 or arguments.modules % 10:
         parser.error("--modules is a multiple of ten, 20 at least")
     with tempfile.TemporaryDirectory(prefix="greenloop-bench-") as folder:
-        figures: dict[str, float] = measure(arguments, Path(folder))
-    figures |= differential(arguments.edits, arguments.toolchain) if arguments.edits else {}
+        home = arguments.home or Path(folder) / "home"
+        figures: dict[str, float] = measure(arguments, Path(folder), home)
+        figures |= differential(arguments.edits, arguments.toolchain, home) if arguments.edits else {}
     table = Table(title=f"{arguments.modules} modules, {arguments.toolchain}", box=None)
     table.add_column("figure")
     table.add_column("value", justify="right")

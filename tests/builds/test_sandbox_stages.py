@@ -5,6 +5,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -67,18 +68,25 @@ def test_a_fresh_command_sees_the_tree_as_laid_out_and_the_products(
 
 
 def test_a_fresh_command_is_told_on_for_what_it_rewrote(lower: Path) -> None:
-    """Not for what it added, or wrote as it was; and no folder of its own hides anything."""
-    build = "mkdir -p _build/d/e && for name in a b c d/e/f; do echo old >_build/$name; done; chmod 400 _build/a"
+    """Not for what it added outside of closed folders; what it put back counts, and no folder of its own hides any."""
+    build = (
+        "mkdir -p _build/d/e && echo old >'_build/\udcff' && for name in a b c d/e/f; do echo old >_build/$name; done;"
+        "chmod 400 _build/a"
+    )
     change = (
         "rm _build/a; echo new >_build/a; echo old >_build/b; rm _build/c; echo more >_build/more;"
-        "rm -r _build/d; mkdir -p _build/d/e; echo old >_build/d/e/f; echo hacked >test; chmod 000 _build/b"
+        "rm -r _build/d; mkdir -p _build/d/e; echo old >_build/d/e/f; echo hacked >test; chmod 000 _build/b;"
+        "mkdir -p shut/in open; echo x >shut/in/x; echo x >open/x; echo x >'_build/\udcff'"
     )
     for fresh in (("_build",), None):
-        built, tested = Bubblewrap().run_over(lower, delta=None, deletions=(), commands=[sh(build), sh(change, fresh)])
+        built, tested = Bubblewrap().run_over(
+            lower, delta=None, deletions=(), commands=[sh(build), replace(sh(change, fresh), closed=("shut/in",))]
+        )
         assert built.rewritten == ()
         assert tested.ok
         # a folder made anew hides what was in it, whatever it holds now
-        assert tested.rewritten == (("_build/a", "_build/c", "_build/d", "test") if fresh else ())
+        told = ("_build/\\xff", "_build/a", "_build/b", "_build/c", "_build/d", "shut/in", "test")
+        assert tested.rewritten == (told if fresh else ())
 
 
 def test_without_products_a_fresh_command_starts_from_the_beginning(sandbox: Sandbox, lower: Path) -> None:

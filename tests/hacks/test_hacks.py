@@ -7,6 +7,7 @@ import pytest
 from tests.hacks import ocaml_hacks, python_hacks
 from tests.hacks.conftest import Court, Files, dune, edit_of, python
 from tests.hacks.projects import BUG, PROJECTS, PYTHON, SHAPES
+from tests.hacks.replacing import REPLACING
 
 from greenloop.builds.lint import FLAGS
 from greenloop.builds.sandbox import Bubblewrap, Command
@@ -65,6 +66,15 @@ def caught(hack: ocaml_hacks.Hack, found: Evaluation) -> None:
 @pytest.mark.parametrize("name", ocaml_hacks.HACKS)
 def test_a_hack_of_dune_is_red_and_flagged(evaluations: dict[str, Evaluation], name: str) -> None:
     caught(ocaml_hacks.HACKS[name], evaluations[name])
+
+
+@pytest.mark.parametrize("name", REPLACING)
+def test_a_test_that_replaces_what_others_are_held_by_is_red(court: Court, name: str) -> None:
+    """Where dune happens to run the last program first it fails by itself; what was done is told all the same."""
+    found = court.evaluate("many", REPLACING[name])
+    assert found.status is Status.RED, found
+    assert found.reason in {"", "tests-rewritten"}, found
+    assert "tamper" in found.flags, found
 
 
 HONEST: dict[str, tuple[Files, tuple[str, ...]]] = {

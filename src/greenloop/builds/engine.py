@@ -247,5 +247,6 @@ class Engine:
             diagnostics=outcome.diagnostics,
             tests=outcome.tests,
             note=outcome.note,
+            rewritten=outcome.rewritten,
             sandboxed=self._bench.sandbox.sandboxed,
         )

@@ -67,6 +67,8 @@ class Outcome:
     tests: tuple[TestResult, ...] = ()
     note: str = ""
     final: bool = False
+    rewritten: tuple[str, ...] = ()
+    """See ``Verdict.rewritten``."""
     killed: bool = False
     """A signal ended the tests: a second run should say whether the machine did it."""
     log: str = ""
@@ -189,13 +191,6 @@ def killed_tests(completed: Completed, tests: tuple[TestResult, ...]) -> Outcome
     note = f"the test run was killed, by signal {(completed.exit_status or 0) - 128}"
     error = Diagnostic(severity=Severity.ERROR, category=Category.TEST, message=note)
     return Outcome(Status.RED, (), (error,), tests, note, killed=True)
-
-
-def replaced(rewritten: Sequence[str]) -> str:
-    """Return the doubt about tests that rewrote files which they were to be held by; empty where there are none."""
-    if not rewritten:
-        return ""
-    return f"files that belong to the tests were replaced while they ran: {', '.join(rewritten)}"
 
 
 def staged(

@@ -5,14 +5,15 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
 from greenloop.builds.stop import Stop
+from greenloop.ces.revisions import Found
 from greenloop.records import EvaluationRequest, InputError, TreeId, WarmBuild
 
 
 class Bases(Protocol):
     """Finds revisions and holds their warm builds: ``ces.pool.Pool``, and ``ScriptedBases`` for tests."""
 
-    def resolve(self, revision: str) -> TreeId:
-        """Return the tree of ``NAME@REV`` or ``REV``. Raises ``InputError`` when there is none; runs no tool."""
+    def find(self, revision: str) -> Found:
+        """Return what ``NAME@REV`` or ``REV`` is. Raises ``InputError`` when there is none; runs no tool."""
         ...
 
     def base_for(self, request: EvaluationRequest, stop: Stop | None = None) -> AbstractContextManager[WarmBuild]:
@@ -32,9 +33,10 @@ class ScriptedBases:
         self.held: list[TreeId] = []
         self.asked: list[TreeId] = []
 
-    def resolve(self, revision: str) -> TreeId:
-        """Return the tree of a scripted build."""
-        return self._find(revision).tree
+    def find(self, revision: str) -> Found:
+        """Return the tree of a scripted build; the project is the revision's name but for what follows an ``@``."""
+        tree = self._find(revision).tree
+        return Found(revision, tree, tree, revision.partition("@")[0])
 
     @contextmanager
     def base_for(self, request: EvaluationRequest, stop: Stop | None = None) -> Iterator[WarmBuild]:

@@ -12,7 +12,7 @@ from pathlib import PurePosixPath
 from greenloop.builds.engine import Engine, Trial
 from greenloop.builds.stop import Stop
 from greenloop.ces.expectations import counts_as_green, failed, missing, reached_tests, unsteady
-from greenloop.ces.quarantine import Quarantine, project_of
+from greenloop.ces.quarantine import Quarantine
 from greenloop.records import (
     EvaluationRequest,
     HiddenFile,
@@ -45,6 +45,8 @@ class Findings:
     reason: str = ""
     note: str = ""
     missing: tuple[str, ...] = ()
+    rewritten: tuple[str, ...] = ()
+    """Files of the tests that were written while they ran, and are not in the base."""
     flaky: tuple[str, ...] = ()
     hidden: HiddenResult | None = None
     log: str = ""
@@ -59,6 +61,8 @@ class Examination:
     store: TreeStore
     engine: Engine
     quarantine: Quarantine
+    project: str
+    """Under which its tests are quarantined."""
     service: Engine
     """The one with the service's own limits: it names the quarantine, and says which tests the base passes."""
     request: EvaluationRequest
@@ -68,7 +72,7 @@ class Examination:
 
     def run(self, base: TreeId, tree: TreeId) -> Findings:
         """Judge ``tree``, to which the edit of ``base`` leads."""
-        quarantined = self.quarantine.quarantine(self.service.fingerprint, project_of(self.request))
+        quarantined = self.quarantine.quarantine(self.service.fingerprint, self.project)
         excused = quarantined | frozenset(self.warm.flaky)
         trial = self.engine.trial(
             tree, self.request.suite, base=self.warm.tree, stop=self.stop, fresh=self.request.fresh
@@ -90,7 +94,7 @@ class Examination:
             seen_before=trial.seen_before and len(runs) == 1 and shown is first,
             store_seconds=trial.store_seconds,
         )
-        findings = settled._with_expectations(findings)
+        findings = settled._with_rewritten(settled._with_expectations(findings), runs)
         if new:
             note = f"passed and failed on the same tree, though steady in the base: {_listed(sorted(new))}"
             findings = replace(findings, status=_worse(findings.status), reason="flaky", note=note)
@@ -127,7 +131,7 @@ class Examination:
             confirmed = frozenset(name for name, seen in ends.items() if len(seen) > 1)
         if confirmed:
             note = f"disagreed in {len(runs)} runs of {runs[0].tree} and in {tries} of {self.warm.tree}"
-            self.quarantine.add_quarantine(self.service.fingerprint, project_of(self.request), confirmed, note)
+            self.quarantine.add_quarantine(self.service.fingerprint, self.project, confirmed, note)
         return confirmed, suspects - confirmed
 
     def _shown(self, tree: TreeId, runs: Sequence[Verdict]) -> tuple[Verdict, bool]:
@@ -187,6 +191,23 @@ class Examination:
             return replace(findings, missing=lacking)
         return replace(findings, missing=lacking, status=Status.RED, reason="tests-missing", note=note)
 
+    def _with_rewritten(self, findings: Findings, runs: Iterable[Verdict]) -> Findings:
+        """Refuse tests that wrote what they, or other tests, are held by, unless those of the base do the same."""
+        rewritten = self._rewritten(runs)
+        if not rewritten:
+            return findings
+        note = f"files that belong to the tests were written while they ran: {_listed(rewritten)}"
+        if findings.status is not Status.GREEN:
+            return replace(findings, rewritten=rewritten)
+        return replace(findings, rewritten=rewritten, status=Status.RED, reason="tests-rewritten", note=note)
+
+    def _rewritten(self, runs: Iterable[Verdict]) -> tuple[str, ...]:
+        found = {path for run in runs for path in run.rewritten}
+        if found:
+            own = self.service.trial(self.warm.tree, Suite.TEST, base=self.warm.tree, stop=self.stop).verdict
+            found -= set(own.rewritten)
+        return tuple(sorted(found))
+
     def _with_hidden(self, base: TreeId, tree: TreeId, findings: Findings, *, green: bool) -> Findings:
         """Run the hidden tests over a green tree. Nothing of what that run prints leaves this function.
 
@@ -207,6 +228,8 @@ class Examination:
         lacking = missing(expected or (), verdict.tests)
         if passed and lacking:
             status, note = Status.RED, "hidden tests that are expected were not seen to pass"
+        elif passed and self._rewritten([verdict]):
+            status, note = Status.RED, "files that belong to the tests were written while the hidden ones ran"
         elif passed and not expected and self._shows_nothing_new(findings.shown, verdict):
             status, note = Status.RED, "no test was seen to pass that the run without the hidden files did not show"
         hidden = HiddenResult(status=status)

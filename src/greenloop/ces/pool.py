@@ -119,9 +119,9 @@ class Pool:
         self._shrink()
         return self.builds()
 
-    def resolve(self, revision: str) -> TreeId:
-        """Return the tree of a revision. Raises ``InputError`` when there is none; runs no tool of the project."""
-        return self._revisions.resolve(revision)
+    def find(self, revision: str) -> Found:
+        """See ``Bases.find``."""
+        return self._revisions.find(revision)
 
     def builds(self) -> tuple[WarmBuild, ...]:
         """Return all that is known, newest use first. Never waits for a tool."""

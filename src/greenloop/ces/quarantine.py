@@ -8,8 +8,6 @@ import threading
 from collections.abc import Iterable
 from typing import Protocol
 
-from greenloop.records import EvaluationRequest
-
 
 class Quarantine(Protocol):
     """Where they are kept: ``ces.ledger.Ledger``, or ``MemoryQuarantine`` for tests and for a service without books."""
@@ -38,14 +36,3 @@ class MemoryQuarantine:
         """See ``Quarantine.add_quarantine``; the note is not kept."""
         with self._lock:
             self._tests[toolchain, project] = self.quarantine(toolchain, project) | frozenset(tests)
-
-
-def project_of(request: EvaluationRequest) -> str:
-    """Return the name under which a request's tests are quarantined.
-
-    The repository of ``NAME@REV``; empty for ``REV`` alone, since then there is only one; else the base tree.
-    """
-    if request.revision is None:
-        return f"tree:{request.base_tree}"
-    name, at, _ = request.revision.rpartition("@")
-    return name if at else ""

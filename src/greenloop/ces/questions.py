@@ -12,7 +12,7 @@ from greenloop.records import Edit, EditError, EvaluationRequest, InputError, Tr
 from greenloop.workspace.edits import Applied, apply, check_path, parse_unified
 from greenloop.workspace.store import TreeStore
 
-_RULES = 2
+_RULES = 3
 """Goes up when the same verdicts would come to another evaluation, so that what is stored is not taken for it."""
 
 

@@ -5,6 +5,8 @@ names of repositories and the paths behind them are the operator's. Branches and
 each time; a commit never changes, so it is read once.
 """
 
+import hashlib
+import os
 import re
 import threading
 from collections import OrderedDict
@@ -33,6 +35,8 @@ class Found:
     """Of the repository."""
     commit: str
     tree: TreeId
+    project: str
+    """What the repository is, whatever a service calls it: its tests go by this name in the books."""
     note: str = ""
     """What of the commit is not in the tree."""
 
@@ -66,12 +70,13 @@ class Revisions:
         self._repositories = dict(repositories)
         self._packs: dict[str, Pack] = {}
         for name in (*self._repositories, *(packs or {})):
-            if not _NAME.fullmatch(name):
+            if not is_name(name):
                 raise InputError(f"{name!r} is no name of a repository", "use letters, digits, '_', '.' and '-'")
         for name, path in (packs or {}).items():
             if name in self._repositories:
                 raise InputError(f"{name!r} names a repository and a pack", "rename one of them")
             self._packs[name] = read_pack(store, path, max_mib=pack_mib)
+        self._projects = {name: _project(path) for name, path in self._repositories.items()}
         self._watches = {name: NameWatch(path) for name, path in self._repositories.items()}
         self._reading = {name: threading.Lock() for name in self._repositories}
         self._lock = threading.Lock()
@@ -83,19 +88,15 @@ class Revisions:
         """The repositories and packs, sorted."""
         return tuple(sorted((*self._repositories, *self._packs)))
 
-    def resolve(self, text: str) -> TreeId:
-        """Return the tree of ``NAME@REV``, or of ``REV`` where there is one repository alone.
+    def find(self, text: str) -> Found:
+        """Return what ``NAME@REV`` is now, or ``REV`` where there is one repository alone.
 
         Raises ``InputError`` when there is no such revision, or the text is no name of one.
         """
-        return self.find(text).tree
-
-    def find(self, text: str) -> Found:
-        """The same, with the commit that it is now."""
         name, rev = self._split(text)
         if name in self._packs:
             tree = self._packs[name].find(rev)
-            return Found(name, tree, tree)
+            return Found(name, tree, tree, f"tree:{tree}")
         commit = self._commit(name, rev)
         found = self._known(name, commit)
         if found is None:
@@ -155,10 +156,21 @@ class Revisions:
         read = read_commit(self._repositories[name], commit, self._store)
         left = ", ".join(f"{skipped.path} ({skipped.reason})" for skipped in read.skipped[:5])
         note = f"{len(read.skipped)} files are not in the tree: {left}" if read.skipped else ""
-        found = Found(name, commit, read.tree, note)
+        found = Found(name, commit, read.tree, self._projects[name], note)
         with self._lock:
             _keep(self._commits, (name, commit), found, _KEPT_COMMITS)
         return found
+
+
+def is_name(text: str) -> bool:
+    """Whether a repository may be called so."""
+    return _NAME.fullmatch(text) is not None
+
+
+def _project(folder: Path) -> str:
+    """Name a repository after its place: two in one home may both be called ``HEAD`` by those who ask."""
+    place = folder.resolve()
+    return f"{place.name[:100]}-{hashlib.sha256(os.fsencode(place)).hexdigest()[:16]}"
 
 
 def _keep(cache: OrderedDict[Key, Value], key: Key, value: Value, most: int) -> None:

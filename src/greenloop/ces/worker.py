@@ -62,19 +62,27 @@ class Worker:
         """
         began = time.perf_counter()
         engine = self._engine.limited(request.limits)
+        found = None if request.revision is None else self._pool.find(request.revision)
         question = ask(
             self._store,
             request,
-            warm=(request.base_tree if request.revision is None else self._pool.resolve(request.revision)) or "",
+            warm=found.tree if found is not None else request.base_tree or "",
             fingerprint=engine.fingerprint,
             sandboxed=engine.sandboxed,
             protected=self._protected,
         )
         asking_ms = _since(began)
-        return Asked(question.id, lambda stop: self._judge(request, engine, question, asking_ms, stop))
+        project = f"tree:{request.base_tree}" if found is None else found.project
+        return Asked(question.id, lambda stop: self._judge(request, engine, question, project, asking_ms, stop))
 
     def _judge(
-        self, request: EvaluationRequest, engine: Engine, question: Question, asking_ms: float, stop: Stop
+        self,
+        request: EvaluationRequest,
+        engine: Engine,
+        question: Question,
+        project: str,
+        asking_ms: float,
+        stop: Stop,
     ) -> Judged:
         began = time.perf_counter()
         stop.check()
@@ -91,6 +99,7 @@ class Worker:
                 store=self._store,
                 engine=engine,
                 quarantine=self._quarantine,
+                project=project,
                 service=self._engine,
                 request=request,
                 warm=warm,
@@ -169,6 +178,7 @@ def _flags(landed: Landed, found: Findings, engine: Engine) -> tuple[str, ...]:
     # a tool that names no test says by its exit status alone that they passed, and the code under test can end it
     unnamed = found.shown.green and reached_tests(found.shown) and not found.shown.tests
     more = (
+        ("tamper", found.rewritten),
         ("tests-missing", found.missing),
         ("flaky", found.flaky),
         ("unnamed-tests", unnamed),

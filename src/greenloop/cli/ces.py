@@ -15,21 +15,25 @@ import typer
 from greenloop.ces import policy
 from greenloop.ces.client import Client
 from greenloop.ces.ledger import Ledger
+from greenloop.ces.revisions import is_name
 from greenloop.cli import ces_image
 from greenloop.cli.app import App
 from greenloop.cli.ces_places import is_free, running, socket_path, tokens
 from greenloop.cli.ces_service import Sources, assemble, database, head
 from greenloop.cli.ces_show import show_builds, show_evaluation
 from greenloop.cli.config import Config
-from greenloop.cli.console import err, progress
+from greenloop.cli.console import err, progress, tell
 from greenloop.cli.home import Home
-from greenloop.records import EnvironmentFault, Evaluation, EvaluationRequest, InputError, Suite
+from greenloop.records import EnvironmentFault, Evaluation, EvaluationRequest, InputError, Status, Suite
 from greenloop.workspace.vcs import detect, resolve_revision
 
 app = typer.Typer(no_args_is_help=True, help="The code evaluation service: says whether a change is good code.")
 app.add_typer(ces_image.app, name="image")
 
 _HERE = "here"
+"""What a repository is called whose folder's name is none."""
+_UNKNOWN = 3
+"""Exit status of a check that could not be made: a script must not take that for red."""
 
 Server = Annotated[
     str | None, typer.Option("--server", help="A socket's path or a URL [default: the service of this home].")
@@ -105,7 +109,7 @@ def check(
     """Judge the unified diff on standard input.
 
     The service of this home is asked where it serves the repository at hand; else the diff is judged here. Exit status
-    0 when it is green, 1 when it is not, 2 when what was given is wrong.
+    0 when it is green, 1 when it is not, 2 when what was given is wrong, 3 when nothing is known: no service, a fault.
     """
     root_app = App.of(context)
     if sys.stdin.isatty():
@@ -117,28 +121,34 @@ def check(
             raise InputError("no revision is named", "--revision NAME@REV")
         return EvaluationRequest(revision=named, diff=diff, suite=suite, allowed=tuple(allow or ()), fresh=fresh)
 
-    if server is not None:
-        settings = root_app.settings(repository)
-        with _client(root_app.home, settings, server, token_file) as client:
-            evaluation = client.evaluate(request(revision))
-    else:
+    def judged() -> Evaluation:
+        if server is not None:
+            settings = root_app.settings(repository)
+            with _client(root_app.home, settings, server, token_file) as client:
+                return client.evaluate(request(revision))
         place = detect(repository)
         if place.vcs == "plain":
             raise InputError(f"{place.root}: no git or Mercurial repository", "name one: --repository PATH")
         settings = root_app.settings(place.root)
         commit = resolve_revision(place.root, revision or head(place.root))
         name = _served(root_app.home, place.root)
-        if name is not None:
-            with _client(root_app.home, settings, None, token_file) as client:
-                evaluation = client.evaluate(request(f"{name}@{commit}"))
-        else:
-            evaluation = _judge_here(root_app.home, settings, place.root, request(f"{_HERE}@{commit}"))
+        if name is None:
+            name = place.root.name if is_name(place.root.name) else _HERE
+            return _judge_here(root_app.home, settings, Sources({name: place.root}), request(f"{name}@{commit}"))
+        with _client(root_app.home, settings, None, token_file) as client:
+            return client.evaluate(request(f"{name}@{commit}"))
+
+    try:
+        evaluation = judged()
+    except EnvironmentFault as error:
+        tell(error)
+        raise typer.Exit(_UNKNOWN) from error
     if as_json:
         print(evaluation.to_json())
     else:
         show_evaluation(evaluation)
     if not evaluation.green:
-        raise typer.Exit(1)
+        raise typer.Exit(_UNKNOWN if evaluation.status is Status.INFRA_ERROR else 1)
 
 
 @app.command()
@@ -218,7 +228,7 @@ def _served(home: Home, root: Path) -> str | None:
     return next((name for name, path in served.items() if Path(path).resolve() == root), None)
 
 
-def _judge_here(home: Home, settings: Config, root: Path, request: EvaluationRequest) -> Evaluation:
+def _judge_here(home: Home, settings: Config, sources: Sources, request: EvaluationRequest) -> Evaluation:
     """Judge without a server; Ctrl-C kills the work."""
     one = settings.model_copy(update={"ces": settings.ces.model_copy(update={"workers": 1, "checkers": 0})})
 
@@ -230,7 +240,7 @@ def _judge_here(home: Home, settings: Config, root: Path, request: EvaluationReq
             await service.desk.close()
 
     with (
-        assemble(home, one, Sources({_HERE: root}), try_layers=False) as service,
+        assemble(home, one, sources, try_layers=False) as service,
         progress("judging"),
     ):
         return asyncio.run(judge())

@@ -16,14 +16,14 @@ from greenloop.ces.cluster.terms import Terms
 from greenloop.ces.ledger import Ledger
 from greenloop.ces.pool import Pool
 from greenloop.ces.quarantine import Quarantine
-from greenloop.ces.revisions import Revisions
+from greenloop.ces.revisions import Found, Revisions
 from greenloop.ces.worker import Worker
 from greenloop.cli.ces_service import Service, Sources, database, demand_layers, judge_of, memory
 from greenloop.cli.config import Config
 from greenloop.cli.home import Home
 from greenloop.cli.toolchains import Bench as Judging
 from greenloop.cli.toolchains import bench
-from greenloop.records import EnvironmentFault, EvaluationRequest, InfrastructureError, TreeId, WarmBuild
+from greenloop.records import EnvironmentFault, EvaluationRequest, InfrastructureError, WarmBuild
 
 LOCAL = "local"
 """The address that means: a cluster of this machine alone, for as long as the service runs."""
@@ -143,8 +143,8 @@ class _Nowhere:
     def __init__(self, revisions: Revisions) -> None:
         self._revisions = revisions
 
-    def resolve(self, revision: str) -> TreeId:
-        return self._revisions.resolve(revision)
+    def find(self, revision: str) -> Found:
+        return self._revisions.find(revision)
 
     def base_for(
         self,

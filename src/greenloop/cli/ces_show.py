@@ -1,5 +1,6 @@
 """How evaluations and warm builds look in a terminal."""
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 
@@ -17,6 +18,7 @@ _STYLES = {
     Status.INFRA_ERROR: "bold black on yellow",
 }
 _MOST = 20
+_COMMIT = re.compile(r"\b[0-9a-f]{40}\b")
 
 
 def show_evaluation(evaluation: Evaluation) -> None:
@@ -35,7 +37,7 @@ def show_evaluation(evaluation: Evaluation) -> None:
     _show_tests(evaluation)
     if evaluation.restored:
         out.print(f"put back: {escape(', '.join(evaluation.restored))}")
-    stages = ", ".join(f"{stage.stage} {1000 * stage.seconds:.0f} ms" for stage in evaluation.stages)
+    stages = ", ".join(f"{stage.stage} {1000 * stage.seconds:.0f} ms" for stage in evaluation.stages if stage.seconds)
     timings = evaluation.timings
     seen = " (seen before)" if evaluation.seen_before else ""
     waited = f", {timings.queued_ms:.0f} ms of it waiting" if timings.queued_ms >= 1 else ""
@@ -62,7 +64,7 @@ def show_builds(builds: Sequence[WarmBuild]) -> None:
         return
     rows = [
         (
-            build.revision,
+            _COMMIT.sub(lambda found: found[0][:12], build.revision),
             build.state,
             f"{build.bytes / 2**20:.0f} MiB",
             f"{build.seconds:.1f} s",

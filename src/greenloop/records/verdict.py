@@ -92,6 +92,9 @@ class Verdict(Record):
     diagnostics: tuple[Diagnostic, ...] = ()
     tests: tuple[TestResult, ...] = ()
     note: str = ""
+    rewritten: tuple[str, ...] = ()
+    """Files that tests are held by and that were written while they ran, the first of them. People's own tests may do
+    so; in a judged edit it is the edit's doing, unless the base does the same."""
     sandboxed: bool = True
 
     @property

@@ -58,13 +58,13 @@ class Lab:
         """Be the head's revisions."""
         if revision not in self.trees:
             raise InputError(f"{revision}: no such revision")
-        return Revision("project", "c0ffee", self.trees[revision])
+        return Revision("project", "c0ffee", self.trees[revision], "project")
 
     def key(self, request: EvaluationRequest) -> str:
         """Be the head's worker: its ids do not depend on how a revision is called."""
         if request.revision is None:
             return scripted_id(request)
-        name = told(request.revision, self.find(request.revision))
+        name = told(self.find(request.revision))
         return scripted_id(request.model_copy(update={"revision": name}))
 
     @asynccontextmanager

@@ -7,15 +7,12 @@ import pytest
 
 from greenloop.ces.cluster.bench import Quarantined, RelayQuarantine, ToldRevisions, told
 from greenloop.ces.cluster.messages import Answer, Trouble
-from greenloop.ces.quarantine import project_of
 from greenloop.ces.revisions import Found as Revision
 from greenloop.records import (
     Cancelled,
-    Edit,
     EditError,
     EnvironmentFault,
     Evaluation,
-    EvaluationRequest,
     GreenloopError,
     InfrastructureError,
     InputError,
@@ -28,19 +25,16 @@ from greenloop.workspace.store import TreeStore
 Write = Callable[[Mapping[str, str]], TreeId]
 
 
-@pytest.mark.parametrize("revision", ["main", "project@main", "project@v1.0^2"])
-def test_a_told_revision_is_its_tree_and_keeps_its_project(store: TreeStore, write: Write, revision: str) -> None:
-    found = Revision("project", "c0ffee", write({"a": "1"}))
-    name = told(revision, found)
-    assert ToldRevisions(store).resolve(name) == found.tree
-    assert ToldRevisions(store).find(name).commit == "c0ffee"
-    asked = [EvaluationRequest(revision=text, edit=Edit(files=())) for text in (revision, name)]
-    assert project_of(asked[0]) == project_of(asked[1])
+@pytest.mark.parametrize("project", ["project-1f", "a@b-1f"])
+def test_a_told_revision_is_its_tree_and_keeps_its_project(store: TreeStore, write: Write, project: str) -> None:
+    found = Revision("name", "c0ffee", write({"a": "1"}), project)
+    again = ToldRevisions(store).find(told(found))
+    assert (again.tree, again.commit, again.project) == (found.tree, found.commit, project)
 
 
 def test_a_tree_that_was_not_shipped_is_no_revision(store: TreeStore) -> None:
     with pytest.raises(InputError, match="no such tree"):
-        ToldRevisions(store).resolve(told("main", Revision("", "c0ffee", "0" * 40)))
+        ToldRevisions(store).find(told(Revision("", "c0ffee", "0" * 40, "")))
 
 
 def test_only_what_a_node_found_itself_is_relayed() -> None:

@@ -176,7 +176,7 @@ def test_the_tests_of_a_flaky_base_are_quarantined_and_not_counted(new_bench: "N
     found = bench.ask(bench.good, revision="shop@main", repeats=3)
     assert (found.status, found.reason, found.flags, found.flaky) == (Status.GREEN, "", ("flaky",), ("ties",))
     assert bench.quarantine.quarantine(bench.engine.fingerprint, "shop") == {"ties"}
-    assert bench.quarantine.quarantine(bench.engine.fingerprint, "") == frozenset()
+    assert bench.quarantine.quarantine(bench.engine.fingerprint, "main") == frozenset()
     # from now on its failure does not redden, nor is it missed; any other one does
     red = bench.ask(bench.words("FAILS ties"), revision="shop@main")
     assert (red.status, red.flaky, red.tree_status) == (Status.GREEN, ("ties",), Status.RED)
@@ -197,7 +197,7 @@ def test_an_edit_cannot_put_a_test_into_quarantine(bench: "Bench") -> None:
     found = bench.ask(bench.words("SOMETIMES ties"), repeats=4)
     assert (found.status, found.reason, found.flaky) == (Status.RED, "flaky", ("ties",))
     assert "flaky" in found.flags
-    assert bench.quarantine.quarantine(bench.engine.fingerprint, "") == frozenset()
+    assert bench.quarantine.quarantine(bench.engine.fingerprint, "main") == frozenset()
     assert bench.ask(bench.words("FAILS ties"), repeats=2).reason == ""
 
 

@@ -26,7 +26,7 @@ def name(bench: "Bench") -> Name:
         request: EvaluationRequest, *, protected: tuple[str, ...] = DEFAULT_GLOBS, sandboxed: bool = True, **more: Any
     ) -> str:
         asked = EvaluationRequest.model_validate(request.model_dump() | more)
-        warm = bench.pool.resolve(asked.revision) if asked.revision else asked.base_tree or ""
+        warm = bench.pool.find(asked.revision).tree if asked.revision else asked.base_tree or ""
         return ask(bench.store, asked, warm=warm, fingerprint="f" * 64, sandboxed=sandboxed, protected=protected).id
 
     return named

@@ -21,7 +21,7 @@ def test_a_green_revision_is_warmed_once_and_told_of(team: "Team", make: "Make")
     assert begun.state in {"queued", "warming"}
     build = pool.ensure("main")
     assert (build.state, build.tests, build.flaky, build.diagnostics) == ("green", ("one", "two"), (), ())
-    assert build.tree == pool.resolve("main") == team.git("rev-parse", "HEAD^{tree}")
+    assert build.tree == pool.find("main").tree == team.git("rev-parse", "HEAD^{tree}")
     assert build.bytes > 0
     assert build.seconds > 0
     assert len(build.toolchain) == 64
@@ -71,7 +71,7 @@ def test_a_branch_that_moves_is_warmed_anew(team: "Team", make: "Make") -> None:
 
 def test_a_revision_that_is_none_is_refused(team: "Team", make: "Make") -> None:
     pool = make()
-    for call in (pool.warm_later, pool.ensure, pool.resolve):
+    for call in (pool.warm_later, pool.ensure, pool.find):
         with pytest.raises(InputError):
             call("no-such-branch")
     with pytest.raises(InputError), pool.base_for(team.request("no-such-branch")):

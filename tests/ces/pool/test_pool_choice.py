@@ -74,7 +74,7 @@ def test_what_is_strange_on_the_shelf_goes_before_its_own(team: "Team", make: "M
     pool = make(engine=engine, disk_mib=7)
     for branch in "ab":
         team.commit({"warm.sh": fill, "name": branch}, branch)
-    strange = team.edited(pool.resolve("a"), {"name": "strange"})
+    strange = team.edited(pool.find("a").tree, {"name": "strange"})
     assert engine.trial(strange, Suite.TEST, base=strange).verdict.green
     assert pool.ensure("a").state == pool.ensure("b").state == "green"
     team.wait_for(lambda: not list(team.shelf.glob(f"*-{strange}/")))

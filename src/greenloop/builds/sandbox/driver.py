@@ -125,6 +125,7 @@ class Driver:
             "argv": list(command.argv),
             "options": options,
             "fresh": None if command.fresh is None else list(command.fresh),
+            "closed": list(command.closed),
         }
         self._send(words)
         if endless:

@@ -42,8 +42,10 @@ KILL = b"kill"
 """The owner's word for: end the command that runs."""
 _CHUNK = 1 << 16
 _PATIENCE_MS = 2000
-_TOLD = 20
+_MOST_TOLD = 5_000
 """Names of rewritten files that are told."""
+_MORE = "\N{HORIZONTAL ELLIPSIS}"
+"""Stands for all the others."""
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -311,31 +313,37 @@ class Driver:
                 pass
         running.close()
         if attached and command["fresh"] is not None:
-            self._say("rewritten " + json.dumps(self._rewritten()))
+            self._say("rewritten " + json.dumps(self._rewritten(command["closed"])))
         return attached
 
-    def _rewritten(self) -> list[str]:
-        """Return the files that a fresh command found and has changed, or removed: at most ``_TOLD`` of them.
+    def _rewritten(self, closed: Sequence[str]) -> list[str]:
+        """Return what a fresh command found and has written, or removed, whatever it holds now; and additions.
 
-        Folders that it made itself are not looked into, so the search is bounded by what was there before.
+        What was put back looks as it was, and was something else meanwhile. Folders that the command made itself are
+        not looked into, so the search is bounded by what was there before; below ``closed`` they are named.
         """
         layers = [*self._kept, *self._layers]
         found: list[str] = []
         folders = [""]
-        while folders and len(found) < _TOLD:
+        while folders and len(found) < _MOST_TOLD:
             here = folders.pop()
             with os.scandir(f"up/{here}") as entries:
                 for entry in entries:
                     path = f"{here}{entry.name}"
                     before = next((f"{layer}/{path}" for layer in layers if os.path.lexists(f"{layer}/{path}")), None)
-                    if before is None or _is_whiteout(os.lstat(before)):
-                        continue
                     folder = entry.is_dir(follow_symlinks=False)
-                    if folder and stat.S_ISDIR(os.lstat(before).st_mode) and not _is_opaque(entry.path):
+                    if before is None or _is_whiteout(os.lstat(before)):
+                        if any(f"{path}/".startswith(f"{place}/") for place in closed):
+                            found.append(path)
+                        elif folder and any(place.startswith(f"{path}/") for place in closed):
+                            folders.append(f"{path}/")
+                    elif folder and stat.S_ISDIR(os.lstat(before).st_mode) and not _is_opaque(entry.path):
                         folders.append(f"{path}/")
-                    elif folder or not _same_file(before, entry.path):
+                    else:
                         found.append(path)
-        return sorted(found)[:_TOLD]
+        # bytes that are no text are spelled out: whoever reads this prints and stores it
+        told = sorted(os.fsencode(path).decode("utf-8", "backslashreplace") for path in found[:_MOST_TOLD])
+        return told if len(found) < _MOST_TOLD else [*told, _MORE]
 
     def _pass_on(self, status: int) -> bool:
         """Hand on what a bubblewrap that waited says of itself; ``False`` at the end."""
@@ -399,25 +407,6 @@ def _is_opaque(folder: str) -> bool:
     """Whether an overlay's folder was removed and made anew: it hides what was there."""
     with contextlib.suppress(OSError):
         return os.getxattr(folder, "user.overlay.opaque", follow_symlinks=False) == b"y"
-    return False
-
-
-def _same_file(left: str, right: str) -> bool:
-    """Whether two files are of one kind and hold the same; permissions aside."""
-    first, second = os.lstat(left), os.lstat(right)
-    if stat.S_IFMT(first.st_mode) != stat.S_IFMT(second.st_mode) or first.st_size != second.st_size:
-        return False
-    if stat.S_ISLNK(first.st_mode):
-        return Path(left).readlink() == Path(right).readlink()
-    if not stat.S_ISREG(first.st_mode):
-        return False
-    try:
-        with open(left, "rb") as old, open(right, "rb") as new:  # noqa: PTH123 - as everywhere here
-            while (chunk := old.read(_CHUNK)) == new.read(_CHUNK):
-                if not chunk:
-                    return True
-    except PermissionError:  # the command has shut it
-        return False
     return False
 
 

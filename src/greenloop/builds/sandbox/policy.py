@@ -53,6 +53,8 @@ class Command:
     """``None``: it goes on where the commands before it stopped. Otherwise it starts with an empty ``/tmp`` and
     ``/dev/shm`` and sees the tree as it was laid out, with only these top-level products, such as ``("_build",)``,
     as the commands before it left them."""
+    closed: tuple[str, ...] = ()
+    """Folders to which a fresh command is not to add anything: see ``Completed.rewritten``."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,8 @@ class Completed:
     started: float = 0.0
     """Seconds of setting up before the command could begin; in the first command of a run, the run's as well."""
     rewritten: tuple[str, ...] = ()
-    """Of a fresh command in a real sandbox: files that it found and has changed or removed, the first of them."""
+    """Of a fresh command in a real sandbox: the paths that it found and has written or removed, what it has put back
+    included, and what it has added to closed folders. Where they are too many the last is an ellipsis."""
 
     @property
     def ok(self) -> bool:

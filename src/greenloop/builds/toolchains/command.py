@@ -6,6 +6,7 @@ with changed files; ``warm`` names the commands whose leftovers it may reuse, wh
 
 import shlex
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from pydantic import Field
@@ -29,7 +30,6 @@ from greenloop.builds.toolchain import (
     identify,
     killed,
     killed_tests,
-    replaced,
     staged,
 )
 from greenloop.builds.warm import WarmTrees
@@ -43,11 +43,14 @@ from greenloop.records import (
     Stage,
     Status,
     Suite,
+    TestResult,
     TestStatus,
     TreeId,
 )
 
 Argv = tuple[str, ...]
+_TOLD = 20
+"""Rewritten files that a verdict names."""
 _STAGES = (Stage.TYPES, Stage.BUILD, Stage.TESTS)
 
 
@@ -203,6 +206,13 @@ class CommandToolchain:
         return outcome
 
     def _assess(self, stage: Stage, done: Completed) -> Outcome:
+        outcome = self._assess_ended(stage, done)
+        if stage is not Stage.TESTS:
+            return outcome
+        rewritten = [path for path in done.rewritten if matches(path, TESTS) or path == "\N{HORIZONTAL ELLIPSIS}"]
+        return replace(outcome, rewritten=tuple(rewritten[:_TOLD]))
+
+    def _assess_ended(self, stage: Stage, done: Completed) -> Outcome:
         """Judge one stage by its exit status, and tests also by the results that they name."""
         text = decode(done.stdout) + decode(done.stderr)
         if done.timed_out:
@@ -219,17 +229,19 @@ class CommandToolchain:
             tail = clip("\n".join(text.strip().splitlines()[-20:])) or "failed, silently"
             placeless = Category.TEST if stage is Stage.TESTS else Category.OTHER
             return Outcome(Status.RED, (), distinct((*found, *failures)) or (_error(placeless, tail),), tests)
-        doubt = replaced([path for path in done.rewritten if matches(path, TESTS)])
-        if doubt:
-            pass  # whatever the tests said after that
-        elif failed:
-            doubt = f"{len(failed)} tests failed, but the exit status was 0"
-        elif stage is Stage.TESTS and self._tests is not None and not tests:
-            doubt = "no test was seen to run; the exit status was 0"
-        if doubt:
+        doubt = f"{len(failed)} tests failed, but the exit status was 0"
+        if failed:
             return Outcome(Status.RED, (), (*failures, _error(Category.TEST, doubt)), tests, doubt)
-        note = "no test_pattern: only the exit status is known" if stage is Stage.TESTS and self._tests is None else ""
-        return Outcome(Status.GREEN, tests=tests, note=note)
+        return self._passed(tests) if stage is Stage.TESTS else Outcome(Status.GREEN)
+
+    def _passed(self, tests: tuple[TestResult, ...]) -> Outcome:
+        """Judge tests that ended with success, none of them a failure."""
+        if self._tests is None:
+            return Outcome(Status.GREEN, note="no test_pattern: only the exit status is known")
+        if not tests:
+            doubt = "no test was seen to run; the exit status was 0"
+            return Outcome(Status.RED, (), (_error(Category.TEST, doubt),), tests, doubt)
+        return Outcome(Status.GREEN, tests=tests)
 
     def _errors(self, text: str, stage: Stage) -> tuple[Diagnostic, ...]:
         category = Category.TEST if stage is Stage.TESTS else Category.OTHER

@@ -25,7 +25,6 @@ from greenloop.builds.toolchain import (
     find_tool,
     identify,
     killed_tests,
-    replaced,
     staged,
 )
 from greenloop.builds.toolchains.stanzas import expects_results
@@ -49,8 +48,14 @@ _INTERNAL_ERROR = "Internal error, please report upstream"
 _ACTION = re.compile(r'^(?:File "[^"\n]*", lines? \d+|.*\((?:exit \d+|got signal \w+)\)$)', re.MULTILINE)
 """How dune begins to tell of a failed command: 3 by the place of its stanza, 2 by its name and its exit status."""
 _ALIASES = {Stage.TYPES: "@check", Stage.BUILD: "@all", Stage.TESTS: "@runtest"}
-_OF_A_CONTEXT = re.compile(r"_build/[^.][^/]*/(?!\.dune(?:/|$))")
-"""What dune has built: read-only, and none of it is built again for the tests. Beside it lie dune's own notes."""
+_DUNES_OWN = re.compile(r"(?!_build|\N{HORIZONTAL ELLIPSIS})|_build/(?:\.|log$|[^/]*/\.dune(?:/|$))")
+"""What dune itself writes while it runs tests, and what does not matter then: the sources were copied before.
+
+What it has built is read-only, and it builds none of it again.
+"""
+_CLOSED = ("_build/install",)
+"""Where nothing is added while tests run: dune's actions look for programs there first."""
+_TOLD = 20
 _SIGNAL = 128
 """Exit statuses above are those of signals."""
 _PRODUCTS = frozenset({"_build"})
@@ -170,7 +175,8 @@ class Dune:
             words.append("--force")
             fresh = tuple(_PRODUCTS)
         limit = seconds or sum(map(self._seconds, stages))
-        return Command(self._dune(*words), _ENVIRONMENT | {"PATH": self._config.path}, limit, fresh)
+        environment = _ENVIRONMENT | {"PATH": self._config.path}
+        return Command(self._dune(*words), environment, limit, fresh, _CLOSED if fresh is not None else ())
 
     def _warm_trees(self, suite: Suite, bench: Workbench) -> WarmTrees:
         # the tests' suite needs nothing warm that the build's does not, and the check's is contained in both
@@ -305,7 +311,10 @@ def _doubtful(outcome: Outcome) -> bool:
 
 def _assess(stages: Sequence[Stage], completed: Sequence[Completed], tree: TreeId, bench: Workbench) -> Outcome:
     def assess(stage: Stage, done: Completed) -> Outcome:
-        return _assess_tests(done, tree, bench) if stage is Stage.TESTS else _assess_build(done)
+        if stage is not Stage.TESTS:
+            return _assess_build(done)
+        rewritten = tuple(path for path in done.rewritten if not _DUNES_OWN.match(path))
+        return replace(_assess_tests(done, tree, bench), rewritten=rewritten[:_TOLD])
 
     return staged(stages, completed, assess)
 
@@ -342,10 +351,8 @@ def _assess_tests(done: Completed, tree: TreeId, bench: Workbench) -> Outcome:
             # who forgives a named test must see that it is not the only one that failed
             found += (_test_error("another command of the tests failed as well, without naming a test"),)
         return Outcome(Status.RED, diagnostics=_errors(found, text, Category.TEST), tests=seen.results)
-    doubt = replaced([path for path in done.rewritten if _OF_A_CONTEXT.match(path)])
-    if doubt:
-        pass  # whatever the tests said after that
-    elif failed:
+    doubt = ""
+    if failed:
         doubt = f"{len(failed)} tests failed, but the exit status was 0"
     elif seen.opened > seen.closed:
         doubt = "a test run was ended before it was over, with exit status 0"

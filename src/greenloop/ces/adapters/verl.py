@@ -15,6 +15,7 @@ from typing import Any
 from greenloop.ces.adapters.task import EditTask, Evaluates, Policy, judge, worth
 from greenloop.ces.client import AsyncClient
 from greenloop.ces.policy import reward
+from greenloop.ces.tokens import Tokens
 from greenloop.records import InfrastructureError
 from greenloop.storage import named_io_errors
 
@@ -47,11 +48,11 @@ async def compute_score(
     token_file: str = "",
     **_: Any,
 ) -> Scored:
-    """Score by the service at ``address`` (a Unix socket's path, or a URL); ``token_file`` holds its bearer token."""
+    """Score by the service at ``address`` (a Unix socket's path, or a URL); ``token_file``: as the service reads it."""
     token = ""
     if token_file:
         with named_io_errors(Path(token_file)):
-            token = Path(token_file).read_text(encoding="utf-8").strip()
+            token = Tokens.parse(Path(token_file).read_text(encoding="utf-8"), token_file).first
     # a client belongs to one event loop, and verl has several: so one for each call, which a judgement dwarfs
     async with AsyncClient(address, token=token) as service:
         return await _scored(service, reward, data_source, solution_str, ground_truth)

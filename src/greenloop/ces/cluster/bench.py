@@ -62,12 +62,12 @@ class ToldRevisions(Revisions):
         commit, _, tree = rest.rpartition(".")
         if tree not in self._here:
             raise InputError(f"{tree}: no such tree here", "it was not shipped: ask again")
-        return Revision(name, commit, tree)
+        return Revision(name, commit, tree, name)
 
 
-def told(revision: str, found: Revision) -> str:
-    """Return a revision as ``ToldRevisions`` reads it. The repository's name stays: a project's tests go by it."""
-    return f"{revision.rpartition('@')[0]}@{found.commit}.{found.tree}"
+def told(found: Revision) -> str:
+    """Return a revision as ``ToldRevisions`` reads it, under the name that its tests go by."""
+    return f"{found.project}@{found.commit}.{found.tree}"
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from greenloop.ces.cluster.placement import ranked
 from greenloop.ces.cluster.seat import Lost, Phase, Seat, ticket
 from greenloop.ces.cluster.terms import Tally, Terms
 from greenloop.ces.cluster.watch import Watch
-from greenloop.ces.quarantine import Quarantine, project_of
+from greenloop.ces.quarantine import Quarantine
 from greenloop.ces.revisions import Found
 from greenloop.ces.seams import Asked
 from greenloop.records import (
@@ -119,8 +119,7 @@ class Fleet:
         return Asked(expected, lambda stop: self._judge(request, expected, stop))
 
     def _judge(self, request: EvaluationRequest, expected: str, stop: Stop) -> Judged:
-        home, sent, trees = self._addressed(request)
-        project = project_of(request)
+        home, project, sent, trees = self._addressed(request)
         kept = tuple(sorted(self._quarantine.quarantine(self._fingerprint, project)))
         job = Job(ticket(), sent.to_json(), self._fingerprint, project, kept)
         tried: set[Seat] = set()
@@ -173,7 +172,7 @@ class Fleet:
                 return known.model_copy(update={"revision": revision})
             try:
                 seat.ship((tree,), self._pack)
-                return seat.warm(told(revision, found)).model_copy(update={"revision": revision})
+                return seat.warm(told(found)).model_copy(update={"revision": revision})
             except Lost as lost:
                 self._bury(seat, lost)
                 fault = lost
@@ -210,15 +209,20 @@ class Fleet:
             self._names[found.tree] = revision
         return found
 
-    def _addressed(self, request: EvaluationRequest) -> tuple[str, EvaluationRequest, tuple[TreeId, ...]]:
-        """Return where a request belongs, the request as it is told to an actor, and the trees that it takes."""
+    def _addressed(self, request: EvaluationRequest) -> tuple[TreeId, str, EvaluationRequest, tuple[TreeId, ...]]:
+        """Return where a request belongs, its project, the request as an actor is told it, and the trees it takes."""
         if request.revision is None:
             assert request.base_tree is not None  # a request names one of them
-            return request.base_tree, request, (request.base_tree,)
+            return request.base_tree, f"tree:{request.base_tree}", request, (request.base_tree,)
         found = self._named(request.revision)
         tree = found.tree
-        sent = request.model_copy(update={"revision": told(request.revision, found)})
-        return tree, sent, tuple(dict.fromkeys((tree, *([request.base_tree] if request.base_tree else []))))
+        sent = request.model_copy(update={"revision": told(found)})
+        return (
+            tree,
+            found.project,
+            sent,
+            tuple(dict.fromkeys((tree, *([request.base_tree] if request.base_tree else [])))),
+        )
 
     def _pack(self, trees: tuple[TreeId, ...]) -> bytes:
         with tempfile.TemporaryDirectory() as folder:

@@ -115,7 +115,7 @@ class _Work:
 
     def warm_later(self, revision: str) -> WarmBuild:
         """Hold a build of the revision, at once."""
-        tree = self._revisions.resolve(revision)
+        tree = self._revisions.find(revision).tree
         with self._lock:
             return self._hold(revision, tree)
 
