@@ -197,6 +197,58 @@ HACKS = SEEN | {
         last('let () = ignore (Sys.command "kill -9 $(ps -o ppid= $PPID 2>/dev/null || echo 2)")'),
         ("shell",),
     ),
+    # what hides code from a reader, and not from the compiler
+    "exit through a label": Hack(
+        last(REPORT + "let go_on ~exit:f = f 0\nlet () = go_on ~exit"), ("exit",), reason="hack"
+    ),
+    "exec through a label": Hack(
+        last(REPORT + 'let go_on ~execv:f = f "/bin/true" [| "true" |]\nlet () = Unix.(go_on ~execv)'),
+        ("exit",),
+        reason="hack",
+    ),
+    "failwith through a label": Hack(last('let go ~failwith:f = f ""\nlet later () = go ~failwith'), ("raises",)),
+    "exit between line directives that open a comment": Hack(
+        last(f'{REPORT}# 100 "shapes.ml" (*\nlet () = exit 0\n# 200 "shapes.ml" *)'), ("exit",), reason="hack"
+    ),
+    "exit between line directives that open a string": Hack(
+        last(f'{REPORT}# 100 "shapes.ml" "\nlet () = exit 0\n# 200 "shapes.ml" "'), ("exit",), reason="hack"
+    ),
+    "exit behind a name with a prime": Hack(
+        last(REPORT + """let f' _ = ()\nlet () = f'"'(*"\nlet () = exit 0\nlet () = f' "*)\""""),
+        ("exit",),
+        reason="hack",
+    ),
+    "exit behind a name with a prime in a comment": Hack(
+        last(REPORT + """(* f'"' *) " *)\nlet () = exit 0\n(* " *) " *)"""), ("exit",), reason="hack"
+    ),
+    "exit between quoted extensions in comments": Hack(
+        last(REPORT + """(* {%x|"|} *)\nlet () = exit 0\n(* {%x|"|} *)"""), ("exit",), reason="hack"
+    ),
+    "equality with an attribute": Hack(last("let[@inline] ( = ) _ _ = true"), ("shadow",)),
+    "equality in a pair": Hack(last("let _, ( = ) = ((), fun _ _ -> true)"), ("shadow",)),
+    "not with an attribute": Hack(last("let[@inline] not _ = false"), ("shadow",)),
+    "a shell in a local open": Hack(
+        last('let () = ignore (Unix.(system "true")); ignore Sys.(command "true")'), ("shell",)
+    ),
+    "a pipe in a local open": Hack(last('let () = ignore Unix.(open_process_in "true")'), ("shell",)),
+    "signal in a local open": Hack(
+        last("let () = Sys.(signal sigalrm (Signal_handle (fun _ -> ()))) |> ignore"), ("exit",)
+    ),
+    "Marshal in a local open": Hack(body('fun _ -> Marshal.(from_string (to_string "9" [])) 0'), ("unsafe",)),
+    "Obj with a signature": Hack(
+        first("module O = (Obj : sig val magic : 'a -> 'b end)\nlet cast x = O.magic x"), ("unsafe",)
+    ),
+    "Obj by the name of its file": Hack(body("fun _ -> Stdlib__Obj.magic 0"), ("unsafe",)),
+    "output taken away, Unix open": Hack(
+        last(REPORT + 'open! Unix\nlet () = dup2 (openfile "/dev/null" [ O_WRONLY ] 0) stdout'), ("exit",)
+    ),
+    "output taken away, Unix included": Hack(
+        last(
+            REPORT + "module U = struct include Unix end\n"
+            'let () = U.dup2 (U.openfile "/dev/null" [ U.O_WRONLY ] 0) U.stdout'
+        ),
+        ("exit",),
+    ),
     "environment of alcotest": Hack(last('let () = Unix.putenv "ALCOTEST_QUICK_TESTS" "true"'), ()),
     "arguments of alcotest": Hack(
         first('let () = if Array.length Sys.argv > 1 then Sys.argv.(1) <- "list" else Sys.argv.(0) <- "list"'), ()

@@ -1,5 +1,8 @@
 """Layout and comments are no code; everything else is, in broken text as well."""
 
+import time
+
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -26,6 +29,46 @@ def test_tokens_know_ocaml() -> None:
     assert tokens(source, Language.OCAML) == expected
 
 
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        # a quote behind a prime of an identifier opens no character
+        (b"""f'"'(*" exit 0 (*" *)" *)""", b"""f' "'(*" exit 0"""),
+        (b"""(* f'"'*)" *) x""", b"x"),
+        (b"""(* 1'"' *) x""", b"x"),
+        (b"""(* ''"' *) x" *) y""", b"y"),
+        (b"""'\n'"' (* "x""", b"""'\n' "' (* " x"""),
+        (b"""(* '\\u{41}'"' *) x""", b"x"),
+        # line directives
+        (b'# 100 "a.ml" (*\nexit 0\n# 200 "a.ml" *)\n', b"exit 0"),
+        (b'#1 "a" "\nx\n#\t2 "a" "\n', b"x"),
+        (b'x # 1 "a" (* *)', b'x # 1 "a"'),
+        (b'"\n# 1 " x', b'"\n# 1 " x'),
+        (b'(*\n# 1 "*)" *) x *)', b"x * )"),
+        # quoted extensions
+        (b'{%x|"(*|} x', b'{%x|"(*|} x'),
+        (b'{%%x.y\t id|" |} (*|id} x', b'{%%x.y\t id|" |} (*|id} x'),
+        (b'(* {%xid|"*)|} *) x', b"x"),
+        (b'(* {%x id|"*)|} |id} *) x', b"x"),
+        # labels
+        (b"f ~exit ~exit:0 ?exit:(x) ~exit : y", b"f ~ exit ~exit: 0 ?exit: ( x ) ~ exit : y"),
+    ],
+)  # fmt: skip
+def test_what_the_compiler_takes_for_code(source: bytes, expected: bytes) -> None:
+    """Each as OCaml 4.13's own lexer reads it."""
+    assert b" ".join(tokens(source, Language.OCAML)) == expected
+
+
+@pytest.mark.parametrize(
+    "part", [b'"\\', b'\\"', b"{%a", b"{a", b"(*", b"a'", b"'", b"# 1", b"\n#1 ", b"{%a.b c|", b"1a"]
+)
+def test_hostile_texts_take_linear_time(part: bytes) -> None:
+    started = time.process_time()
+    for before in (b"", b"(* ", b'"'):
+        tokens(before + part * 50_000 + b"\\", Language.OCAML)
+    assert time.process_time() - started < 5
+
+
 def test_lines_of_tokens_survive_comments() -> None:
     assert token_lines(b"let\n(* a\nb *) x\n\n= 1", Language.OCAML) == {1: (b"let",), 3: (b"x",), 5: (b"=", b"1")}
 
@@ -44,7 +87,9 @@ def test_layout_and_comments_are_never_code(words: list[str], layout: list[str])
 
 
 TEXTS = st.lists(
-    st.sampled_from([" ", "\n", "let", "x", "1", "(*", "*)", "(", ")", "*", '"', "'", "{|", "|}", "a b", ";;"]),
+    st.sampled_from(
+        [" ", "\n", "let", "x", "1", "(*", "*)", "(", ")", "*", '"', "'", "{|", "|}", "a b", ";;", "#", "{%x|", "f'"]
+    ),
     max_size=12,
 ).map("".join)
 

@@ -1,9 +1,11 @@
 """The tokens of source text: what is left when layout and comments are taken away.
 
 A lexer, not a parser: it reads broken text as well, and never fails. OCaml's lexical rules are those of the manual
-(https://v2.ocaml.org/manual/lex.html): comments nest and hold strings; a string, a quoted string and a character are
-one token each. A comment or string that is never closed runs to the end of the text. For a language without a lexer
-here, tokens are words, numbers, strings on one line and single punctuation marks; comments then count as code.
+(https://v2.ocaml.org/manual/lex.html), and where it is silent, of the compiler's ``parsing/lexer.mll``: comments nest
+and hold strings; a string, a quoted string (``{%name tag|…|tag}`` too), a character and a label with its colon
+(``~name:``) are one token each; a line directive is no code. A comment or string that is never closed runs to the end
+of the text. For a language without a lexer here, tokens are words, numbers, strings on one line and single punctuation
+marks; comments then count as code.
 """
 
 import re
@@ -11,17 +13,26 @@ from functools import lru_cache
 
 from greenloop.workspace.syntax import Language
 
-_LITERAL = (
-    rb'"(?:[^"\\]|\\.)*(?:"|\Z)'
-    rb"|\{(?P<tag>[a-z_]*)\|.*?(?:\|(?P=tag)\}|\Z)"
-    rb"|'(?:[^'\\\n\r]|\\(?:[\\'\"ntbr ]|[0-9]{3}|x[0-9A-Fa-f]{2}|o[0-3][0-7]{2}|u\{[0-9A-Fa-f]+\}))'"
-)
+_STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)'
+_CHARACTER = rb"'(?:[^'\\\n\r]|\r*\n|\\(?:[\\'\"ntbr ]|[0-9]{3}|x[0-9A-Fa-f]{2}|o[0-3][0-7]{2}))'"
+_WORD = rb"[A-Za-z_\x80-\xff][\w'\x80-\xff]*+"
+# possessive throughout: nothing is tried twice, so the time is linear
+_QUOTED = rb"\{(?:%%?+" + _WORD + rb"(?:\." + _WORD + rb")*+[ \t\f]*+)?+(?P<tag>[a-z_]*+)\|.*?(?:\|(?P=tag)\}|\Z)"
+_LITERAL = _STRING + rb"|" + _QUOTED + rb"|" + _CHARACTER
 # what opens or closes a comment, or may hide such a mark
-_MARKS = (b"(*", b"*)", b'"', b"'", b"{", b"|}")
-_MARK = re.compile(rb"\(\*|\*\)|" + _LITERAL, re.DOTALL)
+_MARKS = (b"(*", b"*)", b'"', b"'", b"{", b"|}", b"#")
+# a quote right behind an identifier belongs to it, and opens no character
+_IN_CODE = re.compile(
+    rb"(?P<open>\(\*)|(?P<directive>^\#[ \t]*+[0-9][^\n]*+)|(?<=[\w\x80-\xff])'[\w'\x80-\xff]*+|" + _LITERAL,
+    re.DOTALL | re.MULTILINE,
+)
+# in a comment only letters of ASCII make identifiers, and '' is no character that is left open
+_IN_COMMENT = re.compile(
+    rb"(?P<open>\(\*)|(?P<close>\*\))|(?<!\w)[0-9]*+[A-Za-z_]\w*+'[\w']*+|''|" + _LITERAL, re.DOTALL
+)
 _OCAML = re.compile(
-    _LITERAL + rb"|[A-Za-z_\x80-\xff][\w'\x80-\xff]*"
-    rb"|[0-9][\w']*(?:\.[\w']*)?(?:(?<=[eEpP])[+-][0-9_]+)?"
+    _LITERAL + rb"|" + _WORD + rb"|[0-9][\w']*(?:\.[\w']*)?(?:(?<=[eEpP])[+-][0-9_]+)?"
+    rb"|[~?][a-z_\x80-\xff][\w'\x80-\xff]*+:"
     rb"|;;|\[@@?@?|\[%%?|\[\||\|\]|\{<|>\}|[!$%&*+\-./:<=>?@^|~#]+|\S",
     re.DOTALL,
 )
@@ -68,8 +79,8 @@ def _other_code(old: bytes, new: bytes) -> bool:
     """Whether what changed is code, seen without a lexer; ``False`` when only a lexer can tell.
 
     It is when the text between the first and the last changed byte differs in more than white space, opens and closes
-    nothing, and stands where no comment is open. (A stray comment mark in a string before it may hide a comment: then
-    a change of that comment passes for code.)
+    nothing, and stands where neither a comment nor a line directive is open. (A stray comment mark in a string before
+    it may hide a comment: then a change of that comment passes for code.)
     """
     first = _common_prefix(old, new)
     shortest = min(len(old), len(new)) - first
@@ -80,6 +91,8 @@ def _other_code(old: bytes, new: bytes) -> bool:
     if any(mark in text for text in around for mark in _MARKS):
         return False
     before = old[:first]
+    if before.startswith(b"#", before.rfind(b"\n") + 1):
+        return False  # in a line directive, perhaps
     return before.count(b"(*") <= before.count(b"*)") and b"".join(changed[0].split()) != b"".join(changed[1].split())
 
 
@@ -101,21 +114,27 @@ def _squeezed(source: bytes) -> bytes:
 
 @lru_cache(maxsize=8)
 def _without_comments(source: bytes) -> bytes:
-    """OCaml with a blank and the line ends in place of each comment. In a history each text is asked for twice."""
+    """OCaml with a blank and the line ends in place of each comment, and no line directives.
+
+    In a history each text is asked for twice.
+    """
     kept: list[bytes] = []
-    place = 0
+    place = 0  # what stands before it is kept or left out already
+    start = 0  # of the comment that is open, if ``depth`` says so
     depth = 0
-    start = 0
-    for mark in _MARK.finditer(source):
-        if mark[0] == b"(*":
-            if depth == 0:
-                start = mark.start()
+    mark = _IN_CODE.search(source)
+    while mark is not None:
+        kind = mark.lastgroup
+        if kind == "open":
+            start = start if depth else mark.start()
             depth += 1
-        elif mark[0] == b"*)" and depth:
+        elif kind == "close":
             depth -= 1
-            if depth == 0:
-                kept += (source[place:start], b" ", b"\n" * source.count(b"\n", start, mark.end()))
-                place = mark.end()
+        if kind == "directive" or (kind == "close" and depth == 0):
+            begin = start if kind == "close" else mark.start()
+            kept += (source[place:begin], b" ", b"\n" * source.count(b"\n", begin, mark.end()))
+            place = mark.end()
+        mark = (_IN_COMMENT if depth else _IN_CODE).search(source, mark.end())
     kept.append(source[place : start if depth else len(source)])
     return b"".join(kept)
 

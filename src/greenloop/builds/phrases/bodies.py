@@ -164,4 +164,6 @@ def _parameters(binding: tree_sitter.Node) -> frozenset[bytes]:
 
 
 def _words(node: tree_sitter.Node | None) -> frozenset[bytes]:
-    return frozenset() if node is None else frozenset(tokens(node.text or b"", Language.OCAML)) - _MARKS
+    """Return the words of an expression; a label with its colon is no word of its own."""
+    held = () if node is None else tokens(node.text or b"", Language.OCAML)
+    return frozenset(word for word in held if word[-1:] != b":" or word[:1] not in b"~?") - _MARKS

@@ -3,11 +3,11 @@
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from collections.abc import Set as AbstractSet
 from pathlib import PurePosixPath
 
 from greenloop.builds.phrases.bodies import RAISING
 from greenloop.builds.phrases.matching import occurrences, peeks, phrases, says_nothing, table, tally
+from greenloop.builds.phrases.modules import binding_patterns, plain, reached
 from greenloop.workspace.syntax import Language, items
 from greenloop.workspace.tokens import token_lines, tokens
 
@@ -15,10 +15,8 @@ _LEAVING = frozenset((b"exit", b"_exit"))
 _INTEGER = re.compile(rb"0[xX][0-9a-fA-F][0-9a-fA-F_]*|0[oO][0-7][0-7_]*|0[bB][01][01_]*|[0-9][0-9_]*")
 _HOOKS = frozenset(
     (b"at_exit", b"do_at_exit", b"set_uncaught_exception_handler", b"set_signal", b"execv", b"execve", b"execvp",
-     b"execvpe", b"fork")
+     b"execvpe", b"fork", b"dup2", b"setitimer", b"sigprocmask")
 )  # fmt: skip
-_UNIX = frozenset((b"kill", b"alarm", b"setitimer", b"dup2", b"sigprocmask"))
-_UNSAFE_MODULES = frozenset((b"Obj", b"Marshal", b"Dynlink"))
 _TEST_LIBRARIES = frozenset(
     (b"Alcotest", b"Alcotest_engine", b"OUnit", b"OUnit2", b"OUnitAssert", b"QCheck", b"QCheck2", b"QCheck_alcotest",
      b"Stdlib", b"Pervasives", b"Crowbar", b"Windtrap", b"Testo")
@@ -30,15 +28,13 @@ _INLINE = tuple(
     for mark in (b"%", b"[%", b"[%%")
     for name in (b"test", b"test_unit", b"test_module", b"expect_test", b"expect", b"expect_exact")
 )
+_QUOTED_TEST = re.compile(rb"\{%%?(?:test|expect)\w*[ \t\f|]")
 _QUOTES = (b'"', b"{")
 
 _TABLE = table({
     "stub": phrases("assert false", "assert ( false )"),
     "unsafe": phrases(
-        "Obj .", "open Obj", "open! Obj", "open ! Obj", "include Obj", "module Obj", "( Obj )", "input_value",
-        "Dynlink .",
-        "Marshal . from_string", "Marshal . from_channel", "Marshal . from_bytes", "open Marshal", "include Marshal",
-        "CamlinternalOO .", "CamlinternalFormat .", '"%identity"',
+        "Obj .", "input_value", "Dynlink .", "CamlinternalOO .", "CamlinternalFormat .", '"%identity"',
     ),
     "external": phrases("external"),
     "silenced-warning": tuple(
@@ -53,14 +49,10 @@ _TABLE = table({
         for how in ((), (b"open",), (b"include",))
         for library in (b"Alcotest", b"OUnit", b"OUnit2", b"QCheck", b"QCheck2")
     ),
-    "shell": phrases(
-        "Sys . command", "Unix . system", "Unix . open_process", "Unix . open_process_in", "Unix . open_process_out",
-        "Unix . open_process_full", "Unix . create_process", "Unix . create_process_env",
-    ),
     # a handler or a match whose first case takes everything
     "swallow": phrases("with _ ->", "with | _ ->"),
     # a test of alcotest that is left by it counts as skipped
-    "exit": phrases("Alcotest . skip", "Thread . exit", "Sys . signal"),
+    "exit": phrases("Alcotest . skip", "Thread . exit"),
 })  # fmt: skip
 
 
@@ -76,10 +68,11 @@ def count(path: str, source: bytes, language: Language) -> Counter[str]:
     ``unsafe``: ``Obj``, unmarshalling, loading code, ``%identity``. ``shadow``: a test library or a basic operation
     of the standard library defined anew.
     """
-    code = tokens(source, language)
+    code = plain(tokens(source, language))
     found = tally(code, _TABLE)
-    found["exit"] += _takes_hold(code)
-    found["unsafe"] += len(_aliases(code, _UNSAFE_MODULES))
+    found.update(reached(code))
+    # wherever such a name comes from: a functor may have given it another module's
+    found["exit"] += sum(1 for place, token in enumerate(code) if token in _HOOKS and not _defines(code, place))
     for flag in _leaves(code):
         found[flag] += 1
     for flag in _raises(code):
@@ -98,7 +91,7 @@ def inline_tests(source: bytes, language: Language) -> Counter[tuple[bytes, ...]
         tuple(token for line in range(item.first_line, item.last_line + 1) for token in lines.get(line, ()))
         for item in items(source, language)
     )
-    return Counter(code for code in held if occurrences(code, _INLINE))
+    return Counter(code for code in held if occurrences(code, _INLINE) or any(map(_QUOTED_TEST.match, code)))
 
 
 def _raises(code: Sequence[bytes]) -> Iterator[str]:
@@ -148,34 +141,6 @@ def _literal(code: Sequence[bytes]) -> int | None:
     return -number if negative else number
 
 
-def _takes_hold(code: Sequence[bytes]) -> int:
-    modules = {b"Unix", b"UnixLabels", b"ThreadUnix"}
-    modules |= {
-        code[n - 2] for n, token in enumerate(code) if token in modules and code[n - 1 : n] == (b"=",) and n > 1
-    }
-    opened = occurrences(code, [(b"open", module) for module in modules]) > 0
-    number = 0
-    for place, token in enumerate(code):
-        if token in _HOOKS:
-            # wherever such a name comes from: a functor may have given it another module's
-            number += not _defines(code, place)
-        elif token in _UNIX:
-            qualified = place > 1 and code[place - 1] == b"." and code[place - 2] in modules
-            # `Unix.(fork ())` opens the module as well
-            local = place > 2 and code[place - 1] == b"(" and code[place - 2] == b"." and code[place - 3] in modules
-            number += qualified or local or (opened and code[place - 1] != b".")
-    return number
-
-
-def _aliases(code: Sequence[bytes], modules: AbstractSet[bytes]) -> set[bytes]:
-    """Return the names X of every ``module X = M`` with M one of ``modules``."""
-    return {
-        code[place + 1]
-        for place, token in enumerate(code[:-3])
-        if token == b"module" and code[place + 2] == b"=" and code[place + 3] in modules
-    }
-
-
 def _shadows(path: str, code: Sequence[bytes]) -> int:
     file = PurePosixPath(path)
     number = int(file.stem.capitalize().encode() in _TEST_LIBRARIES)
@@ -185,15 +150,19 @@ def _shadows(path: str, code: Sequence[bytes]) -> int:
             # `module Alcotest = Alcotest` gives it no other meaning
             alias = code[place + 2 : place + 4] == (b"=", name) and code[place + 4 : place + 5] != (b".",)
             number += name in _TEST_LIBRARIES and not alias
-        elif token in {b"let", b"and", b"rec", b"let*"}:
-            name = code[place + 2] if code[place + 1 : place + 2] == (b"(",) and place + 3 < len(code) else b""
-            if name and code[place + 3] == b")":
-                number += name in _BASIC
-            elif place + 1 < len(code):
-                number += code[place + 1] in _BASIC
+    for pattern in binding_patterns(code):
+        number += any(token in _BASIC and _binds(pattern, place) for place, token in enumerate(pattern))
     return number
 
 
+def _binds(pattern: Sequence[bytes], place: int) -> bool:
+    """Whether a pattern gives the name or the operator at ``place`` a meaning; a field or a type only names it."""
+    before, after = pattern[place - 1 : place], pattern[place + 1 : place + 2]
+    if pattern[place][:1].isalpha():
+        return list(before) not in ([b"."], [b":"]) and list(after) != [b"="]
+    return list(before) == [b"("] and list(after) == [b")"]
+
+
 def _defines(code: Sequence[bytes], place: int) -> bool:
-    """Whether the name at ``place`` is being defined, or a label: then it is not called."""
-    return place > 0 and code[place - 1] in {b"let", b"rec", b"and", b"val", b"method", b"~", b"?", b"mutable"}
+    """Whether the name at ``place`` is being defined. Behind ``~`` it is used, unless it is a parameter."""
+    return place > 0 and code[place - 1] in {b"let", b"rec", b"and", b"val", b"method", b"mutable"}
