@@ -193,6 +193,8 @@ def test_a_new_helper_that_reports_errors_is_no_stub(check: Check) -> None:
         ("let f' _ = ()\nlet _ = f'\"'(*\" exit 0 (*\" *)'", ("exit",)),
         ('# 100 "a.ml" (*\nlet () = exit 0\n# 200 "a.ml" *)', ("exit",)),
         ('let s = {%x|"|} let () = exit 0 let t = {%x|"|}', ("exit",)),
+        ('(* {é|"|é} *) let i = exit 0 (* {%x|"|} *)', ("unsafe",)),
+        ('(* {é|x} is a set, é *) let i = "é"', ()),
         # members of modules
         ("let i = Unix.(open_process_in \"x\")", ("shell",)),
         ("let i = let open Unix in open_process_in \"x\"", ("shell",)),

@@ -9,7 +9,7 @@ from greenloop.builds.phrases.bodies import RAISING
 from greenloop.builds.phrases.matching import occurrences, peeks, phrases, says_nothing, table, tally
 from greenloop.builds.phrases.modules import binding_patterns, plain, reached
 from greenloop.workspace.syntax import Language, items
-from greenloop.workspace.tokens import token_lines, tokens
+from greenloop.workspace.tokens import token_lines, tokens, unclear
 
 _LEAVING = frozenset((b"exit", b"_exit"))
 _INTEGER = re.compile(rb"0[xX][0-9a-fA-F][0-9a-fA-F_]*|0[oO][0-7][0-7_]*|0[bB][01][01_]*|[0-9][0-9_]*")
@@ -65,12 +65,13 @@ def count(path: str, source: bytes, language: Language) -> Counter[str]:
     ``exit``: leaving the process with success, or taking hold of how it ends (hooks, signals, exec, fork).
     ``shell``: starting other programs.
     ``peek``: a text that names tests, expectations, build folders or ``/proc``; a use of a test library.
-    ``unsafe``: ``Obj``, unmarshalling, loading code, ``%identity``. ``shadow``: a test library or a basic operation
-    of the standard library defined anew.
+    ``unsafe``: ``Obj``, unmarshalling, loading code, ``%identity``, text that compilers read in different ways.
+    ``shadow``: a test library or a basic operation of the standard library defined anew.
     """
     code = plain(tokens(source, language))
     found = tally(code, _TABLE)
     found.update(reached(code))
+    found["unsafe"] += unclear(source)
     # wherever such a name comes from: a functor may have given it another module's
     found["exit"] += sum(1 for place, token in enumerate(code) if token in _HOOKS and not _defines(code, place))
     for flag in _leaves(code):
