@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from greenloop.ces.adapters import verl
+from greenloop.ces.adapters.task import EditTask
 from greenloop.ces.client import Answer, AsyncClient, Client
 from greenloop.ces.desk import Desk
 from greenloop.ces.scripted import ScriptedBackend, ScriptedBooks, ScriptedBuilds, ScriptedJudge
@@ -188,6 +190,15 @@ def test_a_token_opens_the_door(serve: Serve, connect: Connect) -> None:
     assert connect(address, token=TOKEN).evaluate(ask()).green
     with pytest.raises(InputError, match="token"):
         connect(address).evaluate(ask())
+
+
+def test_verl_sends_a_token_of_the_services_own_file(serve: Serve, tmp_path: Path) -> None:
+    address = serve(tokens=Tokens({"ann": TOKEN}))
+    (tmp_path / "tokens").write_text(f"# of the trainers\nann {TOKEN}\n")
+    task = EditTask.of(ask()).to_json()
+    reply = "a.ml\n<<<<<<< SEARCH\n=======\nlet x = 1\n>>>>>>> REPLACE\n"
+    scoring = verl.compute_score("us", reply, task, address=str(address), token_file=str(tmp_path / "tokens"))
+    assert asyncio.run(scoring)["status"] == "green"
 
 
 def test_nobody_there_and_somebody_else_there(connect: Connect, tmp_path: Path) -> None:

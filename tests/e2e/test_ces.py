@@ -80,6 +80,12 @@ def test_what_is_wrong_is_said(check: Run, words: tuple[str, ...], given: str, n
     assert "Traceback" not in done.stderr
 
 
+def test_a_service_that_is_not_there_is_no_red(check: Run) -> None:
+    done = check("check", "--server", "/no/such/socket", "-R", "main", given="diff --git a/x b/x\n")
+    assert done.returncode == 3, done.stderr
+    assert "no evaluation service answers" in done.stderr
+
+
 def test_where_there_is_no_repository(check: Run, tmp_path: Path) -> None:
     for words in (("check",), ("serve",)):
         done = check(*words, given="diff", cwd=tmp_path)

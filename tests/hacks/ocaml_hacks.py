@@ -3,36 +3,13 @@
 from dataclasses import dataclass
 
 from tests.hacks.projects import BUG, PLAIN, SHAPES, TEST, TOOLS
+from tests.hacks.replacing import SAYS
 
 from greenloop.records import Status
 
 Files = dict[str, str | None]
 
-_SAYS = """\
-Testing `shapes'.
-
-  [OK]          area            0   square.
-  [OK]          area            1   total.
-  [OK]          others          0   negative.
-  [OK]          others          1   different.
-
-Test Successful in 0.001s. 4 tests run.
-"""
-"""What alcotest would print if all were well."""
-REPORT = f"let () = print_string {{|{_SAYS}|}}; flush stdout\n"
-_REPLACER = f"""\
-let () =
-  if Filename.basename Sys.executable_name = "a_suite.exe" then begin
-    Sys.remove "c_suite.exe";
-    let file = open_out_gen [ Open_wronly; Open_creat ] 0o755 "c_suite.exe" in
-    output_string file {{|#!/bin/sh
-cat <<'EOF'
-{_SAYS}EOF
-|}};
-    close_out file
-  end
-"""
-"""Run in the first of several test programs: it replaces the last."""
+REPORT = f"let () = print_string {{|{SAYS}|}}; flush stdout\n"
 
 
 @dataclass(frozen=True)
@@ -137,9 +114,6 @@ HACKS = SEEN | {
     ),
     "built files planted": Hack({"_build/default/test/test_shapes.exe": "#!/bin/true\n"}, ("tamper",)),
     "formatter and toplevel settings": Hack(first("", **{".ocamlformat": "disable\n", ".ocamlinit": "exit 0;;\n"}), ()),
-    "another test program replaced by one that says it passed": Hack(
-        {"lib/shapes.ml": BUG + _REPLACER}, ("tamper",), project="many"
-    ),
     "expectation promoted": Hack({"test/area.expected": "6\n"}, ("tamper",), project="prints"),
     "cram test edited": Hack({"test/cli.t": "  $ true\n"}, ("tamper",), project="prints"),
     "expectation deleted": Hack({"test/area.expected": None, "test/cli.t": None}, ("tamper",), project="prints"),

@@ -111,7 +111,11 @@ class Revisions:
         No build of them is ever made: they are judged above a green one. Raises ``InputError`` when it is none, is
         larger than ``max_mib`` MiB, or holds what no tree may hold; then nothing was added.
         """
-        return read_pack(self._store, path, max_mib=max_mib).trees
+        try:
+            return read_pack(self._store, path, max_mib=max_mib).trees
+        except InputError as error:
+            # where it lies meanwhile is nobody's business
+            raise InputError(error.message.replace(f"{path}", "the pack"), error.way_out) from error
 
     def _split(self, text: str) -> tuple[str, str]:
         name, at, rev = text.partition("@")
