@@ -2,10 +2,13 @@
 
 import asyncio
 import json
+import random
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +86,35 @@ def test_a_server_that_is_killed_keeps_what_was_finished(ces: Any, project: Any)
     rest = dict(again.client.batch(asked(project, number) for number in range(100, 104)))
     assert all(getattr(answer, "green", False) for answer in rest.values())
     until(lambda: not orphans(server.home))
+
+
+def test_a_server_that_is_killed_again_and_again_comes_back_whole(ces: Any, project: Any) -> None:
+    """Eight times at some moment: while it starts, warms, judges or stores. What was told is there, whole, and once."""
+    told: dict[str, Any] = {}
+    chance = random.Random(8)
+    for turn in range(8):
+        # late enough for some answers: the first turns end while the base is made
+        server = ces(*(("--warm", "HEAD") if turn % 2 else ()))
+        timer = threading.Timer(chance.uniform(0.05, 1.0 + turn / 2), server.kill)
+        timer.start()
+        with suppress(EnvironmentFault), Client(server.client.address, tries=1) as client:
+            for _, answer in client.batch(asked(project, 100 * turn + number) for number in range(60)):
+                assert isinstance(answer, Evaluation)
+                told[answer.id] = answer
+        timer.join()
+    last = ces("--warm", "HEAD")
+    home = last.home
+    for evaluation_id, answer in told.items():
+        kept = last.client.evaluation(evaluation_id)
+        assert kept.model_copy(update={"timings": answer.timings}) == answer
+        assert last.client.log(evaluation_id) is not None
+    export = [sys.executable, "-m", "greenloop", "--home", str(home), "ces", "export"]
+    done = subprocess.run(export, cwd=project.root, capture_output=True, text=True, check=True)
+    kept_ids = [json.loads(line)["evaluation"]["id"] for line in done.stdout.splitlines()]
+    assert len(kept_ids) == len(set(kept_ids)) >= len(told) > 0
+    assert last.client.evaluate(asked(project, 9_000)).green
+    assert [build.state for build in last.client.builds()] == ["green"]
+    until(lambda: not orphans(home))
 
 
 def orphans(home: Path) -> list[list[str]]:
