@@ -117,7 +117,7 @@ def ours(store: TreeStore, base: TreeId, diff: bytes) -> Applied | EditError:
 def test_on_its_own_base_a_diff_leads_both_to_the_same_tree(
     store: TreeStore, scratch: Path, pairs: list[Pair], context: int, renames: bool
 ) -> None:
-    """850 batches of 25 pairs: 21,250 cases, more than asked for, since a batch in which git finds a copy or nothing new tells nothing."""
+    """850 batches of 25 pairs: 21,250 cases, some to spare: a batch in which git finds a copy tells nothing."""
     base = write(store, [before for before, _ in pairs])
     target = write(store, [after for _, after in pairs])
     # -l1 keeps git from looking for renames across the pairs of a batch, which no single diff would have
