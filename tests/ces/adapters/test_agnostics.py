@@ -24,9 +24,9 @@ def ended(status: Status, at: Stage | None = None, reason: str = "") -> Evaluati
 @pytest.mark.parametrize(("evaluation", "row"), [
     (ended(Status.GREEN), "`green`"),
     (ended(Status.RED, Stage.TESTS), "`red` at `tests`"),
-    (ended(Status.RED, reason="hidden-tests"), "`hidden-tests`"),
+    *((ended(Status.RED, reason=word), f"`{word}`") for word in ("hidden-tests", "flaky")),
     *((ended(Status.RED, stage), "`red` at `parse`") for stage in (Stage.PARSE, Stage.TYPES, Stage.BUILD)),
-    *((ended(Status.RED, reason=word), f"`{word}`") for word in ("hack", "protected", "tests-missing", "flaky")),
+    *((ended(Status.RED, reason=word), f"`{word}`") for word in ("hack", "protected", "tests-missing", "tests-rewritten")),
     (ended(Status.TIMEOUT, Stage.TESTS), "`timeout`"),
     (ended(Status.REJECTED, reason="no-match"), "`rejected`"),
     (ended(Status.INFRA_ERROR), "`infra_error`"),

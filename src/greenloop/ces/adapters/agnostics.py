@@ -23,7 +23,7 @@ def result(evaluation: Evaluation) -> str | None:
             return TIMEOUT
         case Status.REJECTED:
             return OTHER
-    if evaluation.reason == "hidden-tests":
+    if evaluation.reason in {"hidden-tests", "flaky"}:
         return WRONG_OUTPUT
     failed = next((one for one in evaluation.stages if one.status is not Status.GREEN), None)
     return OTHER if failed is None else _word(failed)
