@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from greenloop.builds.diagnostics.text import decode
+from greenloop.builds.sandbox.forkserver import MORE
 from greenloop.builds.sandbox.policy import ENVIRONMENT, Completed, Sandbox
 from greenloop.builds.stop import Stop
 from greenloop.records import (
@@ -191,6 +192,16 @@ def killed_tests(completed: Completed, tests: tuple[TestResult, ...]) -> Outcome
     note = f"the test run was killed, by signal {(completed.exit_status or 0) - 128}"
     error = Diagnostic(severity=Severity.ERROR, category=Category.TEST, message=note)
     return Outcome(Status.RED, (), (error,), tests, note, killed=True)
+
+
+_TOLD = 20
+"""Rewritten files that a verdict names."""
+
+
+def with_rewritten(outcome: Outcome, done: Completed, held_by: Callable[[str], bool]) -> Outcome:
+    """Return the outcome of tests with the files that they wrote though tests are held by them."""
+    rewritten = tuple(path for path in done.rewritten if path == MORE or held_by(path))
+    return replace(outcome, rewritten=rewritten[:_TOLD])
 
 
 def staged(

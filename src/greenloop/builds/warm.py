@@ -51,8 +51,8 @@ class WarmTrees:
 
     ``kind`` names everything on which the leftovers depend: the toolchain's fingerprint and how far it builds;
     ``richer`` are kinds that go further and serve as well. ``commands`` make a materialised tree warm; without any
-    the trees are merely materialised. ``settling`` are run after them where they succeeded: a build system that has
-    just written a file does not yet trust its timestamp, and would hash all of them again in every run above.
+    the trees are merely materialised. With ``settle`` they are run once more where they succeeded: a build system that
+    has just written a file does not yet trust its timestamp, and would hash all of them again in every run above.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class WarmTrees:
         store: TreeStore,
         sandbox: Sandbox,
         commands: Sequence[Command],
-        settling: Sequence[Command] = (),
+        settle: bool = False,
         richer: Sequence[str] = (),
         products: frozenset[str] | None = frozenset(),
         keep: int = _KEEP,
@@ -76,7 +76,7 @@ class WarmTrees:
         self._store = store
         self._sandbox = sandbox
         self._commands = tuple(commands)
-        self._settling = tuple(settling)
+        self._settle = settle
         self._products = products
         self._keep = max(1, keep)
 
@@ -201,8 +201,8 @@ class WarmTrees:
                 # a build that fails, or that takes longer than its limit, leaves what it has: all the same a start
                 completed = self._sandbox.run_in(fresh / "w", self._commands, keep_going=True, stop=stop)
                 built = all(done.ok for done in completed)
-                if built and self._settling:
-                    self._sandbox.run_in(fresh / "w", self._settling, stop=stop)
+                if built and self._settle:
+                    self._sandbox.run_in(fresh / "w", self._commands, stop=stop)
                 self._restore(tree, fresh / "w")
             with named_io_errors(self._root):
                 if built:

@@ -173,9 +173,12 @@ class Examination:
             return self.request.expected_tests
         if self.warm.tests:
             return self.warm.tests
-        # a pool that warms builds without their tests knows no names; the verdict on the base is stored
-        base = self.service.trial(self.warm.tree, Suite.TEST, base=self.warm.tree, stop=self.stop).verdict
-        return tuple(test.name for test in base.tests if test.status is TestStatus.PASSED)
+        # a pool that warms builds without their tests knows no names
+        return tuple(test.name for test in self._base_verdict().tests if test.status is TestStatus.PASSED)
+
+    def _base_verdict(self) -> Verdict:
+        """What the base's own tests come to; it is stored."""
+        return self.service.trial(self.warm.tree, Suite.TEST, base=self.warm.tree, stop=self.stop).verdict
 
     def _with_expectations(self, findings: Findings) -> Findings:
         """Demand that the expected tests were seen to pass."""
@@ -187,9 +190,7 @@ class Examination:
         if not lacking:
             return findings
         note = f"{len(lacking)} tests that passed in the base were not seen to pass: {_listed(lacking)}"
-        if findings.status is not Status.GREEN:
-            return replace(findings, missing=lacking)
-        return replace(findings, missing=lacking, status=Status.RED, reason="tests-missing", note=note)
+        return _refused(replace(findings, missing=lacking), "tests-missing", note)
 
     def _with_rewritten(self, findings: Findings, runs: Iterable[Verdict]) -> Findings:
         """Refuse tests that wrote what they, or other tests, are held by, unless those of the base do the same."""
@@ -197,15 +198,12 @@ class Examination:
         if not rewritten:
             return findings
         note = f"files that belong to the tests were written while they ran: {_listed(rewritten)}"
-        if findings.status is not Status.GREEN:
-            return replace(findings, rewritten=rewritten)
-        return replace(findings, rewritten=rewritten, status=Status.RED, reason="tests-rewritten", note=note)
+        return _refused(replace(findings, rewritten=rewritten), "tests-rewritten", note)
 
     def _rewritten(self, runs: Iterable[Verdict]) -> tuple[str, ...]:
         found = {path for run in runs for path in run.rewritten}
         if found:
-            own = self.service.trial(self.warm.tree, Suite.TEST, base=self.warm.tree, stop=self.stop).verdict
-            found -= set(own.rewritten)
+            found -= set(self._base_verdict().rewritten)
         return tuple(sorted(found))
 
     def _with_hidden(self, base: TreeId, tree: TreeId, findings: Findings, *, green: bool) -> Findings:
@@ -278,6 +276,13 @@ def _first_new_folder(store: TreeStore, base: TreeId, path: str) -> str | None:
 def _blocked(store: TreeStore, tree: TreeId, path: str) -> bool:
     parents = [str(parent) for parent in PurePosixPath(path).parents][:-1]
     return store.is_folder(tree, path) or any(store.entry(tree, parent) is not None for parent in parents)
+
+
+def _refused(findings: Findings, reason: str, note: str) -> Findings:
+    """Turn green findings red; those that are not green have a reason of their own already."""
+    if findings.status is not Status.GREEN:
+        return findings
+    return replace(findings, status=Status.RED, reason=reason, note=note)
 
 
 def _worse(status: Status) -> Status:

@@ -96,7 +96,7 @@ class Revisions:
         name, rev = self._split(text)
         if name in self._packs:
             tree = self._packs[name].find(rev)
-            return Found(name, tree, tree, f"tree:{tree}")
+            return Found(name, tree, tree, tree_project(tree))
         commit = self._commit(name, rev)
         found = self._known(name, commit)
         if found is None:
@@ -169,6 +169,11 @@ class Revisions:
 def is_name(text: str) -> bool:
     """Whether a repository may be called so."""
     return _NAME.fullmatch(text) is not None
+
+
+def tree_project(tree: TreeId) -> str:
+    """Return the name of a tree that is of no repository: a project of its own."""
+    return f"tree:{tree}"
 
 
 def _project(folder: Path) -> str:

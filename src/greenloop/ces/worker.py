@@ -17,6 +17,7 @@ from greenloop.ces.examination import Examination, Findings
 from greenloop.ces.expectations import reached_tests
 from greenloop.ces.quarantine import Quarantine
 from greenloop.ces.questions import Question, ask
+from greenloop.ces.revisions import tree_project
 from greenloop.ces.seams import Asked
 from greenloop.records import EditError, Evaluation, EvaluationRequest, Status, Timings
 from greenloop.workspace.store import TreeStore
@@ -72,7 +73,7 @@ class Worker:
             protected=self._protected,
         )
         asking_ms = _since(began)
-        project = f"tree:{request.base_tree}" if found is None else found.project
+        project = tree_project(question.base) if found is None else found.project
         return Asked(question.id, lambda stop: self._judge(request, engine, question, project, asking_ms, stop))
 
     def _judge(

@@ -44,7 +44,7 @@ _CHUNK = 1 << 16
 _PATIENCE_MS = 2000
 _MOST_TOLD = 5_000
 """Names of rewritten files that are told."""
-_MORE = "\N{HORIZONTAL ELLIPSIS}"
+MORE = "\N{HORIZONTAL ELLIPSIS}"
 """Stands for all the others."""
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -343,7 +343,7 @@ class Driver:
                         found.append(path)
         # bytes that are no text are spelled out: whoever reads this prints and stores it
         told = sorted(os.fsencode(path).decode("utf-8", "backslashreplace") for path in found[:_MOST_TOLD])
-        return told if len(found) < _MOST_TOLD else [*told, _MORE]
+        return told if len(found) < _MOST_TOLD else [*told, MORE]
 
     def _pass_on(self, status: int) -> bool:
         """Hand on what a bubblewrap that waited says of itself; ``False`` at the end."""

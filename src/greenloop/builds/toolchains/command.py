@@ -6,7 +6,6 @@ with changed files; ``warm`` names the commands whose leftovers it may reuse, wh
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from pydantic import Field
@@ -31,6 +30,7 @@ from greenloop.builds.toolchain import (
     killed,
     killed_tests,
     staged,
+    with_rewritten,
 )
 from greenloop.builds.warm import WarmTrees
 from greenloop.records import (
@@ -49,8 +49,6 @@ from greenloop.records import (
 )
 
 Argv = tuple[str, ...]
-_TOLD = 20
-"""Rewritten files that a verdict names."""
 _STAGES = (Stage.TYPES, Stage.BUILD, Stage.TESTS)
 
 
@@ -209,8 +207,7 @@ class CommandToolchain:
         outcome = self._assess_ended(stage, done)
         if stage is not Stage.TESTS:
             return outcome
-        rewritten = [path for path in done.rewritten if matches(path, TESTS) or path == "\N{HORIZONTAL ELLIPSIS}"]
-        return replace(outcome, rewritten=tuple(rewritten[:_TOLD]))
+        return with_rewritten(outcome, done, lambda path: matches(path, TESTS))
 
     def _assess_ended(self, stage: Stage, done: Completed) -> Outcome:
         """Judge one stage by its exit status, and tests also by the results that they name."""
@@ -229,8 +226,8 @@ class CommandToolchain:
             tail = clip("\n".join(text.strip().splitlines()[-20:])) or "failed, silently"
             placeless = Category.TEST if stage is Stage.TESTS else Category.OTHER
             return Outcome(Status.RED, (), distinct((*found, *failures)) or (_error(placeless, tail),), tests)
-        doubt = f"{len(failed)} tests failed, but the exit status was 0"
         if failed:
+            doubt = f"{len(failed)} tests failed, but the exit status was 0"
             return Outcome(Status.RED, (), (*failures, _error(Category.TEST, doubt)), tests, doubt)
         return self._passed(tests) if stage is Stage.TESTS else Outcome(Status.GREEN)
 

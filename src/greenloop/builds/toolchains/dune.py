@@ -26,6 +26,7 @@ from greenloop.builds.toolchain import (
     identify,
     killed_tests,
     staged,
+    with_rewritten,
 )
 from greenloop.builds.toolchains.stanzas import expects_results
 from greenloop.builds.warm import Warm, WarmTrees
@@ -48,14 +49,13 @@ _INTERNAL_ERROR = "Internal error, please report upstream"
 _ACTION = re.compile(r'^(?:File "[^"\n]*", lines? \d+|.*\((?:exit \d+|got signal \w+)\)$)', re.MULTILINE)
 """How dune begins to tell of a failed command: 3 by the place of its stanza, 2 by its name and its exit status."""
 _ALIASES = {Stage.TYPES: "@check", Stage.BUILD: "@all", Stage.TESTS: "@runtest"}
-_DUNES_OWN = re.compile(r"(?!_build|\N{HORIZONTAL ELLIPSIS})|_build/(?:\.|log$|[^/]*/\.dune(?:/|$))")
+_DUNES_OWN = re.compile(r"(?!_build)|_build/(?:\.|log$|[^/]*/\.dune(?:/|$))")
 """What dune itself writes while it runs tests, and what does not matter then: the sources were copied before.
 
 What it has built is read-only, and it builds none of it again.
 """
 _CLOSED = ("_build/install",)
 """Where nothing is added while tests run: dune's actions look for programs there first."""
-_TOLD = 20
 _SIGNAL = 128
 """Exit statuses above are those of signals."""
 _PRODUCTS = frozenset({"_build"})
@@ -188,8 +188,8 @@ class Dune:
             richer=kinds[len(stages) :],
             store=bench.store,
             sandbox=bench.sandbox,
-            commands=(warming := (self._command(*stages, seconds=self._config.warm_seconds),)),
-            settling=warming,
+            commands=(self._command(*stages, seconds=self._config.warm_seconds),),
+            settle=True,
             products=_PRODUCTS,
             keep=self._config.keep_warm,
         )
@@ -313,8 +313,7 @@ def _assess(stages: Sequence[Stage], completed: Sequence[Completed], tree: TreeI
     def assess(stage: Stage, done: Completed) -> Outcome:
         if stage is not Stage.TESTS:
             return _assess_build(done)
-        rewritten = tuple(path for path in done.rewritten if not _DUNES_OWN.match(path))
-        return replace(_assess_tests(done, tree, bench), rewritten=rewritten[:_TOLD])
+        return with_rewritten(_assess_tests(done, tree, bench), done, lambda path: not _DUNES_OWN.match(path))
 
     return staged(stages, completed, assess)
 

@@ -1,6 +1,5 @@
 """What an actor judges with, and the stand-ins that let a worker run far from the repositories and the books."""
 
-import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +28,6 @@ class RelayQuarantine(MemoryQuarantine):
     def __init__(self) -> None:
         super().__init__()
         self._new: list[Quarantined] = []
-        self._lock = threading.Lock()
 
     def learn(self, toolchain: str, project: str, tests: Iterable[str]) -> None:
         """Take over what the books hold."""

@@ -16,7 +16,7 @@ from greenloop.ces.cluster.seat import Lost, Phase, Seat, ticket
 from greenloop.ces.cluster.terms import Tally, Terms
 from greenloop.ces.cluster.watch import Watch
 from greenloop.ces.quarantine import Quarantine
-from greenloop.ces.revisions import Found
+from greenloop.ces.revisions import Found, tree_project
 from greenloop.ces.seams import Asked
 from greenloop.records import (
     Cancelled,
@@ -213,7 +213,7 @@ class Fleet:
         """Return where a request belongs, its project, the request as an actor is told it, and the trees it takes."""
         if request.revision is None:
             assert request.base_tree is not None  # a request names one of them
-            return request.base_tree, f"tree:{request.base_tree}", request, (request.base_tree,)
+            return request.base_tree, tree_project(request.base_tree), request, (request.base_tree,)
         found = self._named(request.revision)
         tree = found.tree
         sent = request.model_copy(update={"revision": told(found)})
