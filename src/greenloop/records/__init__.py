@@ -5,6 +5,7 @@ Absent here: input and output, clocks, randomness, and defaults read from the en
 """
 
 from greenloop.records.base import Part, Record
+from greenloop.records.build_report import BuildReport
 from greenloop.records.diagnostic import Category, Diagnostic, Severity, Span
 from greenloop.records.edit import Block, DeleteFile, Edit, FileEdit, RenameFile, ReplaceBlocks, WriteFile
 from greenloop.records.episode import Episode, EpisodeKind
@@ -42,6 +43,7 @@ __all__ = [
     "Badge",
     "BlobId",
     "Block",
+    "BuildReport",
     "Cancelled",
     "Category",
     "Conflict",
