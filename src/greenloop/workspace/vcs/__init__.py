@@ -10,14 +10,17 @@ from greenloop.workspace.vcs.committed import Revision
 from greenloop.workspace.vcs.listing import Skipped
 from greenloop.workspace.vcs.names import NameWatch
 from greenloop.workspace.vcs.revision import read_commit, read_revision, resolve_revision
+from greenloop.workspace.vcs.working_copy import Reading, WorkingCopy
 
 __all__ = [
     "Checkout",
     "CheckoutReader",
     "NameWatch",
     "Place",
+    "Reading",
     "Revision",
     "Skipped",
+    "WorkingCopy",
     "detect",
     "read_checkout",
     "read_commit",
