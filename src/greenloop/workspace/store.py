@@ -1,6 +1,7 @@
 """The tree store: Greenloop's own bare git object database, outside any user's repository.
 
-Holds blobs and trees only: no commit, no branch, no index. Git object formats come from libgit2.
+Holds trees and files, and chains of commits under ``refs/greenloop/`` (see ``workspace.chains``): no branch, no index,
+no work tree. Reading is libgit2's; what ``staged()`` gathers is read back through it too.
 """
 
 import os
@@ -9,31 +10,19 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from enum import IntEnum
 from functools import cached_property, lru_cache
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import pygit2
 from pygit2.enums import FileMode
 
 from greenloop.records import BlobId, EnvironmentFault, InputError, TreeId
 from greenloop.storage import named_io_errors
+from greenloop.workspace.durable import Durable
+from greenloop.workspace.folders import FORGED, Entry, Folders, FolderWriter, Mode
+from greenloop.workspace.staging import NAMES, StagedObjects, object_id
 
-
-class Mode(IntEnum):
-    """The kinds of file a tree can hold. Submodules (160000) are never stored."""
-
-    FILE = FileMode.BLOB
-    EXECUTABLE = FileMode.BLOB_EXECUTABLE
-    LINK = FileMode.LINK
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A file in a tree: its mode and the blob that holds its bytes (for a link, its target)."""
-
-    mode: Mode
-    blob: BlobId
+__all__ = ["Change", "Entry", "Mode", "TreeStore"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +34,7 @@ class Change:
     new: Entry | None
 
 
+_BLOB = 3
 _CACHED_TREES = 4096
 _CACHED_BLOBS = 64
 """How many objects are kept in memory once read: trees are small, files of up to a megabyte are not."""
@@ -61,25 +51,113 @@ class TreeStore:
         # objects never change, and a history asks for each tree and file as the new one, then as the old one
         self._tree = lru_cache(_CACHED_TREES)(self._read_tree)
         self._blob = lru_cache(_CACHED_BLOBS)(self._read_blob)
+        self._folders = Folders()
         with named_io_errors(path):
             if not (path / "HEAD").exists():
                 path.mkdir(parents=True, exist_ok=True)
                 pygit2.init_repository(str(path), bare=True)
+        self.durable = Durable(path)
+        """Blocks, refs and what is staged: for ``workspace.upkeep``; others use the methods here."""
+        self.renew()
+
+    def renew(self) -> None:
+        """Open the object database again and forget what was read: objects may have been removed."""
         try:
-            self._repo = pygit2.Repository(str(path))
+            self._repo = pygit2.Repository(str(self.path))
             self._odb = self._repo.odb
+            self._own = tuple(self._odb.backends)
+            # libgit2 asks its own two first (priorities 2 and 1)
+            self._odb.add_backend(StagedObjects(self.durable.pending, self.durable.file, self._own), 0)
         except pygit2.GitError as error:
             raise EnvironmentFault(
-                f"{path}: no tree store: {error}", "move it away and run the command again"
+                f"{self.path}: no tree store: {error}", "move it away and run the command again"
             ) from error
+        self._tree.cache_clear()
+        self._blob.cache_clear()
+        self._folders.clear()
+
+    @contextmanager
+    def staged(self) -> Iterator[None]:
+        """Gather what this thread writes in the block; at its end all of it is durable at once, with the refs moved.
+
+        When the block raises, nothing of it is kept. Blocks nest. Other stores on the same folder see it afterwards.
+        Raises ``EnvironmentFault`` at the end when the disk refuses, ``Conflict`` when a ref was moved meanwhile.
+        """
+        with self.durable.block(self.renew):
+            yield
+
+    def flush(self) -> bool:
+        """Move what is staged into a pack, so that any git reads it; return whether there was anything."""
+        return self.durable.flush()
+
+    @property
+    def staged_bytes(self) -> int:
+        """How many bytes are staged: more than some MiB are better flushed."""
+        return self.durable.file.size()[0]
+
+    @property
+    def staged_since(self) -> float | None:
+        """When the oldest of what is staged came, in Unix seconds; ``None`` when nothing is."""
+        return self.durable.file.size()[1]
+
+    def refs(self, prefix: str) -> dict[str, str]:
+        """Return ref → id of the refs whose names begin with ``prefix``, staged ones too, sorted."""
+        return self.durable.refs(prefix)
+
+    def move_ref(self, ref: str, target: str | None, *, was: str | None) -> None:
+        """Move a ref at the end of the block that is open; ``None`` deletes it. See ``Chains.move``."""
+        self.durable.move_ref(ref, target, was)
+
+    def close(self) -> None:
+        """Let go of the staging file. The store may be used again."""
+        self.durable.file.close()
+
+    def put(self, kind: int, content: bytes) -> str:
+        """Store an object of git's ``kind`` (1 commit, 2 tree, 3 blob): in the block that is open, else as a file."""
+        if self.durable.active:
+            return self.durable.put(kind, content)
+        with self._named(f"cannot store {len(content)} bytes"):
+            return str(self._odb.write(kind, content))
+
+    def raw(self, oid: str, kind: int) -> bytes:
+        """Return the bytes of an object of git's ``kind``. Raises ``InputError`` when it is damaged or not there."""
+        with self._found(oid):
+            found, content = self._content(pygit2.Oid(hex=oid))
+        if found != kind:
+            raise InputError(f"{oid} is no {NAMES[kind]} in {self.path}")
+        if object_id(found, content).hex() != oid:
+            raise InputError(f"{oid}: damaged in the tree store {self.path}: its bytes have another hash", FORGED)
+        return content
+
+    def _content(self, oid: pygit2.Oid) -> tuple[int, bytes]:
+        # pygit2's Odb.read looks for names that only begin so, everywhere; and libgit2's "not found" looks twice
+        for look in (False, True):
+            for own in self._own:
+                if look:
+                    own.refresh()
+                if own.exists(oid):
+                    return own.read(oid)
+            found = self.durable.find(oid.raw)
+            if found is not None:
+                return found
+        raise KeyError(str(oid))
+
+    def holds(self, oid: str | pygit2.Oid) -> bool:
+        """Say whether an object is there, but for what another process packed a moment ago: to ask for more is slow."""
+        name = pygit2.Oid(hex=oid) if isinstance(oid, str) else oid
+        return name.raw in self.durable.pending or any(own.exists(name) for own in self._own)
+
+    def check_name(self, name: str) -> None:
+        """Raise ``EnvironmentFault`` when libgit2 lets no file have this name: ``..``, or a disguise of ``.git``."""
+        with self._named("cannot store a tree"):
+            self._repo.TreeBuilder().insert(name, pygit2.Oid(hex=self.empty), FileMode.TREE)
 
     def write_blob(self, content: bytes) -> BlobId:
         """Store ``content`` unless it is there, and return its id."""
         oid = pygit2.hash(content)
         # asked of the object database: the repository would read and inflate the object to answer
-        if oid not in self._odb:
-            with self._named(f"cannot store {len(content)} bytes"):
-                oid = self._repo.create_blob(content)
+        if not (self.holds(oid) if self.durable.active else oid in self._odb):
+            return self.put(_BLOB, content)
         return str(oid)
 
     def read_blob(self, blob: BlobId) -> bytes:
@@ -87,10 +165,7 @@ class TreeStore:
         return self._blob(blob)
 
     def _read_blob(self, blob: BlobId) -> bytes:
-        found = self._object(blob)
-        if not isinstance(found, pygit2.Blob):
-            raise InputError(f"{blob} is no blob in {self.path}")
-        return found.data
+        return self.raw(blob, _BLOB)
 
     def write_tree(self, files: Mapping[str, Entry]) -> TreeId:
         """Store a tree of ``files`` (path → entry) and return its id."""
@@ -106,36 +181,8 @@ class TreeStore:
 
         Raises ``InputError`` when a path runs through a file, or a file stands where a folder is needed.
         """
-        # deletions go first, so that a file may give way to a folder of its name, and the reverse
-        deletions = {path: None for path, entry in changes.items() if entry is None}
-        additions = {path: entry for path, entry in changes.items() if entry is not None}
         with self._named("cannot store a tree"):
-            for some in (deletions, additions):
-                if some:
-                    written = self._write_folder(self._tree(tree), _nest(some))
-                    tree = self.empty if written is None else str(written)
-        return tree
-
-    def _write_folder(self, old: pygit2.Tree | None, changes: Mapping[str, object]) -> pygit2.Oid | None:
-        builder = self._repo.TreeBuilder(old) if old is not None else self._repo.TreeBuilder()
-        for name, change in changes.items():
-            present = builder.get(name)
-            if isinstance(change, dict):
-                if isinstance(present, pygit2.Blob) and any(True for _ in _entries(change)):
-                    raise InputError(f"{name} is a file, not a folder")
-                subtree = present if isinstance(present, pygit2.Tree) else None
-                written = self._write_folder(subtree, change)
-                if written is not None:
-                    builder.insert(name, written, FileMode.TREE)
-                elif subtree is not None:
-                    builder.remove(name)
-            elif isinstance(present, pygit2.Tree):
-                raise InputError(f"{name} is a folder, not a file")
-            elif isinstance(change, Entry):
-                builder.insert(name, pygit2.Oid(hex=change.blob), FileMode(int(change.mode)))
-            elif present is not None:
-                builder.remove(name)
-        return builder.write() if len(builder) else None
+            return FolderWriter(self, self._folders).update(tree, changes)
 
     def files(self, tree: TreeId) -> dict[str, Entry]:
         """Return every file of a tree, path → entry, in the order of git (bytes of the path)."""
@@ -271,8 +318,7 @@ class TreeStore:
                 f"{path}: not a whole git pack: {done.stderr.decode(errors='replace').strip()}",
                 "build or fetch the dataset again",
             )
-        self._repo = pygit2.Repository(str(self.path))
-        self._odb = self._repo.odb
+        self.renew()
 
     def __contains__(self, oid: str) -> bool:
         return oid in self._repo
@@ -284,12 +330,17 @@ class TreeStore:
         return found
 
     def _object(self, oid: str) -> pygit2.Object:
-        try:
+        with self._found(oid):
             return self._repo[oid]
+
+    @contextmanager
+    def _found(self, oid: str) -> Iterator[None]:
+        try:
+            yield
         except (KeyError, ValueError) as error:
             raise InputError(f"{oid}: not in the tree store {self.path}", "import the history it belongs to") from error
         except pygit2.GitError as error:
-            raise InputError(f"{oid}: damaged in the tree store {self.path}: {error}", _FORGED) from error
+            raise InputError(f"{oid}: damaged in the tree store {self.path}: {error}", FORGED) from error
 
     @contextmanager
     def _named(self, what: str) -> Iterator[None]:
@@ -311,35 +362,7 @@ def _fit(tree: pygit2.Tree | None) -> tuple[pygit2.Object, ...]:
     names = {item.name for item in items}
     for name in names:
         if name is None or "/" in name or name in {"", ".", ".."} or name.casefold() == ".git":
-            raise InputError(f"tree {tree and tree.id}: {name!r} is no name of a file", _FORGED)
+            raise InputError(f"tree {tree and tree.id}: {name!r} is no name of a file", FORGED)
     if len(names) < len(items):
-        raise InputError(f"tree {tree and tree.id}: a name stands in it twice", _FORGED)
+        raise InputError(f"tree {tree and tree.id}: a name stands in it twice", FORGED)
     return items
-
-
-_FORGED = "no Greenloop wrote this tree: do not trust the dataset that it came with"
-
-
-def _nest(changes: Mapping[str, Entry | None]) -> dict[str, object]:
-    """Turn ``a/b`` → entry into nested folders, ``{"a": {"b": entry}}``."""
-    nested: dict[str, object] = {}
-    for path, entry in changes.items():
-        node = nested
-        *folders, name = PurePosixPath(path).parts
-        for folder in folders:
-            child = node.setdefault(folder, {})
-            if not isinstance(child, dict):
-                raise InputError(f"{path}: {folder} is both a file and a folder")
-            node = child
-        if isinstance(node.get(name), dict):
-            raise InputError(f"{path} is both a file and a folder")
-        node[name] = entry
-    return nested
-
-
-def _entries(nested: Mapping[str, object]) -> Iterator[Entry]:
-    for value in nested.values():
-        if isinstance(value, dict):
-            yield from _entries(value)
-        elif isinstance(value, Entry):
-            yield value
