@@ -17,4 +17,4 @@ def trees(tmp_path: Path) -> TreeStore:
 @pytest.fixture
 def store(tmp_path: Path, trees: TreeStore) -> SnapshotStore:
     """Return an empty snapshot store."""
-    return SnapshotStore(tmp_path / "home/greenloop.db", trees)
+    return SnapshotStore(tmp_path / "home/snapshots.db", trees)

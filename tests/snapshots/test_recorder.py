@@ -11,10 +11,15 @@ from threading import Event
 import pytest
 
 from greenloop.records import InputError, Snapshot, Workspace
-from greenloop.snapshots.clock import ManualClock, ScriptedWatcher
-from greenloop.snapshots.recorder import NO_RECORD, Recorder, workspace_for
+from greenloop.snapshots.clock import Clock, ManualClock
+from greenloop.snapshots.enrolment import NO_RECORD, Wish
+from greenloop.snapshots.heartbeat import Heartbeat
+from greenloop.snapshots.recorder import Pace, Recorder, Surroundings, workspace_for
+from greenloop.snapshots.secrets import Screen
 from greenloop.snapshots.store import SnapshotStore
+from greenloop.snapshots.watching import Changes, ScriptedWatcher
 from greenloop.workspace.store import TreeStore
+from greenloop.workspace.vcs import Reading, WorkingCopy
 
 ANN = workspace_for("ann", "ledger")
 Step = Callable[[], object]
@@ -32,29 +37,42 @@ def git(folder: Path, *arguments: str) -> None:
     subprocess.run(["git", *named, *arguments], cwd=folder, check=True, capture_output=True)
 
 
-def seen(step: Step) -> Callable[[], bool]:
-    """Make a step that the watcher notices."""
+def seen(step: Step, *paths: str) -> Callable[[], Changes]:
+    """Make a step that the watcher notices: what changed, or that something did."""
 
-    def act() -> bool:
+    def act() -> Changes:
         step()
-        return True
+        return Changes(frozenset(map(os.fsencode, paths)), "" if paths else "many changes")
 
     return act
 
 
-def unseen(step: Step) -> Callable[[], bool]:
+def unseen(step: Step) -> Callable[[], Changes]:
     """Make a step that the watcher does not notice."""
 
-    def act() -> bool:
+    def act() -> Changes:
         step()
-        return False
+        return Changes()
 
     return act
 
 
-def record(store: SnapshotStore, root: Path, steps: list[Callable[[], bool]], said: list[str] | None = None) -> None:
-    report = (said if said is not None else []).append
-    Recorder(store, ANN, root, watcher=ScriptedWatcher(steps), report=report).run(Event())
+def recorder(
+    store: SnapshotStore,
+    root: Path,
+    steps: list[Callable[[], Changes]],
+    *,
+    pace: Pace | None = None,
+    clock: Clock | None = None,
+    around: Surroundings | None = None,
+) -> Recorder:
+    reader = WorkingCopy(root, store.trees, store.path.parent / "cache", screen=Screen())
+    return Recorder(store, ANN, reader, ScriptedWatcher(steps), pace=pace, clock=clock, around=around)
+
+
+def record(store: SnapshotStore, root: Path, steps: list[Callable[[], Changes]], said: list[str] | None = None) -> None:
+    around = Surroundings(report=(said if said is not None else []).append)
+    recorder(store, root, steps, around=around).run(Event())
 
 
 def contents(store: SnapshotStore) -> list[dict[str, str]]:
@@ -74,10 +92,10 @@ def test_each_change_of_the_tree_is_one_snapshot(store: SnapshotStore, root: Pat
         store,
         root,
         [
-            seen(lambda: (root / "a.ml").write_text("2")),
-            seen((root / "a.ml").touch),
-            seen(lambda: (root / "b.ml").write_text("new")),
-            seen((root / "a.ml").unlink),
+            seen(lambda: (root / "a.ml").write_text("2"), "a.ml"),
+            seen((root / "a.ml").touch, "a.ml"),
+            seen(lambda: (root / "b.ml").write_text("new"), "b.ml"),
+            seen((root / "a.ml").unlink, "a.ml"),
         ],
     )
 
@@ -95,20 +113,20 @@ def test_what_changed_since_the_last_look_is_taken_when_it_stops(store: Snapshot
 
 def test_a_change_that_the_watcher_missed_is_found_in_time(store: SnapshotStore, root: Path) -> None:
     (root / "a").write_text("1")
-    taken: list[Snapshot] = []
-    idle = unseen(lambda: None)
-    # one interval is longer than the time after which everything is looked at in any case
-    recorder = Recorder(
+    taken: list[int] = []
+    looks: list[int] = []
+    idle = unseen(lambda: looks.append(len(taken)))
+    recorder(
         store,
-        ANN,
         root,
-        interval=301.0,
-        watcher=ScriptedWatcher([unseen(lambda: (root / "a").write_text("2")), idle, idle]),
-        on_snapshot=lambda snapshot, _: taken.append(snapshot),
-    )
-    recorder.run(Event())
+        [unseen(lambda: (root / "a").write_text("2")), idle, idle],
+        # it is always time for a look at everything
+        pace=Pace(reconcile=0.0),
+        around=Surroundings(on_snapshot=lambda snapshot, _: taken.append(snapshot.seq)),
+    ).run(Event())
 
-    assert len(taken) == 2
+    assert taken == [0, 1]
+    assert looks == [2, 2]
 
 
 def test_the_clock_dates_and_the_callback_gets_each_snapshot_after_it_is_stored(
@@ -116,22 +134,78 @@ def test_the_clock_dates_and_the_callback_gets_each_snapshot_after_it_is_stored(
 ) -> None:
     (root / "a").write_text("1")
     clock = ManualClock(100.0)
-    counted: list[tuple[float, int, str]] = []
+    counted: list[tuple[float, int, tuple[str, ...]]] = []
 
     def edit() -> None:
         clock.time = 90.0  # a clock may be set back
         (root / "a").write_text("2")
 
-    Recorder(
+    def note(snapshot: Snapshot, reading: Reading) -> None:
+        counted.append((snapshot.time, store.count(ANN.id), reading.changed))
+
+    recorder(store, root, [seen(edit)], clock=clock, around=Surroundings(on_snapshot=note)).run(Event())
+
+    assert counted == [(100.0, 1, ("a",)), (90.0, 2, ("a",))]
+
+
+def test_while_it_is_paused_nothing_is_read_and_the_next_snapshot_stands_alone(
+    store: SnapshotStore, root: Path
+) -> None:
+    (root / "a").write_text("1")
+    wishes: list[Wish] = [Wish()]
+
+    def pause(wish: Wish) -> None:
+        wishes.append(wish)
+        (root / "a").write_text("between " + str(len(wishes)))
+
+    clock = ManualClock(100.0)
+    record_ = recorder(
         store,
-        ANN,
         root,
-        watcher=ScriptedWatcher([seen(edit)]),
+        [
+            seen(lambda: pause(Wish(paused=True)), "a"),
+            seen(lambda: (root / "a").write_text("hidden"), "a"),
+            unseen(lambda: pause(Wish())),
+            seen(lambda: pause(Wish(paused=True, until=200.0)), "a"),
+            unseen(lambda: setattr(clock, "time", 201.0)),
+        ],
         clock=clock,
-        on_snapshot=lambda snapshot, checkout: counted.append((snapshot.time, store.count(ANN.id), checkout.vcs)),
+        around=Surroundings(wish=lambda: wishes[-1]),
+    )
+    record_.run(Event())
+
+    assert contents(store) == [{"a": "1"}, {"a": "between 3"}, {"a": "between 4"}]
+    assert cuts(store) == ["start", "pause", "pause"]
+
+
+def test_without_room_it_says_so_and_goes_on_when_there_is(store: SnapshotStore, root: Path) -> None:
+    (root / "a").write_text("1")
+    room = ["", "5 MiB are free", "5 MiB are free", ""]
+    said: list[str] = []
+    beats: list[Heartbeat] = []
+    around = Surroundings(room=lambda: room.pop(0) if len(room) > 1 else room[0], report=said.append, beat=beats.append)
+    recorder(
+        store, root, [seen(lambda: (root / "a").write_text("2"), "a"), unseen(str), unseen(str)], around=around
     ).run(Event())
 
-    assert counted == [(100.0, 1, "plain"), (90.0, 2, "plain")]
+    assert contents(store) == [{"a": "1"}, {"a": "2"}]
+    assert [beat.halted for beat in beats] == ["", "5 MiB are free", "5 MiB are free", "", ""]
+    assert said == ["not recording: 5 MiB are free", "not recording: 5 MiB are free"]
+    assert [beat.seq for beat in beats] == [0, 0, 0, 1, 1]
+
+
+def test_a_repository_that_forbids_it_later_is_not_recorded_from_then_on(store: SnapshotStore, root: Path) -> None:
+    (root / "a").write_text("1")
+    said: list[str] = []
+
+    def forbid() -> None:
+        (root / "a").write_text("2")
+        (root / NO_RECORD).touch()
+
+    record(store, root, [seen(forbid)], said)
+
+    assert contents(store) == [{"a": "1"}]
+    assert any("forbids recording" in line for line in said)
 
 
 def test_a_restart_goes_on_and_cuts(store: SnapshotStore, root: Path) -> None:
@@ -144,7 +218,7 @@ def test_a_restart_goes_on_and_cuts(store: SnapshotStore, root: Path) -> None:
     assert cuts(store) == ["start", "start"]
 
 
-def test_commits_do_not_cut_and_checkouts_do(store: SnapshotStore, root: Path) -> None:
+def test_what_version_control_did_is_noted(store: SnapshotStore, root: Path) -> None:
     git(root, "init", "-q", "-b", "main")
     (root / "a").write_text("1")
 
@@ -174,7 +248,7 @@ def test_commits_do_not_cut_and_checkouts_do(store: SnapshotStore, root: Path) -
     )
 
     assert contents(store) == [{"a": text} for text in "12415"]
-    assert cuts(store) == ["start", "", "", "checkout", ""]
+    assert cuts(store) == ["start", "commit", "commit", "checkout", ""]
 
 
 def test_secrets_large_files_and_what_is_ignored_stay_out_and_are_told(store: SnapshotStore, root: Path) -> None:
@@ -207,14 +281,14 @@ def test_a_repository_can_forbid_recording(store: SnapshotStore, root: Path) -> 
 
     for folder in (root, root / "lib"):
         with pytest.raises(InputError, match="forbids recording"):
-            Recorder(store, ANN, folder)
+            recorder(store, folder, [])
     assert store.workspaces() == ()
 
 
 def test_a_home_inside_the_folder_is_refused_unless_it_is_named_so(root: Path) -> None:
     inside = SnapshotStore(root / "home/greenloop.db", TreeStore(root / "home/objects.git"))
     with pytest.raises(InputError, match="would record itself"):
-        Recorder(inside, ANN, root)
+        recorder(inside, root, [])
 
     named = SnapshotStore(root / ".greenloop/greenloop.db", TreeStore(root / ".greenloop/objects.git"))
     (root / "home").rename(root.parent / "gone")
@@ -223,15 +297,14 @@ def test_a_home_inside_the_folder_is_refused_unless_it_is_named_so(root: Path) -
     assert contents(named) == [{"a": "1"}]
 
 
-def test_a_folder_that_vanishes_ends_the_recording_with_an_error_not_with_an_empty_tree(
-    store: SnapshotStore, root: Path
-) -> None:
+def test_a_folder_that_vanishes_is_told_and_is_no_empty_tree(store: SnapshotStore, root: Path) -> None:
     (root / "a").write_text("1")
+    said: list[str] = []
 
-    with pytest.raises(InputError, match="the folder is gone"):
-        record(store, root, [seen(lambda: root.rename(root.parent / "moved"))])
+    record(store, root, [seen(lambda: root.rename(root.parent / "moved"))], said)
 
     assert contents(store) == [{"a": "1"}]
+    assert "the folder is gone" in said[0]
 
 
 def test_a_workspace_is_named_after_author_and_title() -> None:
@@ -245,16 +318,18 @@ def test_a_workspace_is_named_after_author_and_title() -> None:
 PROGRAM = """
 import sys
 from pathlib import Path
-from greenloop.snapshots.recorder import Recorder, run, workspace_for
+from greenloop.snapshots.recorder import Pace, Recorder, Surroundings, stopped_by_signals, workspace_for
 from greenloop.snapshots.store import SnapshotStore
+from greenloop.snapshots.watching import FileWatcher
 from greenloop.workspace.store import TreeStore
+from greenloop.workspace.vcs import WorkingCopy
 home, root = Path(sys.argv[1]), Path(sys.argv[2])
-store = SnapshotStore(home / "greenloop.db", TreeStore(home / "objects.git"))
-recorder = Recorder(
-    store, workspace_for("ann", "ledger"), root, interval=0.3,
-    on_snapshot=lambda snapshot, checkout: print("snapshot", snapshot.seq, flush=True),
-)
-print("took", run(recorder).snapshots, flush=True)
+store = SnapshotStore(home / "snapshots.db", TreeStore(home / "objects.git"))
+around = Surroundings(on_snapshot=lambda snapshot, _: print("snapshot", snapshot.seq, flush=True))
+with stopped_by_signals() as stop:
+    reader, watcher = WorkingCopy(root, store.trees, home / "cache"), FileWatcher(root, print, stop=stop)
+    recorder = Recorder(store, workspace_for("ann", "ledger"), reader, watcher, pace=Pace(interval=0.3), around=around)
+    print("took", recorder.run(stop).snapshots, flush=True)
 """
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from greenloop.mining.changed import ChangedFile, changed_files
 from greenloop.mining.funnel import Funnel, Tally
 from greenloop.mining.rules import Rules
-from greenloop.records import Snapshot, TreeId, Workspace
+from greenloop.records import COMMIT, Snapshot, TreeId, Workspace
 from greenloop.workspace.store import TreeStore
 
 UNIT = "snapshots"
@@ -109,7 +109,7 @@ def stretches(
 
 
 def _cut(current: State, snapshot: Snapshot, files: int, rules: Rules) -> str:
-    if snapshot.cut:
+    if snapshot.cut and snapshot.cut != COMMIT:
         return snapshot.cut
     if snapshot.time - current.last > rules.idle_minutes * 60:
         return "idle"

@@ -33,12 +33,13 @@ from greenloop.records.evaluation import (
 )
 from greenloop.records.example import Example, Task
 from greenloop.records.feedback import Feedback, FeedbackKind
-from greenloop.records.snapshot import Snapshot, Workspace
+from greenloop.records.snapshot import COMMIT, Snapshot, Workspace
 from greenloop.records.suggestion import Badge, Rung, Suggestion
 from greenloop.records.tree import BlobId, TreeId
 from greenloop.records.verdict import Stage, StageResult, Status, Suite, TestResult, TestStatus, Verdict
 
 __all__ = [
+    "COMMIT",
     "HACKS",
     "Badge",
     "BlobId",

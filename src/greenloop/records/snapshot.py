@@ -7,6 +7,10 @@ from greenloop.records.tree import TreeId
 from greenloop.records.verdict import Status
 
 
+COMMIT = "commit"
+"""The cut of a commit: it changes no file, so pairs may reach across it."""
+
+
 class Workspace(Record):
     """One developer's line of work on one project. ``author`` is what splits by person go by."""
 
@@ -26,7 +30,8 @@ class Snapshot(Record):
     """Unix seconds, by the clock of the machine that recorded it."""
     tree: TreeId
     cut: str = ""
-    """Why no pair may reach across this point (``checkout``, ``merge``, ``start``…); empty if none."""
+    """What happened just before (``checkout``, ``merge``, ``start``…), so that no pair may reach across this point,
+    unless it was a ``commit``; empty if nothing did."""
     deliberate: bool = False
     """The person asked for a build at this very moment, so the state is not a half-typed one."""
     reported: Status | None = None

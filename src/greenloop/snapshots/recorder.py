@@ -1,30 +1,64 @@
 """The recorder: takes a snapshot of a folder at an interval, whenever its tree has changed.
 
-It runs in the foreground, needs no server, and touches nothing in the folder. A file named
-``.greenloop-no-record`` at the root of the folder or of its repository forbids recording.
+It needs no server and touches nothing in the folder. It looks only at what the watcher names, and at the whole folder
+at its start, when the watcher cannot tell, and now and then, since every watcher misses something in a year.
 """
 
+import os
 import re
 import signal
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
 from types import FrameType
 
-from greenloop.records import InputError, Snapshot, Workspace
-from greenloop.snapshots.clock import Clock, FileWatcher, SystemClock, Watcher
-from greenloop.snapshots.secrets import Screen
+from greenloop.records import COMMIT, EnvironmentFault, GreenloopError, InputError, Snapshot, Workspace
+from greenloop.snapshots.clock import Clock, SystemClock
+from greenloop.snapshots.enrolment import Wish, forbidden
+from greenloop.snapshots.heartbeat import LISTED, Heartbeat, LeftOut
 from greenloop.snapshots.store import SnapshotStore
-from greenloop.workspace.vcs.checkout import Checkout, CheckoutReader
-from greenloop.workspace.vcs.listing import Skipped
+from greenloop.snapshots.watching import Changes, Watcher
+from greenloop.workspace.vcs import Reading, Skipped, WorkingCopy, detect
 
-NO_RECORD = ".greenloop-no-record"
-"""A file of this name at a repository's root forbids recording it."""
+STAGED_BYTES = 4 << 20
+"""So much may wait outside the packs: it is held twice, in memory by whoever reads it, and on the disk."""
+STAGED_SECONDS = 600.0
+"""So long a snapshot may wait outside the packs, where a lost staging file would lose it."""
 
-FULL_PASS_SECONDS = 300.0
-"""Even without any event the folder is read this often: a watcher can miss folders made while it looks away."""
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How often the recorder does what. All in seconds."""
+
+    interval: float = 20.0
+    """Between two looks at what changed."""
+    reconcile: float = 600.0
+    """Between two looks at the whole folder, even without any event."""
+    upkeep: float = 3600.0
+    """Between two times that the store is put in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the recorder asks of the world, and what it tells; each a plain function, each without effect by default."""
+
+    wish: Callable[[], Wish] = Wish
+    """What the person wants now."""
+    room: Callable[[], str] = str
+    """Why nothing may be written at the moment (no free space), or ``""``."""
+    beat: Callable[[Heartbeat], None] = lambda _beat: None
+    """Keeps the heartbeat."""
+    on_snapshot: Callable[[Snapshot, Reading], None] = lambda _snapshot, _reading: None
+    """Gets every snapshot just stored, with what was read."""
+    report: Callable[[str], None] = lambda _words: None
+    """Gets what a person should know."""
+    upkeep: Callable[[], None] = lambda: None
+    """Starts putting the store in order, elsewhere and without waiting."""
+    builds: Callable[[], str] = str
+    """Keeps whatever finds the build status going, and says how it is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,116 +80,187 @@ def workspace_for(author: str, title: str) -> Workspace:
     return Workspace(id="recorder/" + "/".join(slugs), author=author, title=title, source="recorder")
 
 
+@dataclass(slots=True)
+class _Seen:
+    """Where the recorder stands."""
+
+    cut: str = "start"
+    heads: str | None = None
+    skipped: tuple[Skipped, ...] = ()
+    halted: str = ""
+    whole: str = "start"
+    """Why the next look must be at the whole folder; empty if it need not."""
+    taken: int = 0
+    last: Snapshot | None = None
+    reconciled: float = field(default_factory=time.monotonic)
+    kept_up: float = field(default_factory=time.monotonic)
+
+
 class Recorder:
-    """Records the folder ``root`` as ``workspace`` into ``snapshots``, looking every ``interval`` seconds.
+    """Records what ``reader`` reads as ``workspace`` into ``snapshots``, whenever ``watcher`` says that it is time.
 
-    ``on_snapshot`` gets every snapshot just stored, with what was read; ``report`` gets what a person should know.
-
-    Raises ``InputError`` when ``root`` is no folder, forbids recording, or holds the store itself.
+    Raises ``InputError`` when the folder forbids recording, or holds the store itself.
     """
 
     def __init__(
         self,
         snapshots: SnapshotStore,
         workspace: Workspace,
-        root: Path,
+        reader: WorkingCopy,
+        watcher: Watcher,
         *,
-        interval: float = 20.0,
-        max_file_bytes: int = 1_000_000,
-        watcher: Watcher | None = None,
+        pace: Pace | None = None,
         clock: Clock | None = None,
-        on_snapshot: Callable[[Snapshot, Checkout], None] | None = None,
-        report: Callable[[str], None] | None = None,
+        around: Surroundings | None = None,
     ) -> None:
-        self._screen = Screen()
-        self._reader = CheckoutReader(root, snapshots.trees, max_file_bytes=max_file_bytes, screen=self._screen)
-        for place in (self._reader.root, self._reader.place.root):
-            if (place / NO_RECORD).exists():
-                raise InputError(f"{place / NO_RECORD} forbids recording", "delete that file to allow it")
-        if _holds(self._reader.root, snapshots.path) or _holds(self._reader.root, snapshots.trees.path):
+        self._reader = reader
+        self._places = (reader.root, detect(reader.root).root)
+        self._allowed()
+        if _holds(reader.root, snapshots.path) or _holds(reader.root, snapshots.trees.path):
             raise InputError(
-                f"{snapshots.path.parent} lies in {root}, so the recorder would record itself",
+                f"{snapshots.path.parent} lies in {reader.root}, so the recorder would record itself",
                 "choose a home outside the recorded folder, or a folder .greenloop in it",
             )
         self._snapshots = snapshots
         self._workspace = workspace
-        self._interval = interval
-        self._report = report or _ignore
-        self._watcher = watcher or FileWatcher(self._reader.root, self._report)
+        self._watcher = watcher
+        self._pace = pace or Pace()
         self._clock = clock or SystemClock()
-        self._on_snapshot = on_snapshot
+        self._around = around or Surroundings()
+        self._started = self._clock.now()
         snapshots.add_workspace(workspace)
-        last = snapshots.last(workspace.id)
-        self._seq = 0 if last is None else last.seq + 1
-        self._tree = None if last is None else last.tree
-        self._cut = "start"
-        self._head: str | None = None
-        self._skipped: tuple[Skipped, ...] = ()
+        self._seen = _Seen(last=snapshots.last(workspace.id))
 
-    def take(self) -> Snapshot | None:
-        """Read the folder, and store a snapshot if its tree differs from the last one's."""
-        checkout = self._reader.read()
-        if self._head is not None and checkout.head != self._head:
-            move = self._reader.move(self._head)
-            # a move that nothing is known of, with the same files as before, was a commit: pairs may reach across it
-            if move != "head-moved" or checkout.tree != self._tree:
-                self._cut = self._cut or move
-        self._head = checkout.head
-        self._tell_skipped(checkout.skipped)
-        if checkout.tree == self._tree:
+    def _allowed(self) -> None:
+        file = forbidden(*self._places)
+        if file is not None:
+            raise InputError(f"{file} forbids recording", "delete that file to allow it")
+
+    def take(self, changes: Changes | None = None) -> Snapshot | None:
+        """Read what changed, or the whole folder, and store a snapshot if the tree differs from the last one's."""
+        seen = self._seen
+        whole = seen.whole or ("asked" if changes is None else changes.whole)
+        reading = self._reader.reconcile() if whole or changes is None else self._reader.touch(changes.paths)
+        if reading.full:
+            seen.reconciled = time.monotonic()
+        seen.whole = ""
+        if seen.heads is not None and reading.heads != seen.heads:
+            move = self._reader.moved(seen.heads)
+            seen.cut = move if seen.cut in {"", COMMIT} else seen.cut
+        seen.heads = reading.heads
+        self._tell_skipped(reading.skipped)
+        if seen.last is not None and reading.tree == seen.last.tree:
             return None
         snapshot = Snapshot(
             workspace=self._workspace.id,
-            seq=self._seq,
+            seq=0 if seen.last is None else seen.last.seq + 1,
             time=self._clock.now(),
-            tree=checkout.tree,
-            cut=self._cut,
-            skipped=len(checkout.skipped),
+            tree=reading.tree,
+            cut=seen.cut,
+            skipped=len(reading.skipped),
         )
         self._snapshots.add([snapshot])
-        self._seq, self._tree, self._cut = self._seq + 1, checkout.tree, ""
-        if self._on_snapshot is not None:
-            self._on_snapshot(snapshot, checkout)
+        seen.last, seen.cut, seen.taken = snapshot, "", seen.taken + 1
+        self._around.on_snapshot(snapshot, reading)
         return snapshot
 
     def _tell_skipped(self, skipped: tuple[Skipped, ...]) -> None:
-        before = set(self._skipped)
+        before = set(self._seen.skipped)
         for item in skipped:
             if item not in before:
-                self._report(f"not recorded: {item.path}: {item.reason}")
-        self._skipped = skipped
+                self._around.report(f"not recorded: {item.path}: {item.reason}")
+        self._seen.skipped = skipped
 
-    def _due(self, waited: float) -> bool:
-        return waited >= FULL_PASS_SECONDS or self._reader.head() != self._head
+    def _due(self, changes: Changes) -> bool:
+        seen = self._seen
+        if time.monotonic() - seen.reconciled >= self._pace.reconcile:
+            seen.whole = seen.whole or "interval"
+        return bool(changes or seen.whole) or self._reader.heads() != seen.heads
+
+    def look(self, changes: Changes) -> None:
+        """Do what is due after one wait: take a snapshot if anything may have changed, and keep the house in order.
+
+        What the disk refuses is told and tried again at the next look, by the whole folder.
+        """
+        seen = self._seen
+        seen.halted = ""
+        wish = self._around.wish()
+        if wish.paused_at(self._clock.now()):
+            # what happens meanwhile is not looked at; the first snapshot afterwards stands for itself
+            seen.whole, seen.cut = "pause", "pause"
+        elif halted := self._around.room():
+            self._halt(halted)
+        elif self._due(changes):
+            try:
+                self._allowed()
+                self.take(changes)
+            except GreenloopError as error:
+                self._halt(f"{error.message} ({error.way_out})" if error.way_out else error.message)
+        self._keep_up()
+        self._beat()
+
+    def _halt(self, why: str) -> None:
+        if why != self._seen.halted:
+            self._around.report(f"not recording: {why}")
+        self._seen.halted = why
+        self._seen.whole = self._seen.whole or "halt"
+
+    def _keep_up(self) -> None:
+        trees = self._snapshots.trees
+        waited = trees.staged_since is not None and time.time() - trees.staged_since >= STAGED_SECONDS
+        if trees.staged_bytes >= STAGED_BYTES or waited:
+            self._flush()
+        if time.monotonic() - self._seen.kept_up >= self._pace.upkeep:
+            self._seen.kept_up = time.monotonic()
+            self._around.upkeep()
+
+    def _flush(self) -> None:
+        try:
+            self._snapshots.trees.flush()
+        except EnvironmentFault as error:
+            self._halt(error.message)
+
+    def _beat(self) -> None:
+        seen = self._seen
+        self._around.beat(
+            Heartbeat(
+                pid=os.getpid(),
+                started=self._started,
+                beat=self._clock.now(),
+                every=self._pace.interval,
+                watching=self._watcher.mode,
+                seq=None if seen.last is None else seen.last.seq,
+                tree=None if seen.last is None else seen.last.tree,
+                snapshot_time=None if seen.last is None else seen.last.time,
+                taken=seen.taken,
+                skipped=len(seen.skipped),
+                left_out=tuple(LeftOut(path=item.path, reason=item.reason) for item in seen.skipped[:LISTED]),
+                halted=seen.halted,
+                builds=self._around.builds(),
+            )
+        )
 
     def run(self, stop: Event) -> Recording:
         """Take a snapshot now and at every interval with changes, until ``stop`` is set; then once more."""
-        taken = int(self.take() is not None)
-        waited = 0.0
-        while not stop.is_set():
-            changed = self._watcher.wait(self._interval, stop)
-            waited += self._interval
-            if changed or stop.is_set() or self._due(waited):
-                taken += self.take() is not None
-                waited = 0.0
-        return Recording(self._workspace, taken, self._skipped)
-
-
-def run(recorder: Recorder) -> Recording:
-    """Run ``recorder`` in the foreground until SIGINT or SIGTERM; must be called from the main thread."""
-    stop = Event()
-    with _stopped_by_signals(stop):
-        return recorder.run(stop)
+        self.look(Changes(whole="start"))
+        while not stop.is_set() and self._around.wish().recording:
+            changes = self._watcher.wait(self._pace.interval, stop)
+            self.look(Changes(changes.paths, changes.whole or ("stop" if stop.is_set() else "")))
+        self._flush()
+        return Recording(self._workspace, self._seen.taken, self._seen.skipped)
 
 
 @contextmanager
-def _stopped_by_signals(stop: Event) -> Iterator[None]:
+def stopped_by_signals() -> Iterator[Event]:
+    """Give an event that SIGINT and SIGTERM set, for as long as the block runs; only in the main thread."""
+    stop = Event()
+
     def set_stop(_number: int, _frame: FrameType | None) -> None:
         stop.set()
 
     before = {number: signal.signal(number, set_stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield
+        yield stop
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -164,7 +269,3 @@ def _stopped_by_signals(stop: Event) -> Iterator[None]:
 def _holds(root: Path, path: Path) -> bool:
     resolved = path.resolve()
     return resolved.is_relative_to(root) and ".greenloop" not in resolved.relative_to(root).parts
-
-
-def _ignore(_message: str) -> None:
-    return None

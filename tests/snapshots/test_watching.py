@@ -1,5 +1,6 @@
 """The watchers: the real one sees real changes and falls back to looking, and says so."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -7,7 +8,8 @@ from threading import Event, Timer
 
 import pytest
 
-from greenloop.snapshots.clock import FileWatcher, ManualClock, PollingWatcher, ScriptedWatcher, SystemClock
+from greenloop.snapshots.clock import ManualClock, SystemClock
+from greenloop.snapshots.watching import Changes, FileWatcher, PollingWatcher, ScriptedWatcher
 
 
 @pytest.fixture
@@ -32,7 +34,7 @@ def test_a_change_is_seen_once(root: Path) -> None:
 
     (root / "lib/a").write_text("1")
 
-    assert watcher.wait(1.0, Event())
+    assert watcher.wait(1.5, Event()) == Changes(frozenset({b"lib/a"}))
     assert not watcher.wait(0.5, Event())
     assert said == []
 
@@ -47,11 +49,54 @@ def test_a_change_made_while_nobody_waits_is_seen(root: Path) -> None:
 
 def test_changes_in_new_folders_are_seen(root: Path) -> None:
     watcher = settled(FileWatcher(root, print))
-    (root / "new").mkdir()
-    assert watcher.wait(1.0, Event())
-    (root / "new/a").write_text("1")
+    (root / "new/deep").mkdir(parents=True)
+    (root / "new/deep/a").write_text("1")
+    assert b"new" in watcher.wait(1.5, Event()).paths
+    (root / "new/deep/a").write_text("2")
 
-    assert watcher.wait(1.0, Event())
+    assert b"new/deep/a" in watcher.wait(1.5, Event()).paths
+
+
+def test_a_folder_that_was_moved_is_watched_at_its_new_place(root: Path) -> None:
+    watcher = settled(FileWatcher(root, print))
+    (root / "lib").rename(root / "src")
+    assert {b"lib", b"src"} <= watcher.wait(1.5, Event()).paths
+    (root / "src/a").write_text("1")
+
+    assert b"src/a" in watcher.wait(1.5, Event()).paths
+
+
+def test_links_are_not_followed(root: Path, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (root / "lib/out").symlink_to(outside)
+    (root / "lib/loop").symlink_to(root)
+    watcher = settled(FileWatcher(root, print))
+    (outside / "a").write_text("1")
+
+    assert not watcher.wait(1.0, Event())
+
+
+def test_names_of_any_bytes_are_told_as_they_are(root: Path) -> None:
+    watcher = settled(FileWatcher(root, print))
+    (root / "lib/a\n b").write_text("1")
+    assert watcher.wait(1.5, Event()) == Changes(frozenset({b"lib/a\n b"}))
+
+
+def test_a_name_that_is_no_text_is_a_reason_to_look_at_everything(root: Path) -> None:
+    (root / os.fsdecode(b"lib/folder\xff")).mkdir()
+    watcher = settled(FileWatcher(root, print))
+    (root / os.fsdecode(b"lib/a\xff")).write_text("1")
+
+    assert watcher.wait(1.5, Event()).whole == "a name that is not UTF-8"
+
+
+def test_a_storm_of_changes_is_a_reason_to_look_at_everything(root: Path) -> None:
+    watcher = settled(FileWatcher(root, print))
+    for number in range(1500):
+        (root / f"lib/{number}").touch()
+
+    assert "changes at once" in watcher.wait(2.0, Event()).whole
 
 
 def test_what_tools_write_is_no_change(root: Path) -> None:
@@ -90,9 +135,9 @@ PROGRAM = """
 import sys
 from pathlib import Path
 from threading import Event
-from greenloop.snapshots.clock import FileWatcher
+from greenloop.snapshots.watching import FileWatcher
 watcher = FileWatcher(Path(sys.argv[1]), print)
-print(watcher.wait(0.1, Event()), watcher.wait(0.1, Event()))
+print(watcher.mode, bool(watcher.wait(0.1, Event()).whole), bool(watcher.wait(0.1, Event()).whole))
 """
 
 
@@ -106,14 +151,15 @@ def test_at_the_limit_of_the_kernel_it_says_so_and_looks_each_time(root: Path, l
     )  # fmt: skip
 
     assert "no file events" in done.stdout
-    assert done.stdout.endswith("True True\n")
+    assert done.stdout.endswith("polling True True\n")
 
 
 def test_the_fakes_do_as_they_are_told() -> None:
     stop = Event()
-    watcher = ScriptedWatcher([lambda: True, lambda: False])
+    some = Changes(frozenset({b"a"}))
+    watcher = ScriptedWatcher([lambda: some, Changes])
 
-    assert [watcher.wait(1.0, stop) for _ in range(2)] == [True, False]
+    assert [watcher.wait(1.0, stop) for _ in range(2)] == [some, Changes()]
     assert not stop.is_set()
     assert not watcher.wait(1.0, stop)
     assert stop.is_set()
