@@ -1,7 +1,8 @@
 """Greenloop's home on this machine: where trees, histories, verdicts and warm builds lie.
 
-    HOME/objects.git     the tree store
-    HOME/greenloop.db    snapshots and verdicts (SQLite, WAL)
+    HOME/objects.git     the tree store, and in it the journal of every workspace
+    HOME/snapshots.db    the index of the journal (SQLite, WAL); made again when it is missing
+    HOME/greenloop.db    verdicts (SQLite, WAL)
     HOME/feedback.jsonl  what was shown, accepted, refused
     HOME/warm/           warm builds; may be deleted at any time
     HOME/images/         toolchain images
@@ -55,7 +56,7 @@ class Home:
     @cached_property
     def snapshots(self) -> SnapshotStore:
         """The histories."""
-        return SnapshotStore(self.path / "greenloop.db", self.trees)
+        return SnapshotStore(self.path / "snapshots.db", self.trees, old=self.path / "greenloop.db")
 
     @cached_property
     def verdicts(self) -> VerdictStore:

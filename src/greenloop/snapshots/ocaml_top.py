@@ -74,6 +74,11 @@ def import_sessions(path: Path, store: SnapshotStore, progress: Callable[[int], 
 
     Raises ``RecordError``, naming file and line, when the file is foreign, damaged or cut short.
     """
+    with store.trees.staged():
+        return _import(path, store, progress)
+
+
+def _import(path: Path, store: SnapshotStore, progress: Callable[[int], None] | None) -> ImportReport:
     trees = _Trees(store.trees)
     workspaces: dict[str, Workspace] = {}
     moments: defaultdict[str, list[_Moment]] = defaultdict(list)

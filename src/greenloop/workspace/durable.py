@@ -118,17 +118,20 @@ class Durable:
         """Return the refs whose names begin with ``prefix``, sorted, as this thread sees them."""
         # staged first: what is flushed between the two readings is then seen twice, never missed
         moved = self.file.refs()
-        with named_io_errors(self._packed.path):
-            found: dict[str, str | None] = {**self._packed.read(), **moved}
+        found: dict[str, str | None] = {**self.packed(), **moved}
         if self.active:
             found |= {ref: target for ref, (target, _) in self._moves.items()}
         return {ref: at for ref, at in sorted(found.items()) if at is not None and ref.startswith(prefix)}
 
+    def packed(self) -> Mapping[str, str]:
+        """Return the refs that git sees: those that are flushed."""
+        with named_io_errors(self._packed.path):
+            return self._packed.read()
+
     def _stage(self) -> None:
         if not self.pending and not self._moves:
             return
-        with named_io_errors(self._packed.path):
-            packed = self._packed.read()
+        packed = self.packed()
 
         def unmoved(staged: Mapping[str, str | None]) -> None:
             for ref, (_, was) in self._moves.items():

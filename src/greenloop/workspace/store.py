@@ -207,6 +207,10 @@ class TreeStore:
         """Return the ids of the folders directly in a tree: each is a tree itself."""
         return tuple(str(item.id) for item in _fit(self._tree(tree)) if isinstance(item, pygit2.Tree))
 
+    def blobs(self, tree: TreeId) -> tuple[BlobId, ...]:
+        """Return the ids of the files directly in a tree."""
+        return tuple(str(item.id) for item in _fit(self._tree(tree)) if isinstance(item, pygit2.Blob))
+
     def is_folder(self, tree: TreeId, path: str) -> bool:
         """Say whether a folder is at ``path``: in a tree, folders are never empty."""
         try:
