@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from pathlib import Path
 
 import pygit2
@@ -35,6 +35,7 @@ class Change:
 
 
 _BLOB = 3
+_EMPTY = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 _CACHED_TREES = 4096
 _CACHED_BLOBS = 64
 """How many objects are kept in memory once read: trees are small, files of up to a megabyte are not."""
@@ -130,6 +131,8 @@ class TreeStore:
         return content
 
     def _content(self, oid: pygit2.Oid) -> tuple[int, bytes]:
+        if str(oid) == _EMPTY:
+            return 2, b""
         # pygit2's Odb.read looks for names that only begin so, everywhere; and libgit2's "not found" looks twice
         for look in (False, True):
             for own in self._own:
@@ -171,10 +174,10 @@ class TreeStore:
         """Store a tree of ``files`` (path → entry) and return its id."""
         return self.update(self.empty, files)
 
-    @cached_property
+    @property
     def empty(self) -> TreeId:
-        """The id of the tree without files."""
-        return str(self._repo.TreeBuilder().write())
+        """The id of the tree without files, which is in every store: git and libgit2 know it by heart."""
+        return _EMPTY
 
     def update(self, tree: TreeId, changes: Mapping[str, Entry | None]) -> TreeId:
         """Return ``tree`` with ``changes`` made; ``None`` deletes. Cost follows the changes, not the tree.
