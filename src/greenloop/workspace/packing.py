@@ -18,6 +18,7 @@ TEMPORARY = "tmp_greenloop_"
 """How the names of our unfinished files begin."""
 
 _LEVEL = 1
+_BLOCK = 1 << 20
 _LARGE_OFFSET = 1 << 31
 
 _Place = tuple[int, int]
@@ -32,7 +33,7 @@ def write_pack(folder: Path, objects: Iterable[tuple[bytes, int, bytes]]) -> Pat
     made = folder / f"{TEMPORARY}{os.getpid()}_{os.urandom(6).hex()}"
     pack, index = made.with_name(made.name + ".pack"), made.with_name(made.name + ".idx")
     try:
-        with pack.open("xb") as file:
+        with pack.open("x+b") as file:
             places, checksum = _write_objects(file, objects)
             sync(file)
         if not places:
@@ -56,23 +57,29 @@ def write_pack(folder: Path, objects: Iterable[tuple[bytes, int, bytes]]) -> Pat
 
 
 def _write_objects(file: BinaryIO, objects: Iterable[tuple[bytes, int, bytes]]) -> tuple[dict[bytes, _Place], bytes]:
-    # the count stands at the front and in the checksum, and is known at the end
-    bodies: list[bytes] = []
     places: dict[bytes, _Place] = {}
-    offset = 12
+    # the count stands at the front and in the checksum, and is known at the end: no object has to wait in memory
+    file.write(_start(0))
+    offset = len(_start(0))
     for oid, kind, content in objects:
         if oid in places:
             continue
         body = _header(kind, len(content)) + zlib.compress(content, _LEVEL)
         places[oid] = (offset, zlib.crc32(body))
-        bodies.append(body)
+        file.write(body)
         offset += len(body)
+    file.seek(0)
+    file.write(_start(len(places)))
+    file.seek(0)
     digest = hashlib.sha1(usedforsecurity=False)
-    for part in (b"PACK" + struct.pack(">II", 2, len(places)), *bodies):
-        digest.update(part)
-        file.write(part)
+    while block := file.read(_BLOCK):
+        digest.update(block)
     file.write(digest.digest())
     return places, digest.digest()
+
+
+def _start(count: int) -> bytes:
+    return b"PACK" + struct.pack(">II", 2, count)
 
 
 def _header(kind: int, size: int) -> bytes:
