@@ -8,7 +8,8 @@ from greenloop.records import InputError, TreeId
 from greenloop.workspace.store import TreeStore
 from greenloop.workspace.vcs import git, mercurial, plain
 from greenloop.workspace.vcs.listing import Listing, Skipped
-from greenloop.workspace.vcs.scan import FileReader, Screen
+from greenloop.workspace.vcs.one_file import Screen
+from greenloop.workspace.vcs.scan import FileReader
 
 Vcs = Literal["git", "hg", "plain"]
 

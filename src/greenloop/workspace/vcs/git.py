@@ -6,10 +6,13 @@ protocol is allowed: in a partial clone a missing object would else be fetched, 
 configuration names for that.
 """
 
+import os
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from greenloop.workspace.vcs.listing import GENERATED_FOLDERS, Listing, ask
+from greenloop.workspace.vcs.listing import GENERATED_FOLDERS, VCS_FOLDERS, Listing, Started, ask
 
 OPTIONS = ("-c", "core.fsmonitor=false", "-c", "core.quotePath=false", "-c", "log.showSignature=false")
 ENVIRONMENT = {
@@ -18,6 +21,48 @@ ENVIRONMENT = {
     "GIT_ALLOW_PROTOCOL": "none",
     "GIT_NO_LAZY_FETCH": "1",  # from git 2.44 on it does not even try
 }
+
+NOT_LISTED = tuple(f"--exclude={name}/" for name in sorted({*VCS_FOLDERS, *GENERATED_FOLDERS}))
+"""On the command line, rules weigh more than those of any file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The files of ignore rules that hold in a repository beside its ``.gitignore`` files."""
+
+    exclude: Path
+    """``info/exclude``, which need not exist."""
+    excludes: Path | None
+    """The user's own where ``core.excludesFile`` names one; else git knows its place."""
+    usual: Path
+    """Where the user's own is as a rule."""
+
+
+@dataclass(frozen=True, slots=True)
+class Repository:
+    """Where a repository keeps what it knows."""
+
+    folder: Path
+    """The worktree's own: its ``HEAD`` and ``index``."""
+    common: Path
+    """The one of all worktrees: refs and configuration."""
+
+
+def find_repository(top: Path) -> Repository:
+    """Return where the working copy ``top`` has its repository, by reading alone.
+
+    Raises ``OSError`` when there is none.
+    """
+    folder = top / ".git"
+    if folder.is_file():
+        folder = linked(folder, b"gitdir: ")
+    common = folder / "commondir"
+    return Repository(folder, linked(common, b"") if common.is_file() else folder)
+
+
+def linked(file: Path, prefix: bytes) -> Path:
+    """Return the folder whose path, relative to the file's own or absolute, the file holds."""
+    return file.parent / os.fsdecode(file.read_bytes().removeprefix(prefix).rstrip(b"\r\n"))
 
 
 def _git(folder: Path, *arguments: str, answers: tuple[int, ...] = (0,)) -> bytes:
@@ -33,6 +78,34 @@ def list_files(folder: Path) -> Listing:
     )  # fmt: skip
     # a file in conflict is listed once for each of its stages
     return Listing(tuple(dict.fromkeys(path for path in out.split(b"\0") if path)))
+
+
+def rules_of(top: Path, common: Path) -> Rules:
+    """Return which ignore rules hold in a working copy."""
+
+    def configured(name: str, *more: str) -> str:
+        return os.fsdecode(_git(top, "config", "--type=path", *more, "--get", name, answers=(0, 1)).rstrip(b"\n"))
+
+    named = configured("core.excludesFile")
+    usual = named or configured("greenloop.none", "--default", "~/.config/git/ignore")
+    return Rules(common / "info/exclude", top / named if named else None, top / usual)
+
+
+def tracked_though_ignored(top: Path, inside: bytes) -> Started:
+    """Ask for the files below ``inside`` that the user's index holds although rules leave them out."""
+    return _start(top, "--cached", "--ignored", *(("--", os.fsdecode(inside)) if inside else ()))
+
+
+def recordable(top: Path, paths: Sequence[bytes]) -> Started:
+    """Ask which files at or below ``paths`` are tracked, on disk or not, or not ignored."""
+    return _start(top, "--cached", "--others", "--", *map(os.fsdecode, paths))
+
+
+def _start(top: Path, *which: str) -> Started:
+    return Started(
+        "git", (*OPTIONS, "ls-files", "-z", "--exclude-standard", *NOT_LISTED, *which), folder=top,
+        environment={**ENVIRONMENT, "GIT_LITERAL_PATHSPECS": "1"}, package="git",
+    )  # fmt: skip
 
 
 def head(folder: Path) -> str:

@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,6 +101,70 @@ def listen(
         if process.returncode != 0:
             complaints.seek(0)
             raise _refused(program, folder, complaints.read(4096), process.returncode)
+
+
+class Started:
+    """A program that runs while others do; what it prints goes to a file, so that a long answer costs no memory."""
+
+    def __init__(
+        self,
+        program: str,
+        arguments: Sequence[str],
+        *,
+        folder: Path,
+        environment: Mapping[str, str],
+        package: str,
+        answers: Collection[int] = (0,),
+        given: IO[bytes] | None = None,
+    ) -> None:
+        self._program = program
+        self._folder = folder
+        self._answers = answers
+        self._out = tempfile.TemporaryFile()  # noqa: SIM115 - closed by ``records`` or with the object
+        self._complaints = tempfile.TemporaryFile()  # noqa: SIM115
+        self._process = subprocess.Popen(
+            [_found(program, folder, package), *arguments], cwd=folder, env=_environment(environment),
+            stdin=subprocess.DEVNULL if given is None else given, stdout=self._out, stderr=self._complaints,
+        )  # fmt: skip
+
+    def finish(self) -> bytes:
+        """Wait for the end, and return what was said on the second channel.
+
+        Raises ``InputError`` when the program refuses.
+        """
+        self._process.wait()
+        self._complaints.seek(0)
+        said = self._complaints.read(_MOST_SAID)
+        if self._process.returncode not in self._answers:
+            raise _refused(self._program, self._folder, said, self._process.returncode)
+        return said
+
+    def bytes_printed(self) -> int:
+        """Return the length of the answer, once it has ended."""
+        self.finish()
+        return self._out.seek(0, os.SEEK_END)
+
+    def records(self) -> Iterator[bytes]:
+        """Yield what was printed, once it has ended, NUL by NUL."""
+        self.finish()
+        self._out.seek(0)
+        rest = b""
+        while block := self._out.read(1 << 16):
+            *whole, rest = (rest + block).split(b"\0")
+            yield from whole
+        if rest:
+            yield rest
+
+    def stop(self) -> None:
+        """End it, if it still runs."""
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
+        self._out.close()
+        self._complaints.close()
+
+
+_MOST_SAID = 1 << 20
 
 
 def _found(program: str, folder: Path, package: str) -> str:

@@ -32,6 +32,8 @@ ENVIRONMENT = {"HGPLAIN": "1", "HGRCSKIPREPO": "1"}
 """HGPLAIN: no colours, no translations, no aliases, whatever the user's configuration says."""
 _NOT_WALKED = frozenset(os.fsencode(name) for name in VCS_FOLDERS.union(GENERATED_FOLDERS))
 _V2_MARKER = b"dirstate-v2\n"
+_V2_WIDTH = 32
+"""Bytes for each parent there: the id, and room for longer ones."""
 
 
 def _hg(repository: Path, *arguments: str) -> bytes:
@@ -94,13 +96,46 @@ def _unlisted(folder: Path, paths: tuple[bytes, ...]) -> tuple[list[bytes], tupl
 
 def head(repository: Path) -> str:
     """Return the id of the first parent of the working copy, or ``""`` where there is no commit yet."""
+    with named_io_errors(repository / ".hg/dirstate"):
+        return next(iter(parents(repository)), "")
+
+
+def parents(repository: Path) -> tuple[str, ...]:
+    """Return the ids of the changesets that the working copy stands on: two while it is a merge, none at first.
+
+    Raises ``OSError``.
+    """
     dirstate = repository / ".hg" / "dirstate"
-    if not dirstate.exists():
-        return ""
-    with named_io_errors(dirstate), dirstate.open("rb") as file:
-        start = file.read(len(_V2_MARKER) + 20)
-    parent = start[len(_V2_MARKER) :] if start.startswith(_V2_MARKER) else start[:20]
-    return parent.hex() if any(parent) else ""
+    try:
+        with dirstate.open("rb") as file:
+            start = file.read(len(_V2_MARKER) + _V2_WIDTH + 20)
+    except FileNotFoundError:
+        return ()
+    if start.startswith(_V2_MARKER):
+        start = start[len(_V2_MARKER) :]
+        found = (start[:20], start[_V2_WIDTH : _V2_WIDTH + 20])
+    else:
+        found = (start[:20], start[20:40])
+    return tuple(parent.hex() for parent in found if any(parent))
+
+
+def store_of(repository: Path) -> Path:
+    """Return where the history is: a shared working copy has it in another repository."""
+    shared = repository / ".hg/sharedpath"
+    try:
+        return repository / ".hg" / os.fsdecode(shared.read_bytes().rstrip(b"\r\n")) / "store"
+    except OSError:
+        return repository / ".hg/store"
+
+
+def last_transaction(repository: Path) -> str:
+    """Return what wrote the history last, ``commit`` or ``pull``…, as far as hg keeps that; else nothing."""
+    for place in (repository / ".hg", store_of(repository)):
+        try:
+            return (place / "undo.desc").read_text("utf-8", "replace").splitlines()[1]
+        except (OSError, IndexError):
+            continue
+    return ""
 
 
 def ignores(repository: Path, folder: Path) -> bool:

@@ -17,6 +17,7 @@ import tarfile
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from greenloop.records import InputError
@@ -55,6 +56,26 @@ def resolve(repository: Path, rev: str) -> str:
         if not _hg(place, "log", "-r", "tip", "-T", "{ifeq(rev, '-1', '', node)}"):
             raise InputError(f"{repository}: the repository has no commit yet", "commit something")
     raise InputError(f"{repository}: no revision {rev!r}", "name a bookmark, a tag, a branch or an id that is in it")
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What a changeset says of where it comes from."""
+
+    parents: tuple[str, ...]
+    notes: frozenset[str]
+    """``source`` after a graft, ``rebase_source``, ``histedit_source``, ``amend_source``."""
+
+
+def origin(repository: Path, commit: str) -> Origin:
+    """Return where a changeset, hidden ones too, comes from.
+
+    Raises ``InputError`` when it is not there.
+    """
+    template = "{p1node}\n{p2node}\n{extras % '{key}\n'}"
+    with _naming(repository), _aside(repository, names=False) as place:
+        first, second, *notes = _hg(place, "--hidden", "log", "-r", commit, "-T", template).decode().splitlines()
+    return Origin(tuple(parent for parent in (first, second) if parent != _NULL), frozenset(notes))
 
 
 def read(repository: Path, inside: str, commit: str, store: TreeStore, max_file_bytes: int) -> Revision:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 
+from greenloop.workspace.vcs.git import linked
 from greenloop.workspace.vcs.git_commits import is_bare
 
 _SETTLED_NS = 2_000_000_000
@@ -66,7 +67,7 @@ def _paths(root: Path) -> Iterator[str]:
         elif (place / ".git").is_dir():
             yield from _git_paths(place / ".git")
         elif (place / ".git").is_file():
-            yield from _git_paths(_linked(place / ".git", b"gitdir: "))
+            yield from _git_paths(linked(place / ".git", b"gitdir: "))
         elif (place / ".hg").is_dir():
             yield from _hg_paths(place / ".hg")
         else:
@@ -76,7 +77,7 @@ def _paths(root: Path) -> Iterator[str]:
 
 def _git_paths(folder: Path) -> Iterator[str]:
     """The folder's own time tells of ``HEAD`` and ``packed-refs``; ``FETCH_HEAD`` is written in place."""
-    common = _linked(folder / "commondir", b"") if (folder / "commondir").is_file() else folder
+    common = linked(folder / "commondir", b"") if (folder / "commondir").is_file() else folder
     for place in dict.fromkeys((folder, common)):
         yield from (f"{place}", f"{place}/FETCH_HEAD", f"{place}/reftable/tables.list")
         # the files too: not everybody who writes a ref by hand renames it into its place
@@ -98,11 +99,6 @@ def _below(folder: str) -> Iterator[str]:
 def _hg_paths(folder: Path) -> Iterator[str]:
     places = [folder]
     if (folder / "sharedpath").is_file():
-        places.append(_linked(folder / "sharedpath", b""))
+        places.append(linked(folder / "sharedpath", b""))
     for place in places:
         yield from (f"{place}/{name}" for name in _HG_FILES)
-
-
-def _linked(file: Path, prefix: bytes) -> Path:
-    """Return the folder whose path, relative to the file's own or absolute, the file holds."""
-    return file.parent / os.fsdecode(file.read_bytes().removeprefix(prefix).rstrip(b"\r\n"))

@@ -8,41 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from greenloop.records import TreeId
-from greenloop.workspace.store import Entry, Mode, TreeStore
+from greenloop.workspace.store import Entry, TreeStore
 from greenloop.workspace.vcs.listing import Skipped, shown
-
-Screen = Callable[[str, bytes], str | None]
-"""(path, content) → why the file must not be stored, or ``None``."""
-
-_SETTLED_NS = 2_000_000_000
-"""A time stamp younger than this may stay the same over one more write: FAT counts in 2 s, ext4 in ticks of 4 ms."""
-_ATTEMPTS = 3
-
-_Stamp = tuple[int, int, int, int, int]
+from greenloop.workspace.vcs.one_file import NEVER, SETTLED_NS, Left, Screen, Stamp, is_text, read_file, stamp_of
 
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    stamp: _Stamp
+    stamp: Stamp
     found: Entry | Skipped
-
-
-_NEVER: _Stamp = (0, 0, 0, 0, 0)
-"""The stamp of no file: what carries it is looked at again the next time."""
-
-
-class _Left(Exception):  # noqa: N818 - no fault: the file is left out and reported
-    """The file stays out of the tree."""
-
-    def __init__(self, reason: str, stamp: _Stamp) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.stamp = stamp
-
-
-def _stamp(status: os.stat_result) -> _Stamp:
-    # the change time too: `touch -r` and `rsync --times` put the modification time back, never this one
-    return (status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino, status.st_mode)
 
 
 class FileReader:
@@ -87,7 +61,7 @@ class FileReader:
                 skipped.append(fresh.found)
             else:
                 entries[path.decode()] = fresh.found
-            if max(fresh.stamp[:2]) + _SETTLED_NS < now:
+            if max(fresh.stamp[:2]) + SETTLED_NS < now:
                 known[path] = fresh
         self._known = known
         holding = _folders_of(entries)
@@ -108,17 +82,17 @@ class FileReader:
             return None
         full = self._root + b"/" + path
         try:
-            stamp = _stamp(os.lstat(full))
+            stamp = stamp_of(os.lstat(full))
             known = self._known.get(path)
             if known is not None and known.stamp == stamp:
                 return known
             return self._store_one(path, full)
         except (FileNotFoundError, NotADirectoryError):
             return None
-        except _Left as left:
+        except Left as left:
             return _Known(left.stamp, Skipped(shown(path), left.reason))
         except OSError as error:
-            return _Known(_NEVER, Skipped(shown(path), f"cannot be read: {error.strerror}"))
+            return _Known(NEVER, Skipped(shown(path), f"cannot be read: {error.strerror}"))
 
     def _in_real_folder(self, path: bytes, folders: dict[bytes, bool]) -> bool:
         """Return whether no part of the way to ``path`` is a link: git may still list what lay behind one."""
@@ -135,31 +109,17 @@ class FileReader:
 
     def _store_one(self, path: bytes, full: bytes) -> _Known:
         status = os.lstat(full)
-        if _not_utf8(path):
-            raise _Left("its name is not UTF-8", _stamp(status))
+        if not is_text(path):
+            raise Left("its name is not UTF-8", stamp_of(status))
         if stat.S_ISDIR(status.st_mode):
-            raise _Left(_SUBMODULE, _stamp(status))
-        if stat.S_ISLNK(status.st_mode):
-            target = os.readlink(full)  # noqa: PTH115 - the bytes of a name, which need not be text
-            return _Known(_stamp(status), Entry(Mode.LINK, self._store.write_blob(target)))
-        if not stat.S_ISREG(status.st_mode):
-            raise _Left("not a regular file", _stamp(status))
-        if status.st_size > self._max_file_bytes:
-            raise _Left(f"larger than {self._max_file_bytes} bytes ({status.st_size})", _stamp(status))
-        content, status = _read_whole(full, self._max_file_bytes)
-        reason = self._screen(path.decode(), content) if self._screen is not None else None
+            raise Left(_SUBMODULE, stamp_of(status))
+        read = read_file(full, status, self._max_file_bytes)
+        reason = None
+        if self._screen is not None and not stat.S_ISLNK(status.st_mode):
+            reason = self._screen(path.decode(), read.content)
         if reason is not None:
-            raise _Left(reason, _stamp(status))
-        mode = Mode.EXECUTABLE if status.st_mode & stat.S_IXUSR else Mode.FILE
-        return _Known(_stamp(status), Entry(mode, self._store.write_blob(content)))
-
-
-def _not_utf8(path: bytes) -> bool:
-    try:
-        path.decode()
-    except UnicodeDecodeError:
-        return True
-    return False
+            raise Left(reason, read.stamp)
+        return _Known(read.stamp, Entry(read.mode, self._store.write_blob(read.content)))
 
 
 _SUBMODULE = "a submodule, not read"
@@ -195,18 +155,3 @@ def _folders_of(entries: Iterable[str]) -> set[str]:
             folders.add(parent)
             parent = parent.rpartition("/")[0]
     return folders
-
-
-def _read_whole(full: bytes, limit: int) -> tuple[bytes, os.stat_result]:
-    """Return a file's bytes and status from one moment."""
-    for _ in range(_ATTEMPTS):
-        handle = os.open(full, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        with open(handle, "rb", buffering=0) as file:  # noqa: PTH123 - a descriptor, not a path
-            before = os.fstat(handle)
-            content = file.read(limit + 1) or b""
-            while len(content) <= limit and (more := file.read(limit + 1)):
-                content += more
-            after = os.fstat(handle)
-        if _stamp(before) == _stamp(after) and len(content) == after.st_size:
-            return content, after
-    raise _Left("changed while it was read", _NEVER)

@@ -1,0 +1,170 @@
+"""What a working copy knows between two readings: its areas, their indexes, and the tree that they stand for."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+
+from greenloop.records import TreeId
+from greenloop.workspace.folders import is_folder, oid_of, parse
+from greenloop.workspace.store import Entry, Mode, TreeStore
+from greenloop.workspace.vcs import kept
+from greenloop.workspace.vcs.area import Area, FileStamp
+from greenloop.workspace.vcs.checkout import Place
+from greenloop.workspace.vcs.examine import Examiner
+from greenloop.workspace.vcs.listing import Skipped, shown
+from greenloop.workspace.vcs.private_index import PrivateIndex
+
+_AREAS = "areas"
+_TREE_KIND = 2
+_CACHED_FOLDERS = 64
+
+
+class Known:
+    """Nothing at first. ``purpose`` says what is read and how: what was kept for another one is not used."""
+
+    def __init__(
+        self, root: Path, place: Place, store: TreeStore, cache: Path, examiner: Examiner, purpose: str
+    ) -> None:
+        self.root = root
+        self.root_bytes = os.fsencode(root)
+        self.place = place
+        self.store = store
+        self.cache = cache
+        self.examiner = examiner
+        self._purpose = purpose
+        self._folder = lru_cache(_CACHED_FOLDERS)(self._read_folder)
+        self.forget()
+
+    def forget(self) -> None:
+        """Know nothing: the next reading reads every file."""
+        self.fresh = True
+        self.tree: TreeId = self.store.empty
+        self.areas: dict[bytes, Area] = {}
+        self.closed: dict[bytes, str] = {}
+        """Nested repositories that are left out, and why."""
+        self.folders: set[bytes] = {b""}
+        """Every folder with files in the tree: what costs memory by size, though not by files."""
+        self.passed_over: set[bytes] = set()
+        """Folders that hold a repository which is no part of the tree."""
+        self.unlisted: tuple[Skipped, ...] = ()
+        """What cannot even be listed."""
+        self.ignore_files: frozenset[FileStamp] | None = None
+        self.examiner.forget()
+        self._names = 0
+
+    def resume(self) -> None:
+        """Know again what ``save`` kept, if all of it is there and whole."""
+        self.forget()
+        was = kept.load(self.cache, self._purpose)
+        if was is None or was.tree not in self.store:
+            return
+        for part in was.areas:
+            area = self._open(part.prefix, part.vcs, part.folder, part.number)
+            if area is None or not area.index.whole():
+                self.forget()
+                return
+            self.areas[part.prefix] = area
+            for path in area.index.paths().records():
+                self.add_folders(area.outward(path))
+        self.tree, self.fresh = was.tree, False
+        for path in was.again:
+            area = self.owner(path)
+            if area is not None:
+                area.behind.add(path)
+        self.examiner.out = dict(was.out)
+
+    def save(self) -> None:
+        """Keep the tree and the indexes, which now stand for it, and delete what they replace."""
+        parts = tuple(
+            kept.KeptArea(area.prefix, area.vcs, area.folder, area.index.number) for area in self.areas.values()
+        )
+        again = tuple(path for area in self.areas.values() for path in area.behind)
+        kept.save(self.cache, kept.Kept(self._purpose, self.tree, parts, again, self.examiner.out))
+        for area in self.areas.values():
+            area.index.drop_others()
+        used = {area.folder for area in self.areas.values()}
+        for folder in (self.cache / _AREAS).iterdir():
+            if folder.name not in used:
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def _open(self, prefix: bytes, vcs: str, folder: str, number: int) -> Area | None:
+        top, inside = self.root / os.fsdecode(prefix), b""
+        if not prefix:
+            top = self.place.root
+            inside = b"" if top == self.root else os.fsencode(self.root.relative_to(top)) + b"/"
+        self._names = max(self._names, int(folder) + 1)
+        index = PrivateIndex(self.cache / _AREAS / folder, top, self.store.path / "objects", number)
+        try:
+            return Area(prefix, vcs, top, inside, index, folder)
+        except OSError:
+            return None  # its repository is gone
+
+    def add_area(self, prefix: bytes, vcs: str) -> Area | None:
+        """Add an area of which nothing is known; ``None`` when its repository cannot be found."""
+        folder = str(self._names)
+        shutil.rmtree(self.cache / _AREAS / folder, ignore_errors=True)
+        area = self._open(prefix, vcs, folder, 0)
+        if area is not None:
+            self.areas[prefix] = area
+        return area
+
+    def owner(self, path: bytes) -> Area | None:
+        """Return the area that a path belongs to; ``None`` in a repository that is left out."""
+        best = b""
+        if len(self.areas) > 1 or self.closed:
+            for prefix in (*self.areas, *self.closed):
+                if len(prefix) > len(best) and path.startswith(prefix):
+                    best = prefix
+        return self.areas.get(best)
+
+    def add_folders(self, path: bytes) -> None:
+        """Note the folders that ``path`` lies in."""
+        parent = path.rpartition(b"/")[0]
+        while parent not in self.folders:
+            self.folders.add(parent)
+            parent = parent.rpartition(b"/")[0]
+
+    def _read_folder(self, oid: str) -> dict[bytes, bytes]:
+        return parse(oid, self.store.raw(oid, _TREE_KIND))
+
+    def _piece(self, path: bytes) -> bytes | None:
+        """Return what a folder of the tree says of ``path``: asking the store costs several times as much."""
+        *folders, name = path.split(b"/")
+        oid = self.tree
+        for folder in folders:
+            piece = self._folder(oid).get(folder)
+            if piece is None or not is_folder(piece):
+                return None
+            oid = oid_of(piece)
+        return self._folder(oid).get(name)
+
+    def entry(self, path: bytes) -> Entry | None:
+        """Return the file that the tree holds at ``path``."""
+        piece = self._piece(path)
+        if piece is None or is_folder(piece):
+            return None
+        return Entry(Mode(int(piece.partition(b" ")[0], 8)), oid_of(piece))
+
+    def holds_folder(self, path: bytes) -> bool:
+        """Say whether the tree holds a folder at ``path``."""
+        return is_folder(self._piece(path))
+
+    def below(self, folder: bytes) -> Iterator[bytes]:
+        """Yield the files that the tree holds below ``folder``."""
+        piece = self._piece(folder)
+        if piece is not None and is_folder(piece):
+            yield from self._walk(oid_of(piece), folder + b"/")
+
+    def _walk(self, oid: str, prefix: bytes) -> Iterator[bytes]:
+        for name, piece in self._read_folder(oid).items():
+            if is_folder(piece):
+                yield from self._walk(oid_of(piece), prefix + name + b"/")
+            else:
+                yield prefix + name
+
+    def skipped(self) -> tuple[Skipped, ...]:
+        """Return all that is left out."""
+        closed = (Skipped(shown(prefix), reason) for prefix, reason in sorted(self.closed.items()))
+        return (*self.examiner.skipped(), *closed, *self.unlisted)
