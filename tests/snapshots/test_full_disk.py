@@ -10,7 +10,7 @@ PROGRAM = """
 import json, random, sys
 from pathlib import Path
 from greenloop.records import EnvironmentFault, Snapshot, Workspace
-from greenloop.snapshots.history import export_history
+from greenloop.snapshots.exports.jsonl import export_history
 from greenloop.snapshots.ocaml_top import import_sessions
 from greenloop.snapshots.store import SnapshotStore
 from greenloop.workspace.store import TreeStore

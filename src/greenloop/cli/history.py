@@ -13,7 +13,7 @@ from greenloop.cli.show import table
 from greenloop.cli.toolchains import judge_for
 from greenloop.mining.timeline import Moment, timeline
 from greenloop.records import InputError, Status, Workspace
-from greenloop.snapshots.history import export_history, import_history
+from greenloop.snapshots.exports.jsonl import export_history, import_history
 from greenloop.snapshots.ocaml_top import import_sessions
 
 importing = typer.Typer(no_args_is_help=True, help="Bring a history in from elsewhere.")

@@ -1,4 +1,4 @@
-"""A history as one file: what goes out comes in, twice is once, and damage adds nothing."""
+"""A history as one file: what goes out comes in, twice is once, damage adds nothing, and version 1 is still read."""
 
 import json
 import lzma
@@ -11,9 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from greenloop.records import InputError, RecordError, Snapshot, Status, Workspace
-from greenloop.snapshots.history import export_history, import_history
+from greenloop.snapshots.exports.jsonl import export_history, import_history
 from greenloop.snapshots.store import SnapshotStore
-from greenloop.workspace.store import Entry, Mode, TreeStore
+from greenloop.workspace.folders import Entry, Mode
+from greenloop.workspace.store import TreeStore
 
 ANN = Workspace(id="w/ann", author="ann", title="w", source="recorder")
 BOB = Workspace(id="w/bob", author="bob é", title="w", source="recorder")
@@ -31,7 +32,7 @@ def record(store: SnapshotStore, workspace: Workspace, states: Iterable[Files], 
 
 
 def fresh(folder: Path) -> SnapshotStore:
-    return SnapshotStore(folder / "db", TreeStore(folder / "o"))
+    return SnapshotStore(folder / "snapshots.db", TreeStore(folder / "objects.git"))
 
 
 def held(store: SnapshotStore) -> dict[str, list[tuple[Snapshot, Files]]]:
@@ -148,7 +149,7 @@ DAMAGES: dict[str, tuple[Callable[[list[str]], list[str]], str]] = {
     "not JSON": (lambda lines: [*lines[:3], "not json", *lines[4:]], "x.jsonl:4: no line of a Greenloop history"),
     "another format": (edited(0, lambda b: b.update(format="other")), "x.jsonl:1: no Greenloop history"),
     "no header": (lambda lines: lines[1:], "x.jsonl:1: no Greenloop history"),
-    "later version": (edited(0, lambda b: b.update(version=2)), "x.jsonl:1: version 2 cannot be read"),
+    "later version": (edited(0, lambda b: b.update(version=3)), "x.jsonl:1: version 3 cannot be read"),
     "end is missing": (lambda lines: lines[:-1], "x.jsonl: the file is cut short"),
     "a line is missing": (lambda lines: [*lines[:6], *lines[7:]], "x.jsonl:"),
     "after the end": (lambda lines: [*lines, lines[-1]], "a line after the end"),
