@@ -1,40 +1,17 @@
-"""Stopping secrets before they are written: by the names of files, and by what a maintained scanner finds in them."""
+"""Stopping secrets before they are written: by the names of files, and by what a maintained catalogue finds in them.
+
+A reason names the kind of a secret, never the secret. What a person accepts: a line with ``pragma: allowlist secret``,
+or the globs that a ``Screen`` is given. The catalogue is in ``secret_rules``; figures are in
+``docs/recorder-secrets.md``.
+"""
 
 import fnmatch
-from pathlib import PurePosixPath
+import re
+from collections import OrderedDict
+from collections.abc import Sequence
+from hashlib import sha256
 
-import pygit2
-from detect_secrets.plugins.artifactory import ArtifactoryDetector
-from detect_secrets.plugins.aws import AWSKeyDetector
-from detect_secrets.plugins.azure_storage_key import AzureStorageKeyDetector
-from detect_secrets.plugins.base import RegexBasedDetector
-from detect_secrets.plugins.basic_auth import BasicAuthDetector
-from detect_secrets.plugins.discord import DiscordBotTokenDetector
-from detect_secrets.plugins.github_token import GitHubTokenDetector
-from detect_secrets.plugins.gitlab_token import GitLabTokenDetector
-from detect_secrets.plugins.jwt import JwtTokenDetector
-from detect_secrets.plugins.mailchimp import MailchimpDetector
-from detect_secrets.plugins.npm import NpmDetector
-from detect_secrets.plugins.openai import OpenAIDetector
-from detect_secrets.plugins.private_key import PrivateKeyDetector
-from detect_secrets.plugins.pypi_token import PypiTokenDetector
-from detect_secrets.plugins.sendgrid import SendGridDetector
-from detect_secrets.plugins.slack import SlackDetector
-from detect_secrets.plugins.square_oauth import SquareOAuthDetector
-from detect_secrets.plugins.stripe import StripeDetector
-from detect_secrets.plugins.telegram_token import TelegramBotTokenDetector
-from detect_secrets.plugins.twilio import TwilioKeyDetector
-
-_DETECTORS: tuple[type[RegexBasedDetector], ...] = (
-    ArtifactoryDetector, AWSKeyDetector, AzureStorageKeyDetector, BasicAuthDetector,
-    DiscordBotTokenDetector, GitHubTokenDetector, GitLabTokenDetector,
-    JwtTokenDetector, MailchimpDetector, NpmDetector, OpenAIDetector, PrivateKeyDetector, PypiTokenDetector,
-    SendGridDetector, SlackDetector, SquareOAuthDetector, StripeDetector,
-    TelegramBotTokenDetector, TwilioKeyDetector,
-)  # fmt: skip
-"""The scanner's detectors of tokens with a shape of their own. Left out are those by entropy, by public address and by
-keyword, which in source code stop digests, tables and every variable named ``password``, and with it the file; and
-Cloudant, IBM and SoftLayer, whose patterns start at any two letters and cost three times all others together."""
+from greenloop.snapshots.secret_rules import catalogue
 
 _NAMES = (
     ".env", ".env.*", "*.pem", "*.key", "*.p12", "*.pfx", "*.jks", "*.keystore", "*.kdbx", "*.ppk", "*.gpg", "*.asc",
@@ -44,46 +21,65 @@ _NAMES = (
 )  # fmt: skip
 _HARMLESS = (".env.example", ".env.sample", ".env.template", "*.pub")
 
+REMEMBERED = 4096
+"""Contents whose answer a ``Screen`` remembers, about 150 bytes each; the one asked for longest ago is forgotten."""
+
+
+def _any_of(globs: Sequence[str]) -> re.Pattern[str]:
+    return re.compile("|".join(fnmatch.translate(glob) for glob in globs) or r"(?!)")
+
+
+_NAMED, _NOT_NAMED = _any_of(_NAMES), _any_of(_HARMLESS)
+
 
 def named_secret(path: str) -> str | None:
     """Return why a file of this name is never recorded, or ``None``."""
-    name = PurePosixPath(path).name.lower()
-    if any(fnmatch.fnmatchcase(name, pattern) for pattern in _HARMLESS):
+    name = path.rpartition("/")[2].lower()
+    # one pattern for all names is what makes this cheap; which of them it was is asked only of the few
+    if _NAMED.match(name) is None or _NOT_NAMED.match(name) is not None:
         return None
-    for pattern in _NAMES:
-        if fnmatch.fnmatchcase(name, pattern):
-            return f"secret by its name ({pattern})"
-    return None
-
-
-_RUNNING = tuple(detector() for detector in _DETECTORS)
+    pattern = next(pattern for pattern in _NAMES if fnmatch.fnmatchcase(name, pattern))
+    return f"secret by its name ({pattern})"
 
 
 class Screen:
-    """Says why a file must not be stored; content that was seen before is not scanned again."""
+    """Says why a file must not be stored; content that was seen before is not scanned again.
 
-    def __init__(self) -> None:
-        self._seen: dict[str, str | None] = {}
+    ``allowed`` are globs of whole paths, in which ``*`` crosses ``/``, of files that are stored whatever they hold:
+    fixtures and examples that a person has looked at. A name that is secret stays secret.
+    """
+
+    def __init__(self, allowed: Sequence[str] = ()) -> None:
+        self._allowed = _any_of(allowed)
+        self._seen: OrderedDict[bytes, str | None] = OrderedDict()
 
     def __call__(self, path: str, content: bytes) -> str | None:
         """Return the reason against storing ``content`` at ``path``, or ``None``."""
         named = named_secret(path)
-        if named is not None:
+        if named is not None or self._allowed.match(path) is not None:
             return named
-        blob = str(pygit2.hash(content))
-        if blob not in self._seen:
-            self._seen[blob] = scan(content)
-        return self._seen[blob]
+        key = sha256(content).digest()
+        if key in self._seen:
+            self._seen.move_to_end(key)
+            return self._seen[key]
+        reason = self._seen[key] = scan(content)
+        if len(self._seen) > REMEMBERED:
+            self._seen.popitem(last=False)
+        return reason
+
+    @property
+    def remembered(self) -> int:
+        """How many contents it remembers, at most ``REMEMBERED``."""
+        return len(self._seen)
 
 
 def scan(content: bytes) -> str | None:
     """Return what kind of secret ``content`` holds, or ``None``."""
-    text = content.decode("utf-8", "replace")
-    for detector in _RUNNING:
-        # the whole text at once is what makes this cheap; the library's own way goes line by line
-        if next(iter(detector.analyze_string(text)), None) is not None:
-            return f"holds a secret ({detector.secret_type})"
-    return None
+    found = catalogue().first(content)
+    if found is None and b"\0" in content:
+        # UTF-16 and UTF-32 of what secrets are made of are those bytes with zeros between them
+        found = catalogue().first(content.replace(b"\0", b""))
+    return None if found is None else f"holds a secret ({found})"
 
 
 def screen(path: str, content: bytes) -> str | None:
