@@ -113,8 +113,7 @@ class Answers:
         """What cannot even be listed."""
 
     def _run(self, started: Started) -> Started:
-        self._stack.callback(started.stop)
-        return started
+        return self._stack.enter_context(started)
 
     def __enter__(self) -> "Answers":
         """Ask."""

@@ -80,20 +80,18 @@ def _translate(pattern: bytes) -> bytes | None:
     """Return a regular expression; ``None`` for a pattern that matches nothing, as one that ends in a backslash."""
     out = b""
     rest = pattern
+    begins = True
     while rest:
-        if rest == b"**" and (not out or out.endswith(b"/")):
+        stars = len(rest) - len(rest.lstrip(b"*"))
+        following = rest[stars : stars + 1]
+        # two stars mean folders where they stand alone between slashes
+        alone, begins = begins and stars >= 2 and following in {b"", b"/"}, False
+        if alone and following:
+            out, rest, begins = out + b"(?:.*/)?", rest[stars + 1 :], True
+        elif alone:
             out, rest = out + b".*", b""
-        elif rest.startswith(b"**/") and (not out or out.endswith(b"/")):
-            out, rest = out + b"(?:.*/)?", rest[3:]
-            # what follows stands at a beginning again
-            rest = rest.lstrip(b"/") if rest.startswith(b"/") else rest
-            tail = _translate(rest)
-            return None if tail is None else out + tail
-        elif rest.startswith(b"/**/"):
-            tail = _translate(rest[4:])
-            return None if tail is None else out + b"/(?:.*/)?" + tail
-        elif rest.startswith(b"*"):
-            out, rest = out + b"[^/]*", rest.lstrip(b"*")
+        elif stars:
+            out, rest = out + b"[^/]*", rest[stars:]
         elif rest.startswith(b"?"):
             out, rest = out + b"[^/]", rest[1:]
         elif rest.startswith(b"["):
@@ -106,6 +104,7 @@ def _translate(pattern: bytes) -> bytes | None:
                 rest = rest[1:]
                 if not rest:
                     return None
+            begins = rest.startswith(b"/")
             out, rest = out + re.escape(rest[:1]), rest[1:]
     return out
 

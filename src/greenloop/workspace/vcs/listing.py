@@ -120,7 +120,7 @@ class Started:
         self._program = program
         self._folder = folder
         self._answers = answers
-        self._out = tempfile.TemporaryFile()  # noqa: SIM115 - closed by ``records`` or with the object
+        self._out = tempfile.TemporaryFile()  # noqa: SIM115 - closed at the end of the block
         self._complaints = tempfile.TemporaryFile()  # noqa: SIM115
         self._process = subprocess.Popen(
             [_found(program, folder, package), *arguments], cwd=folder, env=_environment(environment),
@@ -145,17 +145,22 @@ class Started:
         return self._out.seek(0, os.SEEK_END)
 
     def records(self) -> Iterator[bytes]:
-        """Yield what was printed, once it has ended, NUL by NUL."""
-        self.finish()
-        self._out.seek(0)
-        rest = b""
-        while block := self._out.read(1 << 16):
-            *whole, rest = (rest + block).split(b"\0")
-            yield from whole
-        if rest:
-            yield rest
+        """Yield what was printed, once it has ended, NUL by NUL; then let go of it."""
+        with self:
+            self.finish()
+            self._out.seek(0)
+            rest = b""
+            while block := self._out.read(1 << 16):
+                *whole, rest = (rest + block).split(b"\0")
+                yield from whole
+            if rest:
+                yield rest
 
-    def stop(self) -> None:
+    def __enter__(self) -> "Started":
+        """Begin: it runs already."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
         """End it, if it still runs."""
         if self._process.poll() is None:
             self._process.kill()

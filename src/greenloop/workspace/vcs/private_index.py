@@ -97,6 +97,10 @@ class PrivateIndex:
             package="git", **more,  # type: ignore[arg-type]
         )  # fmt: skip
 
+    def _run(self, *arguments: str, number: int, **more: object) -> None:
+        with self._start(*arguments, number=number, **more) as started:
+            started.finish()
+
     def whole(self) -> bool:
         """Return whether the index is there and not a byte of it is wrong: git itself does not look."""
         if self.number == 0:
@@ -137,8 +141,8 @@ class PrivateIndex:
         """Ask for the paths in the index, below a folder whose name ends in a slash or everywhere."""
         return self._start("ls-files", "-z", *_below(inside))
 
-    def advance(self, records: IO[bytes]) -> int:
-        """Make the next index with ``records`` in it, and return the time, in seconds, from which it proves nothing.
+    def advance(self, records: IO[bytes]) -> None:
+        """Make the next index with ``records`` in it.
 
         Time stamps are taken of the files that hold what the records say, and of no other. The index before stays.
         """
@@ -151,14 +155,13 @@ class PrivateIndex:
                 # with its time: git takes an entry as suspect by it
                 shutil.copy2(old, new)
             records.seek(0)
-            self._start("update-index", "-z", "--index-info", number=following, given=records).finish()
-            self._start("update-index", "-q", "--refresh", number=following, answers=(0, 1)).finish()
+            self._run("update-index", "-z", "--index-info", number=following, given=records)
+            # status 1: some files are others by now than the records say
+            self._run("update-index", "-q", "--refresh", number=following, answers=(0, 1))
             if not new.exists():
                 # git writes no index that never held anything
-                self._start("read-tree", "--empty", number=following).finish()
-            written = new.stat().st_mtime_ns // 1_000_000_000
+                self._run("read-tree", "--empty", number=following)
         self.number = following
-        return written
 
     def drop_others(self) -> None:
         """Delete every index but the one in use."""

@@ -163,17 +163,14 @@ class _Planner:
         if len(paths) > _ASKED_AT_ONCE:
             raise NotEnough(f"more than {_ASKED_AT_ONCE} paths are new")
         inner = [area.inward(path) for path in paths]
-        started = git.recordable(area.top, inner) if area.vcs == "git" else area.index.others(None, inner)
+        asked = git.recordable(area.top, inner) if area.vcs == "git" else area.index.others(None, inner)
         checked: set[bytes] = set()
-        try:
-            for path in started.records():
+        with asked:
+            for path in asked.records():
                 found = area.outward(path)
-                if not found.startswith(area.prefix) or self._known.owner(found) is not area:
-                    continue
-                self._demand_no_repository(found, checked)
-                yield found
-        finally:
-            started.stop()
+                if found.startswith(area.prefix) and self._known.owner(found) is area:
+                    self._demand_no_repository(found, checked)
+                    yield found
 
     def _demand_no_repository(self, path: bytes, checked: set[bytes]) -> None:
         folder = path.rpartition(b"/")[0]
