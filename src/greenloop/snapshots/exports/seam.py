@@ -117,12 +117,11 @@ def new_file(path: Path) -> Iterator[BinaryIO]:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     made = Path(name)
     try:
-        with os.fdopen(handle, "wb") as file:
-            yield file
-            with named_io_errors(path):
+        with named_io_errors(path):
+            with os.fdopen(handle, "wb") as file:
+                yield file
                 file.flush()
                 os.fsync(file.fileno())
-        with named_io_errors(path):
             made.chmod(0o666 & ~_umask())
             made.replace(path)
     finally:
@@ -141,8 +140,8 @@ def new_folder(path: Path) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         made = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
     try:
-        yield made
         with named_io_errors(path):
+            yield made
             made.chmod(0o777 & ~_umask())
             made.replace(path)
     finally:
