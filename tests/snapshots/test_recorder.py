@@ -67,7 +67,11 @@ def recorder(
     around: Surroundings | None = None,
 ) -> Recorder:
     reader = WorkingCopy(root, store.trees, store.path.parent / "cache", screen=Screen())
-    return Recorder(store, ANN, reader, ScriptedWatcher(steps), pace=pace, clock=clock, around=around)
+    try:
+        return Recorder(store, ANN, reader, ScriptedWatcher(steps), pace=pace, clock=clock, around=around)
+    except InputError:
+        reader.close()
+        raise
 
 
 def record(store: SnapshotStore, root: Path, steps: list[Callable[[], Changes]], said: list[str] | None = None) -> None:
@@ -145,7 +149,7 @@ def test_the_clock_dates_and_the_callback_gets_each_snapshot_after_it_is_stored(
 
     recorder(store, root, [seen(edit)], clock=clock, around=Surroundings(on_snapshot=note)).run(Event())
 
-    assert counted == [(100.0, 1, ("a",)), (90.0, 2, ("a",))]
+    assert counted == [(100.0, 1, ()), (90.0, 2, ("a",))]
 
 
 def test_while_it_is_paused_nothing_is_read_and_the_next_snapshot_stands_alone(
@@ -231,7 +235,7 @@ def test_what_version_control_did_is_noted(store: SnapshotStore, root: Path) -> 
         git(root, "commit", "-q", "-a", "-m", "two")
         (root / "a").write_text("4")
 
-    def branch_and_back() -> None:
+    def stash_and_checkout() -> None:
         git(root, "stash", "-q")
         git(root, "checkout", "-q", "main~1")
 
@@ -242,13 +246,13 @@ def test_what_version_control_did_is_noted(store: SnapshotStore, root: Path) -> 
             seen(commit),
             seen(lambda: (root / "a").write_text("2")),
             seen(commit_while_editing),
-            unseen(branch_and_back),
+            unseen(stash_and_checkout),
             seen(lambda: (root / "a").write_text("5")),
         ],
     )
 
     assert contents(store) == [{"a": text} for text in "12415"]
-    assert cuts(store) == ["start", "commit", "commit", "checkout", ""]
+    assert cuts(store) == ["start", "commit", "commit", "stash", ""]
 
 
 def test_secrets_large_files_and_what_is_ignored_stay_out_and_are_told(store: SnapshotStore, root: Path) -> None:
@@ -287,7 +291,7 @@ def test_a_repository_can_forbid_recording(store: SnapshotStore, root: Path) -> 
 
 def test_a_home_inside_the_folder_is_refused_unless_it_is_named_so(root: Path) -> None:
     inside = SnapshotStore(root / "home/greenloop.db", TreeStore(root / "home/objects.git"))
-    with pytest.raises(InputError, match="would record itself"):
+    with pytest.raises(InputError, match="would be read itself"):
         recorder(inside, root, [])
 
     named = SnapshotStore(root / ".greenloop/greenloop.db", TreeStore(root / ".greenloop/objects.git"))

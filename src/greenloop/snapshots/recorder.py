@@ -9,7 +9,7 @@ import re
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
@@ -138,6 +138,20 @@ class Recorder:
 
     def take(self, changes: Changes | None = None) -> Snapshot | None:
         """Read what changed, or the whole folder, and store a snapshot if the tree differs from the last one's."""
+        # one block: the files, their trees and the snapshot are durable together, in one write, or none of them is
+        with self._snapshots.trees.staged():
+            reading = self._read(changes)
+            snapshot = self._snapshot(reading)
+            if snapshot is not None:
+                self._snapshots.add([snapshot])
+        self._tell_skipped(reading.skipped)
+        if snapshot is not None:
+            seen = self._seen
+            seen.last, seen.cut, seen.taken = snapshot, "", seen.taken + 1
+            self._around.on_snapshot(snapshot, reading)
+        return snapshot
+
+    def _read(self, changes: Changes | None) -> Reading:
         seen = self._seen
         whole = seen.whole or ("asked" if changes is None else changes.whole)
         reading = self._reader.reconcile() if whole or changes is None else self._reader.touch(changes.paths)
@@ -148,10 +162,13 @@ class Recorder:
             move = self._reader.moved(seen.heads)
             seen.cut = move if seen.cut in {"", COMMIT} else seen.cut
         seen.heads = reading.heads
-        self._tell_skipped(reading.skipped)
+        return reading
+
+    def _snapshot(self, reading: Reading) -> Snapshot | None:
+        seen = self._seen
         if seen.last is not None and reading.tree == seen.last.tree:
             return None
-        snapshot = Snapshot(
+        return Snapshot(
             workspace=self._workspace.id,
             seq=0 if seen.last is None else seen.last.seq + 1,
             time=self._clock.now(),
@@ -159,10 +176,6 @@ class Recorder:
             cut=seen.cut,
             skipped=len(reading.skipped),
         )
-        self._snapshots.add([snapshot])
-        seen.last, seen.cut, seen.taken = snapshot, "", seen.taken + 1
-        self._around.on_snapshot(snapshot, reading)
-        return snapshot
 
     def _tell_skipped(self, skipped: tuple[Skipped, ...]) -> None:
         before = set(self._seen.skipped)
@@ -175,7 +188,10 @@ class Recorder:
         seen = self._seen
         if time.monotonic() - seen.reconciled >= self._pace.reconcile:
             seen.whole = seen.whole or "interval"
-        return bool(changes or seen.whole) or self._reader.heads() != seen.heads
+        elif self._reader.heads() != seen.heads:
+            # a checkout writes many files at once, and a commit changes which ones are tracked
+            seen.whole = seen.whole or "version control"
+        return bool(changes or seen.whole)
 
     def look(self, changes: Changes) -> None:
         """Do what is due after one wait: take a snapshot if anything may have changed, and keep the house in order.
@@ -241,12 +257,16 @@ class Recorder:
         )
 
     def run(self, stop: Event) -> Recording:
-        """Take a snapshot now and at every interval with changes, until ``stop`` is set; then once more."""
-        self.look(Changes(whole="start"))
-        while not stop.is_set() and self._around.wish().recording:
-            changes = self._watcher.wait(self._pace.interval, stop)
-            self.look(Changes(changes.paths, changes.whole or ("stop" if stop.is_set() else "")))
-        self._flush()
+        """Take a snapshot now and at every interval with changes, until ``stop`` is set; then once more.
+
+        Closes the reader.
+        """
+        with closing(self._reader):
+            self.look(Changes(whole="start"))
+            while not stop.is_set() and self._around.wish().recording:
+                changes = self._watcher.wait(self._pace.interval, stop)
+                self.look(Changes(changes.paths, changes.whole or ("stop" if stop.is_set() else "")))
+            self._flush()
         return Recording(self._workspace, self._seen.taken, self._seen.skipped)
 
 
