@@ -1,4 +1,4 @@
-"""A client of dune's server, for the one thing asked of it: to build.
+"""Clients of dune's server: the connection, and the one that asks it to build.
 
 The protocol is dune's own (3.0 and later, protocol version 0): canonical s-expressions on a Unix socket; first
 ``initialize``, then each side says which versions of which methods it knows, then requests. ``build`` takes targets as
@@ -18,15 +18,17 @@ from greenloop.builds.stop import Stop
 from greenloop.records import InfrastructureError
 
 _CHUNK = 1 << 16
-_MENU = [["build", ["1"]], ["ping", ["1"]], ["shutdown", ["1"]]]
+Menu = Sequence[tuple[str, str]]
+"""Methods, each in the one version that is spoken."""
+_BUILDING = (("build", "1"),)
 _DUNE_VERSION = ["3", "0"]
 """The least that servers know; which version of a method is spoken is settled by the menu."""
 
 
-class DuneClient:
-    """A connection to a server in passive watch mode; one request at a time."""
+class Connection:
+    """A connection to a server; ``menu`` names the methods without which it is of no use."""
 
-    def __init__(self, folder: int, seconds: float) -> None:
+    def __init__(self, folder: int, seconds: float, menu: Menu) -> None:
         """Connect to the socket ``dune`` in the folder with the descriptor ``folder``, and shake hands.
 
         Raises ``FileNotFoundError`` or ``ConnectionRefusedError`` where nobody listens (yet), ``InfrastructureError``
@@ -45,7 +47,7 @@ class DuneClient:
             deadline = time.monotonic() + seconds
             hello = [["dune_version", _DUNE_VERSION], ["protocol_version", "0"], ["id", "greenloop"]]
             self._demand("initialize", hello, deadline)
-            _demand_build(self._demand("version_menu", _MENU, deadline))
+            _demand_methods(menu, self._demand("version_menu", [[name, [number]] for name, number in menu], deadline))
         except BaseException:
             self._socket.close()
             raise
@@ -54,26 +56,6 @@ class DuneClient:
         """Hang up."""
         self._socket.close()
 
-    def build(self, target: str, deadline: float, stop: Stop | None = None) -> bool | None:
-        """Ask for a target and say whether it was built; ``None`` when that is not known at the ``deadline``.
-
-        Raises ``Cancelled`` when ``stop`` was requested first. Either way the server goes on: see ``finish``.
-        """
-        self._send("build", [target])
-        return self.finish(deadline, stop)
-
-    def finish(self, deadline: float, stop: Stop | None = None) -> bool | None:
-        """Wait for the end of the build that was asked for last, as ``build`` does."""
-        answer = self._answer(deadline, stop)
-        if answer is None:
-            return None
-        match answer:
-            case [b"Success", *_]:
-                return True
-            case [b"Failure", *_]:
-                return False
-        raise InfrastructureError(f"dune's server answered a request to build with {answer!r:.200}")
-
     def _demand(self, method: str, params: Sequence[object], deadline: float) -> Csexp:
         self._send(method, params)
         answer = self._answer(deadline, None)
@@ -81,7 +63,7 @@ class DuneClient:
             raise InfrastructureError(f"dune's server did not answer {method!r} in time")
         return answer
 
-    def _send(self, method: str, params: Sequence[object]) -> None:
+    def _send(self, method: str, params: str | Sequence[object]) -> None:
         self._count += 1
         packet = encode([["id", str(self._count)], ["method", method], ["params", params]])
         sent = self._socket.send(packet)
@@ -92,7 +74,7 @@ class DuneClient:
         """Return the result of the last request; notifications and older answers are passed over."""
         while True:
             while self._inbox:
-                found, result = _result(self._inbox.pop(0), str(self._count).encode())
+                found, result = answer_to(self._inbox.pop(0), str(self._count))
                 if found:
                     return result
             if not self._receive(deadline, stop):
@@ -115,19 +97,48 @@ class DuneClient:
         return True
 
 
-def _demand_build(menu: Csexp) -> None:
-    if not isinstance(menu, list) or [b"build", b"1"] not in menu:
-        raise InfrastructureError("this dune's server offers no request to build that we know")
+class DuneClient(Connection):
+    """A connection to a server in passive watch mode; one request at a time."""
+
+    def __init__(self, folder: int, seconds: float) -> None:
+        """See ``Connection``."""
+        super().__init__(folder, seconds, _BUILDING)
+
+    def build(self, target: str, deadline: float, stop: Stop | None = None) -> bool | None:
+        """Ask for a target and say whether it was built; ``None`` when that is not known at the ``deadline``.
+
+        Raises ``Cancelled`` when ``stop`` was requested first. Either way the server goes on: see ``finish``.
+        """
+        self._send("build", [target])
+        return self.finish(deadline, stop)
+
+    def finish(self, deadline: float, stop: Stop | None = None) -> bool | None:
+        """Wait for the end of the build that was asked for last, as ``build`` does."""
+        answer = self._answer(deadline, stop)
+        if answer is None:
+            return None
+        match answer:
+            case [b"Success", *_]:
+                return True
+            case [b"Failure", *_]:
+                return False
+        raise InfrastructureError(f"dune's server answered a request to build with {answer!r:.200}")
 
 
-def _result(packet: Csexp, wanted: bytes) -> tuple[bool, Csexp]:
+def _demand_methods(wanted: Menu, menu: Csexp) -> None:
+    for name, number in wanted:
+        if not isinstance(menu, list) or [name.encode(), number.encode()] not in menu:
+            raise InfrastructureError(f"this dune's server offers no {name!r} that we know")
+
+
+def answer_to(packet: Csexp, wanted: str) -> tuple[bool, Csexp]:
     """Return whether a packet answers the request of that number, and what it says."""
     found = {
         part[0]: part[1]
         for part in (packet if isinstance(packet, list) else [])
         if isinstance(part, list) and len(part) == 2 and isinstance(part[0], bytes)
     }
-    if found.get(b"id") != wanted or b"result" not in found:
+    if found.get(b"id") != wanted.encode() or b"result" not in found:
         return False, b""
     match found[b"result"]:
         case [b"ok", result]:

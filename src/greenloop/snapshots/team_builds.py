@@ -1,0 +1,182 @@
+"""What the team's own builds tell, and to which snapshot it belongs.
+
+A build reads its files while it runs, so what it says is true of one tree only where the tree was the same before it
+began and after it ended. Then it belongs to the snapshot of that tree: the newest one, or the next one where the
+recorder has not yet looked. Everything else is kept as smeared. Equal trees at both ends are taken to have been equal
+in between: whoever changes a file and changes it back while a build runs misleads it.
+"""
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
+from greenloop.builds.locks import locked
+from greenloop.records import BuildReport, Diagnostic, InputError, Part, Snapshot, Status, Suite, TreeId
+from greenloop.snapshots.clock import Clock, SystemClock
+from greenloop.snapshots.store import SnapshotStore
+from greenloop.storage import named_io_errors, write_atomically
+
+UNKNOWN_START = "nobody said when the build began"
+CHANGED = "files changed while it ran"
+NOT_SEEN = "no snapshot was taken before it began"
+
+
+class Told(Part):
+    """What a build that ended says."""
+
+    status: Status
+    suite: Suite | None = None
+    tool: str = ""
+    seconds: float | None = None
+    diagnostics: tuple[Diagnostic, ...] = ()
+
+
+class Mark(Part):
+    """Where a build began: Unix seconds, and the tree at that time where somebody looked."""
+
+    time: float
+    tree: TreeId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a report: stored for ``seq``, or waiting for the snapshot of its tree."""
+
+    seq: int
+    waiting: bool = False
+    smeared: str = ""
+    """Why it says nothing of any one tree; empty if it does."""
+
+
+class _Waiting(Part):
+    """A report of a tree that no snapshot holds yet; ``report.seq`` is the newest snapshot when it came in."""
+
+    tree: TreeId
+    report: BuildReport
+
+
+_QUEUED = 100
+"""Reports that wait, the newest: without a recorder nobody takes them."""
+_QUEUE = TypeAdapter(tuple[_Waiting, ...])
+
+
+class TeamBuilds:
+    """The reports of one workspace's builds. ``folder`` is Greenloop's own: it keeps marks and what waits.
+
+    ``read`` reads the tree of the folder as it is now.
+    """
+
+    def __init__(
+        self,
+        snapshots: SnapshotStore,
+        workspace: str,
+        folder: Path,
+        read: Callable[[], TreeId],
+        *,
+        clock: Clock | None = None,
+    ) -> None:
+        self._snapshots = snapshots
+        self._workspace = workspace
+        self._folder = folder
+        self._read = read
+        self._clock = clock or SystemClock()
+
+    def begin(self) -> Mark:
+        """Return the mark of a build that begins now."""
+        tree = self._read()
+        return Mark(time=self._clock.now(), tree=tree)
+
+    def keep(self, mark: Mark) -> None:
+        """Keep a mark for a report that another process makes."""
+        write_atomically(self._folder / "begun.json", mark.model_dump_json().encode())
+
+    def kept(self) -> Mark | None:
+        """Return the mark that was kept, once."""
+        path = self._folder / "begun.json"
+        try:
+            mark = Mark.model_validate_json(path.read_bytes())
+        except (OSError, ValueError):
+            return None
+        path.unlink(missing_ok=True)
+        return mark
+
+    def finish(self, told: Told, mark: Mark | None) -> Outcome:
+        """Store what a build that ended just now said; without a ``mark`` it is smeared.
+
+        Raises ``InputError`` when the workspace has no snapshot at all.
+        """
+        self.settle()
+        newest = self._snapshots.last(self._workspace)
+        if newest is None:
+            raise InputError(
+                f"{self._workspace} holds no snapshot that a build could belong to", "start the recorder first"
+            )
+        report = BuildReport(
+            workspace=self._workspace, seq=newest.seq, time=self._clock.now(), source="reported", **dict(told)
+        )
+        if mark is None:
+            return self._smear(report, UNKNOWN_START)
+        tree = self._read()
+        before = mark.tree or (newest.tree if newest.time <= mark.time else None)
+        if before is None:
+            return self._smear(report, NOT_SEEN)
+        if before != tree:
+            return self._smear(report, CHANGED)
+        if tree == newest.tree:
+            self._snapshots.add_report(report)
+            return Outcome(newest.seq)
+        self._change(lambda queue: (*queue[1 - _QUEUED :], _Waiting(tree=tree, report=report)))
+        return Outcome(newest.seq, waiting=True)
+
+    def settle(self) -> int:
+        """Store the reports for which there is a snapshot by now, or never will be; return how many that were."""
+        if not (self._folder / "waiting.json").exists():
+            return 0
+        done = 0
+
+        def sort(queue: tuple[_Waiting, ...]) -> tuple[_Waiting, ...]:
+            nonlocal done
+            left = []
+            for waiting in queue:
+                following = self._after(waiting.report.seq)
+                if following is None:
+                    left.append(waiting)
+                    continue
+                same = following.tree == waiting.tree
+                # else it was edited before the recorder looked: nobody knows that tree any more
+                update = {"seq": following.seq} if same else {"smeared": True}
+                with suppress(InputError):  # the history was purged meanwhile
+                    self._snapshots.add_report(waiting.report.model_copy(update=update))
+                done += 1
+            return tuple(left)
+
+        self._change(sort)
+        return done
+
+    def _smear(self, report: BuildReport, why: str) -> Outcome:
+        self._snapshots.add_report(report.model_copy(update={"smeared": True}))
+        return Outcome(report.seq, smeared=why)
+
+    def _after(self, seq: int) -> Snapshot | None:
+        last = self._snapshots.last(self._workspace)
+        if last is None or last.seq <= seq:
+            return None
+        if last.seq == seq + 1:
+            return last
+        return next((one for one in self._snapshots.snapshots(self._workspace) if one.seq > seq), None)
+
+    def _change(self, change: Callable[[tuple[_Waiting, ...]], tuple[_Waiting, ...]]) -> None:
+        path = self._folder / "waiting.json"
+        with named_io_errors(self._folder), locked(self._folder / "waiting.lock"):
+            try:
+                queue = _QUEUE.validate_json(path.read_bytes())
+            except (FileNotFoundError, ValueError):
+                queue = ()
+            left = change(queue)
+            if left:
+                write_atomically(path, _QUEUE.dump_json(left))
+            else:
+                path.unlink(missing_ok=True)
