@@ -1,10 +1,10 @@
 """The verdict store: what is once known of a tree, found again by (tree, toolchain, suite)."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import Column, MetaData, String, Table, Text, select
+from sqlalchemy import Column, MetaData, String, Table, Text, delete, select
 
 from greenloop.records import RecordError, Severity, Status, Suite, TreeId, Verdict
 from greenloop.storage import named_database_errors, open_database, replacing
@@ -75,6 +75,17 @@ class VerdictStore:
             return
         with self._named("written"), self._engine.begin() as connection:
             connection.execute(replacing(self._engine, _VERDICTS), rows)
+
+    def forget(self, gone: Callable[[TreeId], bool]) -> int:
+        """Remove the verdicts on trees of which ``gone`` is true, and return how many those were."""
+        with self._named("removed"), self._engine.begin() as connection:
+            known = connection.execute(select(_VERDICTS.c.tree).distinct()).scalars().all()
+            lost = [tree for tree in known if gone(tree)]
+            removed = 0
+            for start in range(0, len(lost), _CHUNK):
+                part = lost[start : start + _CHUNK]
+                removed += connection.execute(delete(_VERDICTS).where(_VERDICTS.c.tree.in_(part))).rowcount
+        return removed
 
     def close(self) -> None:
         """Let go of the database."""

@@ -1,0 +1,184 @@
+"""Purging: what a person takes back is gone from the store, byte for byte.
+
+The history is written anew without it, and what nothing leads to any more leaves the packs, the loose objects, the
+staging file and the index, free pages included. A note in the home tells of a purge until it has ended, so that one
+that was killed is finished by the next.
+"""
+
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from greenloop.builds.verdicts import VerdictStore
+from greenloop.records import BuildReport, EnvironmentFault, InputError, Part, Snapshot, TreeId
+from greenloop.snapshots.store import SnapshotStore
+from greenloop.storage import named_io_errors, write_atomically
+from greenloop.workspace.store import Entry
+from greenloop.workspace.upkeep import Upkeep
+from greenloop.workspace.vcs.globs import Globs
+
+_NOTE = "purge-unfinished.json"
+_REMADE = ("warm", "recorder/*/cache", "recorder/*/*.log", "recorder/*/*.log.1", "recorder/*/shadow.json")
+"""Below the home: what is made again when it is missing, and may hold content, names of files or their errors."""
+_BEYOND = {
+    "ces": "what the evaluation service was asked and answered",
+    "feedback.jsonl": "the log of suggestions that were shown",
+}
+
+
+class Scope(Part):
+    """What is to go of a workspace: exactly one of these."""
+
+    workspace: str
+    since: float | None = None
+    """Every snapshot from the first one that is as late as this (Unix seconds), in the order of their numbers."""
+    paths: tuple[str, ...] = ()
+    """Files by rules as in ``.gitignore``, out of every snapshot."""
+    everything: bool = False
+    """The whole workspace."""
+
+
+@dataclass(frozen=True, slots=True)
+class Purged:
+    """What a purge came to. Sizes are those of the object store, in bytes."""
+
+    snapshots: int
+    """So many are gone or changed."""
+    bytes_before: int
+    bytes_after: int
+    beyond: tuple[str, ...]
+    """What may hold traces and was not touched."""
+
+
+def unfinished(home: Path) -> Scope | None:
+    """Return the purge that did not come to its end, if there is one."""
+    try:
+        return Scope.model_validate_json((home / _NOTE).read_bytes())
+    except (FileNotFoundError, ValidationError):
+        return None
+
+
+def purge(home: Path, store: SnapshotStore, verdicts: VerdictStore, scope: Scope) -> Purged:
+    """Take what ``scope`` names out of the store; nobody may record into it meanwhile.
+
+    An unfinished purge is finished first. Raises ``InputError`` when the scope names nothing that is there,
+    ``EnvironmentFault`` when the disk refuses or another process holds the databases; run it again then.
+    """
+    earlier = unfinished(home)
+    if earlier is not None and earlier != scope:
+        _purge(home, store, verdicts, earlier)
+    return _purge(home, store, verdicts, scope)
+
+
+def _purge(home: Path, store: SnapshotStore, verdicts: VerdictStore, scope: Scope) -> Purged:
+    upkeep = Upkeep(store.trees)
+    before = upkeep.size_bytes()
+    again = unfinished(home) == scope
+    known = any(one.id == scope.workspace for one in store.workspaces())
+    if not known and not again:
+        raise InputError(f"{scope.workspace}: no such workspace", "`greenloop record log` lists them")
+    write_atomically(home / _NOTE, scope.model_dump_json().encode())
+    changed = _rewrite(store, scope) if known else 0
+    if not changed and not again:
+        (home / _NOTE).unlink()
+        raise InputError("nothing that is recorded matches", "`greenloop record log --files` shows what is there")
+    upkeep.prune(0)
+    # what a compiler said of a tree quotes it; what still is there keeps its verdicts
+    verdicts.forget(lambda tree: tree not in store.trees)
+    store.close()
+    verdicts.close()
+    for database in (store.path, home / "greenloop.db", store.trees.path / "staging.db"):
+        _scrub(database)
+    _remove(home, store.path)
+    (home / _NOTE).unlink()
+    beyond = [f"{home / name}: {what}" for name, what in _BEYOND.items() if (home / name).exists()]
+    beyond += ["datasets that were mined from it, files that were exported", "what was pushed, until the next push"]
+    return Purged(changed, before, upkeep.size_bytes(), tuple(beyond))
+
+
+def _rewrite(store: SnapshotStore, scope: Scope) -> int:
+    if scope.everything:
+        count = store.count(scope.workspace)
+        store.forget(scope.workspace)
+        return max(count, 1)
+    if scope.since is not None:
+        first = next((one.seq for one in store.snapshots(scope.workspace) if one.time >= (scope.since or 0.0)), None)
+        if first is None:
+            return 0
+        if first == min(one.seq for one in store.snapshots(scope.workspace)):
+            return _rewrite(store, Scope(workspace=scope.workspace, everything=True))
+        cut = first
+        return store.rewrite(scope.workspace, lambda snapshot: snapshot if snapshot.seq < cut else None)
+    without = _Without(store, scope.paths)
+    return store.rewrite(scope.workspace, without.snapshot, without.report)
+
+
+class _Without:
+    """Snapshots and reports without the files that some rules name."""
+
+    def __init__(self, store: SnapshotStore, rules: Iterable[str]) -> None:
+        self._trees = store.trees
+        self._globs = Globs(tuple(rules))
+        self._last: TreeId = store.trees.empty
+        self._found: set[str] = set()
+
+    def snapshot(self, snapshot: Snapshot) -> Snapshot:
+        """Return the snapshot without the files. Snapshots must come in order: only differences are looked at."""
+        for change in self._trees.changes(self._last, snapshot.tree):
+            if self._globs.match(change.path.encode("utf-8", "surrogateescape")) is None:
+                continue
+            if change.new is None:
+                self._found.discard(change.path)
+            else:
+                self._found.add(change.path)
+        self._last = snapshot.tree
+        if not self._found:
+            return snapshot
+        gone: dict[str, Entry | None] = dict.fromkeys(self._found)
+        return snapshot.model_copy(update={"tree": self._trees.update(snapshot.tree, gone)})
+
+    def report(self, report: BuildReport) -> BuildReport:
+        """Return the report without what it says of the files, or of no file."""
+        left = tuple(
+            diagnostic
+            for diagnostic in report.diagnostics
+            if diagnostic.path is not None and self._globs.match(diagnostic.path.encode()) is None
+        )
+        return report if len(left) == len(report.diagnostics) else report.model_copy(update={"diagnostics": left})
+
+
+def _scrub(database: Path) -> None:
+    """Write a database anew, so that no deleted row is left on a free page or in the log."""
+    if not database.exists():
+        return
+    connection = sqlite3.connect(database, timeout=30.0)
+    try:
+        connection.execute("PRAGMA secure_delete=ON")
+        connection.execute("VACUUM")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    except sqlite3.DatabaseError as error:
+        raise EnvironmentFault(
+            f"{database}: cannot be written anew: {error}",
+            "is another Greenloop at work on this home? end it and purge again: what is left is finished then",
+        ) from error
+    finally:
+        connection.close()
+
+
+def _remove(home: Path, database: Path) -> None:
+    with named_io_errors(home):
+        for pattern in _REMADE:
+            for path in home.glob(pattern):
+                _delete(path)
+        # indexes that were found damaged and put aside
+        for path in database.parent.glob(f"{database.stem}.damaged-*"):
+            _delete(path)
+
+
+def _delete(path: Path) -> None:
+    remove: Callable[[Path], None] = shutil.rmtree if path.is_dir() and not path.is_symlink() else Path.unlink
+    remove(path)
