@@ -67,7 +67,7 @@ def synchronise(index: Index, journal: Journal, note: Note) -> None:
         changed = set()
         for ref in known.keys() - tips.keys():
             gone = index.drop_segment(ref)
-            note(f"{workspace_of(ref)}: {gone} snapshots are in the index but no longer in the journal: they are gone")
+            note(_cut(workspace_of(ref), gone))
             changed.add(workspace_of(ref))
         for ref, tip in tips.items():
             segment = known.get(ref)
@@ -94,13 +94,20 @@ def _read_segment(index: Index, journal: Journal, ref: str, tip: str, known: Seg
         before = index.drop_segment(ref)
         snapshots = sum(isinstance(found.entry, Snapshot) for found in entries)
         if snapshots < before:
-            note(f"{known.workspace}: {before - snapshots} snapshots are in the index but no longer in the journal")
+            note(_cut(known.workspace, before - snapshots))
         known = None
     segment = known
     for found in entries:
         segment = _take(index, ref, segment, found)
     if segment is not None:
         index.put_segment(segment)
+
+
+def _cut(workspace: str, snapshots: int) -> str:
+    return (
+        f"{workspace}: {snapshots} snapshots that the index knew are not in the journal: "
+        "somebody was removing them just before the end, or a file of the store was lost"
+    )
 
 
 def _take(index: Index, ref: str, segment: Segment | None, found: Read) -> Segment:

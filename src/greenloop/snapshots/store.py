@@ -199,6 +199,9 @@ class SnapshotStore:
                     self._stale = False
                 with named_faults(self.path):
                     return ask(self._reader)
+            except EnvironmentFault:
+                self._inode = -1
+                raise
             except Damaged as damage:
                 self.close()
                 mending.replaced(self.path, self.trees, str(damage), self._note).close()
@@ -215,6 +218,10 @@ class SnapshotStore:
                     index = self._begun()
                     with index.saved():
                         yield index
+            except EnvironmentFault:
+                # where a file could not be opened for writing, SQLite reads it, and would so for ever
+                self._inode = -1
+                raise
             except Damaged as damage:
                 raise EnvironmentFault(f"{self.path}: {damage}", "run the command again: it is made anew") from damage
 

@@ -31,12 +31,11 @@ class Guard:
     def moving(self, *, removed: bool = False) -> Iterator[None]:
         """Move staged objects, or remove objects (``removed``), with no writer beside. Waits for those that are."""
         with _locked(self._writers, fcntl.LOCK_EX) as handle:
-            try:
-                yield
-            finally:
-                if removed:
-                    # what others remember of the store may be gone, even if only a part was removed
+            if removed:
+                # first: what others remember of the store may be gone even if only a part gets removed
+                with named_io_errors(self._writers):
                     os.ftruncate(handle, os.fstat(handle).st_size + 1)
+            yield
 
     @contextmanager
     def upkeep(self, *, wait: bool = True) -> Iterator[None]:

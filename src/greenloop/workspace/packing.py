@@ -30,8 +30,9 @@ def write_pack(folder: Path, objects: Iterable[tuple[bytes, int, bytes]]) -> Pat
 
     The pack is in its place before its index, so no reader sees an index without a pack. Raises ``OSError``.
     """
-    made = folder / f"{TEMPORARY}{os.getpid()}_{os.urandom(6).hex()}"
-    pack, index = made.with_name(made.name + ".pack"), made.with_name(made.name + ".idx")
+    # git takes whatever ends in .idx for an index, half written or not
+    name = f"{TEMPORARY}{os.getpid()}_{os.urandom(6).hex()}"
+    pack, index = folder / f"{name}_pack", folder / f"{name}_idx"
     try:
         with pack.open("x+b") as file:
             places, checksum = _write_objects(file, objects)

@@ -202,6 +202,9 @@ class StagingFile:
             try:
                 yield self._connected(create=create)
             except (sqlite3.Error, OSError, struct.error, ValueError) as error:
+                # where a file could not be opened for writing, SQLite reads it, and would so for ever
+                with suppress(sqlite3.Error):
+                    self.close()
                 raise EnvironmentFault(
                     f"{self.path}: {error}", "is the disk full? nothing that was stored before is lost"
                 ) from error

@@ -17,7 +17,7 @@ import pygit2
 from pygit2.enums import FileMode
 
 from greenloop.records import BlobId, EnvironmentFault, InputError, TreeId
-from greenloop.storage import named_io_errors
+from greenloop.storage import named_io_errors, write_atomically
 from greenloop.workspace.durable import Durable
 from greenloop.workspace.folders import FORGED, Entry, Folders, FolderWriter, Mode
 from greenloop.workspace.staging import NAMES, StagedObjects, object_id
@@ -54,9 +54,7 @@ class TreeStore:
         self._blob = lru_cache(_CACHED_BLOBS)(self._read_blob)
         self._folders = Folders()
         with named_io_errors(path):
-            if not (path / "HEAD").exists():
-                path.mkdir(parents=True, exist_ok=True)
-                pygit2.init_repository(str(path), bare=True)
+            _make(path)
         self.durable = Durable(path)
         """Blocks, refs and what is staged: for ``workspace.upkeep``; others use the methods here."""
         self.renew()
@@ -314,7 +312,7 @@ class TreeStore:
         """
         if not path.is_file():
             raise InputError(f"{path}: no such pack", "is the dataset folder complete?")
-        with path.open("rb") as pack:
+        with self.durable.guard.writing(), path.open("rb") as pack:
             # index-pack checks every object and the trailing checksum before it adds anything
             done = subprocess.run(
                 ["git", "index-pack", "--stdin"], stdin=pack, capture_output=True, check=False,
@@ -357,6 +355,29 @@ class TreeStore:
             raise EnvironmentFault(
                 f"{self.path}: {what}: {error}", "is the disk full? nothing that was stored before is lost"
             ) from error
+
+
+def _make(path: Path) -> None:
+    """Make an empty repository, unless there is one: git's smallest, whose HEAD comes last.
+
+    libgit2 would leave a lock behind when it is killed meanwhile, and a store that nobody can open.
+    """
+    if (path / "HEAD").exists():
+        return
+    for folder in ("objects/pack", "objects/info", "refs/heads"):
+        (path / folder).mkdir(parents=True, exist_ok=True)
+    write_atomically(path / "config", _CONFIG)
+    write_atomically(path / "HEAD", b"ref: refs/heads/master\n")
+
+
+_CONFIG = b"""[core]
+\trepositoryformatversion = 0
+\tfilemode = true
+\tbare = true
+[gc]
+\tauto = 0
+"""
+"""git is not to remove anything on its own: ``workspace.upkeep`` knows what is staged."""
 
 
 def _fit(tree: pygit2.Tree | None) -> tuple[pygit2.Object, ...]:

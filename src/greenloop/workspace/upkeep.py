@@ -41,8 +41,9 @@ class Upkeep:
         """
         guard = self._trees.durable.guard
         with guard.upkeep():
-            self._clear(_STALE_SECONDS, alone=False)
-            self._trees.flush()
+            with guard.moving():
+                self._clear(_STALE_SECONDS)
+                self._trees.durable.flush_alone()
             if thorough:
                 self._git("repack", "-d", "-q", "-n", "-F", "--cruft", "--cruft-expiration=never", *_DEEP)
             else:
@@ -55,7 +56,7 @@ class Upkeep:
         """
         guard = self._trees.durable.guard
         with guard.upkeep(), guard.moving(removed=True):
-            self._clear(min(older_than_seconds, _STALE_SECONDS), alone=True)
+            self._clear(min(older_than_seconds, _STALE_SECONDS))
             self._trees.durable.flush_alone()
             # git counts in whole seconds, and what was written in this one is older than "now" must be
             limit = "now" if older_than_seconds <= 0 else f"{int(time.time() - older_than_seconds)} +0000"
@@ -120,16 +121,20 @@ class Upkeep:
         if done.returncode != 0 or said:
             yield from (f"{self._path}: {line}" for line in said or [f"git fsck ended with status {done.returncode}"])
 
-    def _clear(self, age: float, *, alone: bool) -> None:
-        """Remove the unfinished files of those that were killed; our own are nobody's any more when we are alone."""
+    def _clear(self, age: float) -> None:
+        """Remove what those left that were killed: no writer is there now, but git may be, outside our locks."""
         now = time.time()
         with named_io_errors(self._path):
             folders = [self._path, *(found for found in (self._path / "objects").iterdir() if found.is_dir())]
             for path in (found for folder in folders for name in _LEFT_OVER for found in folder.glob(name)):
                 if path.name.startswith("greenloop-"):
                     continue
-                if (alone and path.name.startswith(TEMPORARY)) or now - path.stat().st_mtime >= age:
+                if path.name.startswith(TEMPORARY) or now - path.stat().st_mtime >= age:
                     path.unlink(missing_ok=True)
+            for pack in (self._path / "objects/pack").glob("*.pack"):
+                # killed between the two: git repack stumbles over a pack without its index, and nothing is read from it
+                if not pack.with_suffix(".idx").exists():
+                    pack.unlink()
 
     def _git(self, *arguments: str) -> None:
         done = self._run(*arguments)
