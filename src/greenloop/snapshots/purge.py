@@ -5,7 +5,6 @@ staging file and the index, free pages included. A note in the home tells of a p
 that was killed is finished by the next.
 """
 
-import shutil
 import sqlite3
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -13,8 +12,10 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from greenloop.builds.shelf import Shelf, discard
 from greenloop.builds.verdicts import VerdictStore
-from greenloop.records import BuildReport, EnvironmentFault, InputError, Part, Snapshot, TreeId
+from greenloop.records import BuildReport, EnvironmentFault, InputError, Overloaded, Part, RecordError, Snapshot, TreeId
+from greenloop.snapshots.exports.scratch import sweep
 from greenloop.snapshots.store import SnapshotStore
 from greenloop.storage import named_io_errors, write_atomically
 from greenloop.workspace.store import Entry
@@ -28,6 +29,14 @@ _BEYOND = {
     "ces": "what the evaluation service was asked and answered",
     "feedback.jsonl": "the log of suggestions that were shown",
 }
+
+
+class _Note(Part):
+    """A purge that was begun."""
+
+    scope: "Scope"
+    last: int
+    """The workspace's newest snapshot then: what is recorded later is not what was to go."""
 
 
 class Scope(Part):
@@ -55,34 +64,58 @@ class Purged:
 
 
 def unfinished(home: Path) -> Scope | None:
-    """Return the purge that did not come to its end, if there is one."""
+    """Return the purge that did not come to its end, if any. Raises ``RecordError`` when its note is damaged."""
+    note = _read_note(home)
+    return None if note is None else note.scope
+
+
+def _read_note(home: Path) -> _Note | None:
     try:
-        return Scope.model_validate_json((home / _NOTE).read_bytes())
-    except (FileNotFoundError, ValidationError):
+        return _Note.model_validate_json((home / _NOTE).read_bytes())
+    except FileNotFoundError:
         return None
+    except ValidationError as error:
+        raise RecordError(
+            f"{home / _NOTE}: a purge was not finished, and the note of it is damaged", "delete it, and purge again"
+        ) from error
 
 
 def purge(home: Path, store: SnapshotStore, verdicts: VerdictStore, scope: Scope) -> Purged:
     """Take what ``scope`` names out of the store; nobody may record into it meanwhile.
 
     An unfinished purge is finished first. Raises ``InputError`` when the scope names nothing that is there,
+    ``Overloaded``, before anything was done, while an upkeep, an export or a warm build holds what is to go, and
     ``EnvironmentFault`` when the disk refuses or another process holds the databases; run it again then.
     """
+    _free(home, store)
     earlier = unfinished(home)
     if earlier is not None and earlier != scope:
         _purge(home, store, verdicts, earlier)
     return _purge(home, store, verdicts, scope)
 
 
+def _free(home: Path, store: SnapshotStore) -> None:
+    with store.trees.durable.guard.upkeep(wait=False):
+        pass
+    if sweep(store):
+        raise Overloaded("an export, an import or a push is at work on this home", "purge again when it has ended")
+    if held := Shelf(home / "warm").held():
+        raise Overloaded(f"{len(held)} warm builds are in use", "end what checks or serves here, and purge again")
+
+
 def _purge(home: Path, store: SnapshotStore, verdicts: VerdictStore, scope: Scope) -> Purged:
     upkeep = Upkeep(store.trees)
     before = upkeep.size_bytes()
-    again = unfinished(home) == scope
+    note = _read_note(home)
+    again = note is not None and note.scope == scope
     known = any(one.id == scope.workspace for one in store.workspaces())
     if not known and not again:
         raise InputError(f"{scope.workspace}: no such workspace", "`greenloop record log` lists them")
-    write_atomically(home / _NOTE, scope.model_dump_json().encode())
-    changed = _rewrite(store, scope) if known else 0
+    if note is None or not again:
+        newest = store.last(scope.workspace)
+        note = _Note(scope=scope, last=-1 if newest is None else newest.seq)
+        write_atomically(home / _NOTE, note.model_dump_json().encode())
+    changed = _rewrite(store, scope, note.last) if known else 0
     if not changed and not again:
         (home / _NOTE).unlink()
         raise InputError("nothing that is recorded matches", "`greenloop record log --files` shows what is there")
@@ -93,26 +126,28 @@ def _purge(home: Path, store: SnapshotStore, verdicts: VerdictStore, scope: Scop
     verdicts.close()
     for database in (store.path, home / "greenloop.db", store.trees.path / "staging.db"):
         _scrub(database)
-    _remove(home, store.path)
+    _remove(home, store)
     (home / _NOTE).unlink()
     beyond = [f"{home / name}: {what}" for name, what in _BEYOND.items() if (home / name).exists()]
     beyond += ["datasets that were mined from it, files that were exported", "what was pushed, until the next push"]
     return Purged(changed, before, upkeep.size_bytes(), tuple(beyond))
 
 
-def _rewrite(store: SnapshotStore, scope: Scope) -> int:
-    if scope.everything:
+def _rewrite(store: SnapshotStore, scope: Scope, last: int) -> int:
+    first = 0
+    if scope.since is not None:
+        late = (one.seq for one in store.snapshots(scope.workspace) if one.time >= (scope.since or 0.0))
+        found = next(late, None)
+        if found is None or found > last:
+            return 0
+        first = found
+    if not scope.paths:
         count = store.count(scope.workspace)
+        gone = sum(first <= one.seq <= last for one in store.snapshots(scope.workspace))
+        if gone < count:
+            return store.rewrite(scope.workspace, lambda one: None if first <= one.seq <= last else one)
         store.forget(scope.workspace)
         return max(count, 1)
-    if scope.since is not None:
-        first = next((one.seq for one in store.snapshots(scope.workspace) if one.time >= (scope.since or 0.0)), None)
-        if first is None:
-            return 0
-        if first == min(one.seq for one in store.snapshots(scope.workspace)):
-            return _rewrite(store, Scope(workspace=scope.workspace, everything=True))
-        cut = first
-        return store.rewrite(scope.workspace, lambda snapshot: snapshot if snapshot.seq < cut else None)
     without = _Without(store, scope.paths)
     return store.rewrite(scope.workspace, without.snapshot, without.report)
 
@@ -125,6 +160,7 @@ class _Without:
         self._globs = Globs(tuple(rules))
         self._last: TreeId = store.trees.empty
         self._found: set[str] = set()
+        self._touched: set[int] = set()
 
     def snapshot(self, snapshot: Snapshot) -> Snapshot:
         """Return the snapshot without the files. Snapshots must come in order: only differences are looked at."""
@@ -138,17 +174,19 @@ class _Without:
         self._last = snapshot.tree
         if not self._found:
             return snapshot
+        self._touched.add(snapshot.seq)
         gone: dict[str, Entry | None] = dict.fromkeys(self._found)
         return snapshot.model_copy(update={"tree": self._trees.update(snapshot.tree, gone)})
 
     def report(self, report: BuildReport) -> BuildReport:
-        """Return the report without what it says of the files, or of no file."""
-        left = tuple(
-            diagnostic
-            for diagnostic in report.diagnostics
-            if diagnostic.path is not None and self._globs.match(diagnostic.path.encode()) is None
-        )
-        return report if len(left) == len(report.diagnostics) else report.model_copy(update={"diagnostics": left})
+        """Return the report without what its build may have quoted of the files.
+
+        A message about one file can quote another. Where the tree held one of them, or nobody knows which tree it was,
+        all messages go; the status stays.
+        """
+        if report.seq in self._touched or report.smeared:
+            return report.model_copy(update={"diagnostics": ()})
+        return report
 
 
 def _scrub(database: Path) -> None:
@@ -169,16 +207,19 @@ def _scrub(database: Path) -> None:
         connection.close()
 
 
-def _remove(home: Path, database: Path) -> None:
+def _remove(home: Path, store: SnapshotStore) -> None:
     with named_io_errors(home):
         for pattern in _REMADE:
             for path in home.glob(pattern):
                 _delete(path)
-        # indexes that were found damaged and put aside
-        for path in database.parent.glob(f"{database.stem}.damaged-*"):
+        # what was found damaged and put aside
+        for path in store.path.parent.glob(f"{store.path.stem}.damaged-*"):
+            _delete(path)
+        for path in store.trees.path.glob("staging.damaged-*"):
             _delete(path)
 
 
 def _delete(path: Path) -> None:
-    remove: Callable[[Path], None] = shutil.rmtree if path.is_dir() and not path.is_symlink() else Path.unlink
+    # a build may have taken permissions away, even from itself
+    remove: Callable[[Path], None] = discard if path.is_dir() and not path.is_symlink() else Path.unlink
     remove(path)
