@@ -44,5 +44,8 @@ def read(home: Path) -> Iterator[Audited]:
     for number, line in read_lines(home / _NAME).whole:
         try:
             yield Audited.from_json(line)
-        except (RecordError, ValidationError, json.JSONDecodeError) as error:
+        except (RecordError, ValidationError) as error:
+            if isinstance(error.__cause__, json.JSONDecodeError):
+                # the next event follows a line that a kill cut off, on a line of its own
+                continue
             raise RecordError(f"{home / _NAME}:{number}: {error}", "somebody changed the audit log") from error
