@@ -183,20 +183,23 @@ class Git(Machine):
         index, attributes = self.home / "index", self.root / ".git/info/attributes"
         index.unlink(missing_ok=True)
         if (self.root / ".git/index").exists():
-            # with its time: git takes an entry as suspect by it
-            shutil.copy2(self.root / ".git/index", index)
+            shutil.copyfile(self.root / ".git/index", index)
         attributes.write_text("* -text -ident -eol\n")
         environment = {
             **os.environ, "GIT_INDEX_FILE": str(index), "GIT_OBJECT_DIRECTORY": str(self.store.path / "objects"),
             "GIT_ALTERNATE_OBJECT_DIRECTORIES": str(self.root / ".git/objects"),
         }  # fmt: skip
 
-        def git(*arguments: str) -> list[str]:
-            done = subprocess.run(["git", *arguments], cwd=self.root, env=environment, check=True, capture_output=True)
-            return done.stdout.decode().splitlines()
+        def git(*arguments: str, given: bytes = b"") -> bytes:
+            done = subprocess.run(
+                ["git", *arguments], cwd=self.root, env=environment, check=True, capture_output=True, input=given
+            )
+            return done.stdout
 
+        # without time stamps: git itself would miss what changed in one second and has its old time
+        git("update-index", "-z", "--index-info", given=git("ls-files", "-s", "-z"))
         git("add", "-A")
-        (shadow,) = git("write-tree")
+        shadow = git("write-tree").decode().strip()
         attributes.unlink()
         if shadow != fresh:
             assert git("ls-tree", "-r", fresh) == git("ls-tree", "-r", shadow)

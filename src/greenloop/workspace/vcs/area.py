@@ -158,9 +158,9 @@ class Answers:
         self.reported += [Skipped(shown(area.prefix) + item.path, item.reason) for item in listing.skipped]
 
     def count(self) -> int:
-        """Return about how many paths are to be looked at."""
-        printed = self._modified.bytes_printed() + (self._others.bytes_printed() if self._others is not None else 0)
-        return printed // _USUAL_PATH + len(self._new)
+        """Return how many paths there are to look at."""
+        others = self._others.count() if self._others is not None else 0
+        return self._modified.count() + others + len(self._new)
 
     def wanted(self, path: bytes) -> bool:
         """Say whether a path (below ``top``) that was changed lately is still one to record."""
@@ -178,9 +178,6 @@ class Answers:
             yield path, False
         for path in sorted(self._new):
             yield path, False
-
-
-_USUAL_PATH = 40
 
 
 def find_nested(root: bytes, folder: bytes) -> str:

@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Collection, Container, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -59,10 +59,11 @@ def ask(
 
     Raises ``EnvironmentFault`` when the program is missing, ``InputError`` when it refuses the repository.
     """
-    done = subprocess.run(
-        [_found(program, folder, package), *arguments], cwd=folder, env=_environment(environment),
-        stdin=subprocess.DEVNULL, capture_output=True, check=False,
-    )  # fmt: skip
+    with _there(folder):
+        done = subprocess.run(
+            [_found(program, folder, package), *arguments], cwd=folder, env=_environment(environment),
+            stdin=subprocess.DEVNULL, capture_output=True, check=False,
+        )  # fmt: skip
     if done.returncode not in answers:
         raise _refused(program, folder, done.stderr, done.returncode)
     return done.stdout
@@ -120,12 +121,14 @@ class Started:
         self._program = program
         self._folder = folder
         self._answers = answers
-        self._out = tempfile.TemporaryFile()  # noqa: SIM115 - closed at the end of the block
-        self._complaints = tempfile.TemporaryFile()  # noqa: SIM115
-        self._process = subprocess.Popen(
-            [_found(program, folder, package), *arguments], cwd=folder, env=_environment(environment),
-            stdin=subprocess.DEVNULL if given is None else given, stdout=self._out, stderr=self._complaints,
-        )  # fmt: skip
+        with ExitStack() as files, _there(folder):
+            self._out = files.enter_context(tempfile.TemporaryFile())
+            self._complaints = files.enter_context(tempfile.TemporaryFile())
+            self._process = subprocess.Popen(
+                [_found(program, folder, package), *arguments], cwd=folder, env=_environment(environment),
+                stdin=subprocess.DEVNULL if given is None else given, stdout=self._out, stderr=self._complaints,
+            )  # fmt: skip
+            self._files = files.pop_all()
 
     def finish(self) -> bytes:
         """Wait for the end, and return what was said on the second channel.
@@ -139,10 +142,11 @@ class Started:
             raise _refused(self._program, self._folder, said, self._process.returncode)
         return said
 
-    def bytes_printed(self) -> int:
-        """Return the length of the answer, once it has ended."""
+    def count(self) -> int:
+        """Return the number of records, once it has ended."""
         self.finish()
-        return self._out.seek(0, os.SEEK_END)
+        self._out.seek(0)
+        return sum(block.count(b"\0") for block in iter(lambda: self._out.read(1 << 16), b""))
 
     def records(self) -> Iterator[bytes]:
         """Yield what was printed, once it has ended, NUL by NUL; then let go of it."""
@@ -165,11 +169,18 @@ class Started:
         if self._process.poll() is None:
             self._process.kill()
             self._process.wait()
-        self._out.close()
-        self._complaints.close()
+        self._files.close()
 
 
 _MOST_SAID = 1 << 20
+
+
+@contextmanager
+def _there(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise InputError(f"{folder}: the folder is gone", "was it moved or deleted just now?") from error
 
 
 def _found(program: str, folder: Path, package: str) -> str:

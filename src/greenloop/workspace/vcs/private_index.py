@@ -92,10 +92,8 @@ class PrivateIndex:
 
     def _start(self, *arguments: str, number: int | None = None, **more: object) -> Started:
         index = self._path(self.number if number is None else number)
-        return Started(
-            "git", arguments, folder=self._top, environment={**self._environment, "GIT_INDEX_FILE": str(index)},
-            package="git", **more,  # type: ignore[arg-type]
-        )  # fmt: skip
+        environment = {**self._environment, "GIT_INDEX_FILE": str(index)}
+        return Started("git", arguments, folder=self._top, environment=environment, package="git", **more)  # type: ignore[arg-type]
 
     def _run(self, *arguments: str, number: int, **more: object) -> None:
         with self._start(*arguments, number=number, **more) as started:
@@ -138,8 +136,20 @@ class PrivateIndex:
         return self._start(*options, "ls-files", "-z", *which, *NOT_LISTED, *_below(*below))
 
     def paths(self, inside: bytes = b"") -> Started:
-        """Ask for the paths in the index, below a folder whose name ends in a slash or everywhere."""
-        return self._start("ls-files", "-z", *_below(inside))
+        """Ask for the paths in the index, below a folder whose name ends in a slash or everywhere.
+
+        The files may be gone, and their folder with them.
+        """
+        environment = {
+            "GIT_DIR": str(self._folder),
+            "GIT_INDEX_FILE": str(self._path(self.number)),
+            "GIT_WORK_TREE": str(self._folder),
+            "GIT_CONFIG_GLOBAL": os.devnull,
+            "GIT_CONFIG_NOSYSTEM": "1",
+            "GIT_LITERAL_PATHSPECS": "1",
+        }
+        arguments = ("ls-files", "-z", *_below(inside))
+        return Started("git", arguments, folder=self._folder, environment=environment, package="git")
 
     def advance(self, records: IO[bytes]) -> None:
         """Make the next index with ``records`` in it.

@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass
 
 from greenloop.records import GreenloopError, InputError
 from greenloop.workspace.store import Entry
@@ -27,11 +28,20 @@ def read_whole(known: Known) -> None:
         _Pass(known, stack).run()
 
 
+@dataclass(frozen=True, slots=True)
+class _Rules:
+    rules: git.Rules | None
+    changed: bool
+
+
 class _Pass:
     def __init__(self, known: Known, stack: ExitStack) -> None:
         self._known = known
         self._stack = stack
         self._parts: dict[bytes, Spool] = {}
+        self._rules: dict[bytes, _Rules] = {}
+        self._refused: dict[bytes, str] = {}
+        self._lost: set[bytes] = set()
         self._dead: list[Area] = []
         self._alive: set[bytes] = {b""}
         self._waiting: list[bytes] = []
@@ -47,23 +57,24 @@ class _Pass:
             raise InputError(f"{known.root}: its repository is gone", "is it a worktree of one that was moved?")
         new, ignore_files = self._look_around()
         anew = known.fresh or known.ignore_files != ignore_files
-        # what is here again and ignored now would be found neither in an index nor among what is new
-        rules = {prefix: self._rules(area, anew=anew) for prefix, area in known.areas.items()}
-        if any(changed for _, changed in rules.values()) and any(area.behind for area in known.areas.values()):
+        for prefix, area in known.areas.items():
+            if prefix and find_nested(known.root_bytes, prefix.rstrip(b"/")) != area.vcs:
+                self._lost.add(prefix)
+            else:
+                self._learn_rules(area, anew=anew)
+        # what came lately and is ignored now would be found neither in an index nor among what is new
+        if any(rules.changed for rules in self._rules.values()) and any(area.behind for area in known.areas.values()):
             self._catch_up()
         known.examiner.begin(whole=True)
-        known.closed = {}
+        known.closed = dict(self._refused)
         self._bury()
         for prefix, vcs in new.items():
             self._split_off(prefix, vcs)
         self._waiting = [b"", *sorted(prefix for prefix in known.areas if prefix)]
-        done: set[bytes] = set()
         while self._waiting:
             prefix = self._waiting.pop(0)
-            if prefix not in done and prefix in known.areas:
-                done.add(prefix)
-                area = known.areas[prefix]
-                self._read_area(area, *(rules.get(prefix) or self._rules(area, anew=True)))
+            if prefix in known.areas:
+                self._read_area(known.areas[prefix])
         self._finish(ignore_files)
 
     def _look_around(self) -> tuple[dict[bytes, str], frozenset[FileStamp] | None]:
@@ -85,14 +96,23 @@ class _Pass:
                     new[folder + b"/"] = vcs
         return new, frozenset(found) if _settled(found) else None
 
-    @staticmethod
-    def _rules(area: Area, *, anew: bool) -> tuple[git.Rules | None, bool]:
-        """Return the rules of an area, and whether they, or what they hold for, may have changed."""
-        rules, stamps = area.rules()
-        changed = anew or stamps != area.rules_seen
+    def _learn_rules(self, area: Area, *, anew: bool) -> None:
+        """Note the rules of an area, and whether they, or what they hold for, may have changed."""
+        try:
+            rules, stamps = area.rules()
+        except InputError as error:
+            self._refuse(area, error)
+            return
+        changed = rules is not None and (anew or stamps != area.rules_seen)
         area.rules_seen = stamps if _settled(stamps) else None
         area.quick_seen = area.quick()
-        return rules, changed and rules is not None
+        self._rules[area.prefix] = _Rules(rules, changed)
+
+    def _refuse(self, area: Area, error: InputError) -> None:
+        """Leave out a nested repository that its version control does not read."""
+        if not area.prefix:
+            raise error
+        self._refused[area.prefix] = f"a nested repository that cannot be read: {error.message}"
 
     def _catch_up(self) -> None:
         known = self._known
@@ -107,9 +127,13 @@ class _Pass:
         """Part with the areas whose repositories are gone, became others', or forbid recording now."""
         known = self._known
         for prefix, area in tuple(known.areas.items()):
-            if prefix and (find_nested(known.root_bytes, prefix.rstrip(b"/")) != area.vcs or self._forbids(prefix)):
-                self._dead.append(known.areas.pop(prefix))
-                self._must_advance = True
+            if prefix in self._lost or prefix in self._refused or (prefix and self._forbids(prefix)):
+                self._part_with(area)
+
+    def _part_with(self, area: Area) -> None:
+        self._dead.append(self._known.areas.pop(area.prefix))
+        self._parts.pop(area.prefix, None)
+        self._must_advance = True
 
     def _forbids(self, prefix: bytes) -> bool:
         return os.path.lexists(self._known.root_bytes + b"/" + prefix + NO_RECORD.encode())
@@ -143,26 +167,30 @@ class _Pass:
             self._parts[area.prefix] = self._stack.enter_context(Spool())
         return self._parts[area.prefix]
 
-    def _read_area(self, area: Area, rules: git.Rules | None, changed: bool) -> None:
+    def _read_area(self, area: Area) -> None:
         known = self._known
-        nested_hg = [
-            prefix for prefix, other in known.areas.items()
-            if prefix != area.prefix and prefix.startswith(area.prefix) and other.vcs == "hg" and not changed
-        ]  # fmt: skip
-        self._alive.update(nested_hg)
-        try:
-            with Answers(area, rules, anew=changed, without=nested_hg) as answers:
-                many = answers.count() + len(area.behind) > MANY
-                blobs = PackedBlobs(known.store) if many else SingleBlobs(known.store)
-                with blobs:
-                    self._take(area, answers, blobs)
-                self._reported += answers.reported
-        except InputError as error:
-            if not area.prefix:
-                raise
-            self._dead.append(known.areas.pop(area.prefix))
-            self._parts.pop(area.prefix, None)
-            known.closed[area.prefix] = f"a nested repository that cannot be read: {error.message}"
+        if area.prefix not in self._rules:
+            self._learn_rules(area, anew=True)
+        rules = self._rules.get(area.prefix)
+        if rules is not None:
+            nested_hg = [
+                prefix for prefix, other in known.areas.items()
+                if len(prefix) > len(area.prefix) and prefix.startswith(area.prefix) and other.vcs == "hg"
+            ]  # fmt: skip
+            # once the rules have changed, it has to be found again
+            without = [] if rules.changed else nested_hg
+            self._alive.update(without)
+            try:
+                with Answers(area, rules.rules, anew=rules.changed, without=without) as answers:
+                    many = answers.count() + len(area.behind) > MANY
+                    with PackedBlobs(known.store) if many else SingleBlobs(known.store) as blobs:
+                        self._take(area, answers, blobs)
+                    self._reported += answers.reported
+            except InputError as error:
+                self._refuse(area, error)
+        if area.prefix in self._refused:
+            known.closed[area.prefix] = self._refused[area.prefix]
+            self._part_with(area)
 
     def _take(self, area: Area, answers: Answers, blobs: Blobs) -> None:
         spool = self._spool(area)
@@ -199,13 +227,14 @@ class _Pass:
         """Yield the paths that are the area's own, and whether the index holds them; note nested repositories."""
         last, belongs = b"\0", False
         for path, recorded in answers.paths():
+            if path.endswith(b"/"):
+                if self._belongs(area, area.outward(path[:-1])):
+                    self._nested(area.outward(path))
+                continue
             parent = path.rpartition(b"/")[0]
             if parent != last:
                 last, belongs = parent, self._belongs(area, area.outward(path))
-            if path.endswith(b"/"):
-                if belongs:
-                    self._nested(area.outward(path))
-            elif belongs:
+            if belongs:
                 yield path, recorded
 
     def _belongs(self, area: Area, path: bytes) -> bool:
@@ -229,7 +258,7 @@ class _Pass:
         known = self._known
         for prefix in set(known.areas) - self._alive:
             # no rule names it any more, or its folder is ignored now
-            self._dead.append(known.areas.pop(prefix))
+            self._part_with(known.areas[prefix])
         parts: list[Part] = [
             (spool, known.areas[prefix].outward) for prefix, spool in self._parts.items() if prefix in known.areas
         ]
@@ -238,7 +267,7 @@ class _Pass:
         known.ignore_files = ignore_files
         known.passed_over = set()
         young = known.examiner.young
-        if self._must_advance or self._dead or self._examined > FEW:
+        if self._must_advance or self._examined > FEW:
             try:
                 for area in known.areas.values():
                     if area.prefix in self._parts or not area.index.number:
