@@ -147,7 +147,7 @@ def test_what_happened_to_a_mercurial_repository(tmp_path: Path, open_copy: Open
     lines = (
         "hg init; echo 1 > a; hg commit -qAm one; echo s > s; hg commit -qAm side; hg bookmark -i side",
         "hg update -q 0; echo m > m; hg commit -qAm two; echo n > n; hg commit -qAm three; echo o > o",
-        "hg commit -qAm four; hg log -r 'tip' -T 'drop {node|short} four\n' > ../drop",
+        "hg commit -qAm four; hg log -r 'tip' -T 'roll {node|short} four\n' > ../drop",
         "hg log -r 'tip^' -T 'pick {node|short} three\n' > ../commands; cat ../drop >> ../commands",
     )
     for line in lines:

@@ -206,10 +206,40 @@ class Git(Machine):
         return shadow
 
 
+class Mercurial(Machine):
+    @initialize()
+    def begin(self) -> None:
+        self.run("hg", "init")
+        self.start()
+
+    @rule(rules=st.sampled_from(["", "\\.o$\n", "^out/\n", "syntax: glob\nx\n*.ml\n"]))
+    def ignore(self, rules: str) -> None:
+        (self.root / ".hgignore").write_text(rules)
+        self.told(".hgignore")
+
+    @rule()
+    def commit(self) -> None:
+        self.run("hg", "commit", "-q", "--addremove", "-m", "x")
+
+    @rule()
+    def update(self) -> None:
+        """Back to the first commit: what changes is told as files are."""
+        before = self.listing()
+        self.run("hg", "update", "-q", "--clean", "0")
+        self.told(*(path for path, _ in before ^ self.listing()))
+
+    def listing(self) -> set[tuple[str, int]]:
+        files = (path for path in self.root.rglob("*") if ".hg" not in path.parts and not path.is_dir())
+        return {(str(path.relative_to(self.root)), path.lstat().st_ctime_ns) for path in files}
+
+
 quick = settings(
     max_examples=25, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True
 )
 TestPlain = Plain.TestCase
 TestPlain.settings = quick
+TestMercurial = Mercurial.TestCase
+# hg takes a fifth of a second to start
+TestMercurial.settings = settings(quick, max_examples=8, stateful_step_count=15)
 TestGit = Git.TestCase
 TestGit.settings = quick
