@@ -104,14 +104,31 @@ class ContextSettings(Section):
 
 
 class RecordSettings(Section):
-    """How the recorder takes snapshots."""
+    """How the recorder takes snapshots, and how long they are kept."""
 
     interval_seconds: float = Field(default=20.0, ge=0.2)
     """Seconds between two looks at the workspace."""
+    reconcile_seconds: float = Field(default=600.0, ge=1)
+    """Seconds between two looks at every file, even where none is known to have changed."""
     max_file_bytes: int = Field(default=1_000_000, ge=1)
     """Bytes of the largest file that is recorded; larger ones are counted as skipped."""
     author: str = ""
     """Who is recorded; empty means the user's login name."""
+    ignore: tuple[str, ...] = ()
+    """Patterns, as in `.gitignore`, of files that are not recorded, beside those that version control ignores."""
+    allow_secrets: tuple[str, ...] = ()
+    """Globs of files in which nothing is taken for a secret: those with known false alarms."""
+    builds: Literal["shadow", "reported", "none"] = "shadow"
+    """How it is known whether a snapshot builds: `shadow` checks it in Greenloop's own sandbox, `reported` waits for
+    `greenloop report`, `none` does not ask."""
+    shadow_max_load: float = Field(default=20.0, ge=0, le=100)
+    """Per cent of the time that somebody on this machine waits for a processor, above which shadow checks wait."""
+    keep_days: int = Field(default=365, ge=0)
+    """Days for which snapshots are kept; 0: for ever."""
+    quota_mib: int = Field(default=10_240, ge=0)
+    """MiB that the store may take before the oldest snapshots go; 0: no limit."""
+    free_space_floor_mib: int = Field(default=1024, ge=0)
+    """MiB of free disk below which nothing is recorded."""
 
 
 class MiningSettings(Section):

@@ -1,56 +1,201 @@
-"""``greenloop record``: snapshots of a folder while someone works in it."""
+"""``greenloop record``: a folder's history while someone works in it, from consent to its end."""
 
-import getpass
+import json
 import time
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
 
+from greenloop.cli import recording
 from greenloop.cli.app import App
 from greenloop.cli.console import err, out
-from greenloop.records import Snapshot
-from greenloop.snapshots.recorder import Recorder, run, workspace_for
-from greenloop.workspace.vcs import Checkout
+from greenloop.cli.record_show import Fare, fare, plain, show
+from greenloop.records import InputError, Snapshot
+from greenloop.snapshots import audit
+from greenloop.snapshots.enrolment import Desk, Wish
+from greenloop.snapshots.recorder import stopped_by_signals
+from greenloop.workspace.vcs import Reading
+
+app = typer.Typer(no_args_is_help=True, help="Record a folder while someone works in it, with their consent.")
+
+Folder = Annotated[Path, typer.Argument(help="The folder that is recorded.")]
 
 
-def record(
+@app.command()
+def start(
     context: typer.Context,
     folder: Annotated[Path, typer.Argument(help="The folder to record.")] = Path(),
-    every: Annotated[
-        float | None, typer.Option(min=0.2, help="Seconds between two looks [default: record.interval_seconds].")
-    ] = None,
     author: Annotated[str, typer.Option(help="Who works here [default: record.author, else your login name].")] = "",
     title: Annotated[str, typer.Option(help="What is worked on [default: the folder's name].")] = "",
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Consent without being asked.")] = False,
+    foreground: Annotated[bool, typer.Option("--foreground", help="Stay here, and end with Ctrl-C.")] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Start again whatever was being recorded, as after a reboot.")
+    ] = False,
 ) -> None:
-    """Record a folder until Ctrl-C: a snapshot at every interval in which something changed.
+    """Turn recording on for a folder, and start it in the background.
 
-    Running this command is your consent; nothing is recorded otherwise, and nothing leaves this machine. Ignored files,
-    large files and files that hold secrets are left out, and each is named. Nothing in the folder is touched.
+    The first time it says what is recorded, where it is kept and for how long, and asks for your consent. Nothing in
+    the folder is touched, and nothing leaves this machine.
     """
-    app = App.of(context)
-    settings = app.settings(folder).record
-    name = title or folder.resolve().name
-    workspace = workspace_for(author or settings.author or getpass.getuser(), name)
-    recorder = Recorder(
-        app.home.snapshots,
-        workspace,
-        folder,
-        interval=every or settings.interval_seconds,
-        max_file_bytes=settings.max_file_bytes,
-        on_snapshot=_tell,
-        report=lambda words: err.print(f"[yellow]greenloop:[/] {escape(words)}"),
-    )
+    home = App.of(context)
+    if everything:
+        for desk in recording.enrolments(home).desks():
+            if desk.wish.recording and desk.running() is None:
+                recording.launch(home, desk)
+                _started(desk)
+        return
+    desk = _consented(home, folder, author, title, yes=yes)
+    if desk.running() is not None:
+        _want(home, desk, Wish())
+        out.print(f"{escape(desk.enrolment.root)} is being recorded (process {desk.running()}).")
+    elif foreground:
+        _want(home, desk, Wish())
+        _record_here(home, desk)
+    else:
+        desk.want(Wish())
+        recording.launch(home, desk)
+        _started(desk)
+
+
+def _consented(home: App, folder: Path, author: str, title: str, *, yes: bool) -> Desk:
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder", "name the folder of a project")
+    root = folder.resolve()
+    known = recording.enrolments(home).find(root)
+    if known is not None and not (author or title):
+        return known
+    workspace = recording.workspace_of(home, root, author, title)
+    if known is not None and known.enrolment.workspace == workspace:
+        return known
+    if known is not None and known.running() is not None:
+        raise InputError(f"{root} is being recorded as {known.enrolment.workspace.id}", "stop that first")
+    told = recording.words(root, workspace, home.settings(root).record, home.home.path)
+    err.print(escape(told))
+    if not yes:
+        if not err.is_terminal:
+            raise InputError("nobody is there to consent", "read what stands above, and say --yes")
+        typer.confirm("Do you consent?", abort=True, err=True)
+    return recording.enrol(home, root, workspace)
+
+
+def _started(desk: Desk) -> None:
     out.print(
-        f"Recording [bold]{escape(str(folder.resolve()))}[/] as [bold]{escape(workspace.id)}[/] "
-        f"into {escape(str(app.home.path))}. Ctrl-C ends it."
+        f"Recording [bold]{escape(desk.enrolment.root)}[/] as [bold]{escape(desk.enrolment.workspace.id)}[/] "
+        f"(process {desk.running()}). `greenloop record status` says how it fares."
     )
-    recording = run(recorder)
-    out.print(f"{recording.snapshots} snapshots taken. See them with [bold]greenloop log {escape(workspace.id)}[/].")
 
 
-def _tell(snapshot: Snapshot, checkout: Checkout) -> None:
-    when = time.strftime("%H:%M:%S", time.localtime(snapshot.time))
-    left_out = f", {len(checkout.skipped)} files left out" if checkout.skipped else ""
-    out.print(f"[dim]{when}[/] snapshot {snapshot.seq}: tree {snapshot.tree[:12]}{left_out}")
+@app.command(hidden=True)
+def run(context: typer.Context, folder: Folder) -> None:
+    """Record an enrolled folder in this process; `start` runs it."""
+    home = App.of(context)
+    _record_here(home, recording.demand(home, folder))
+
+
+def _record_here(home: App, desk: Desk) -> None:
+    def report(said: str) -> None:
+        err.print(f"[dim]{time.strftime('%F %T')}[/] [yellow]greenloop:[/] {escape(said)}")
+
+    def on_snapshot(snapshot: Snapshot, reading: Reading) -> None:
+        when = time.strftime("%H:%M:%S", time.localtime(snapshot.time))
+        left_out = f", {len(reading.skipped)} files left out" if reading.skipped else ""
+        out.print(f"[dim]{when}[/] snapshot {snapshot.seq}: tree {snapshot.tree[:12]}{left_out}")
+
+    enrolment = desk.enrolment
+    out.print(f"Recording [bold]{escape(enrolment.root)}[/] as [bold]{escape(enrolment.workspace.id)}[/].")
+    with stopped_by_signals() as stop:
+        done = recording.record(home, desk, recording.Tell(report, on_snapshot), stop)
+    out.print(f"{done.snapshots} snapshots taken. `greenloop record log` shows them.")
+
+
+@app.command()
+def stop(
+    context: typer.Context,
+    folder: Folder = Path(),
+    withdraw: Annotated[
+        bool, typer.Option("--withdraw", help="Also take back the consent. What was recorded stays: see `purge`.")
+    ] = False,
+) -> None:
+    """Stop recording a folder; a last snapshot is taken."""
+    home = App.of(context)
+    desk = recording.demand(home, folder)
+    enrolment = desk.enrolment
+    desk.want(Wish(recording=False))
+    pid = desk.running()
+    if pid:
+        recording.ask_to_end(pid)
+        if not recording.await_end(desk):
+            raise InputError(f"the recorder (process {pid}) does not end", f"see {desk.log}")
+    audit.append(home.home.path, "stop", workspace=enrolment.workspace.id)
+    out.print(f"{escape(enrolment.root)} is not recorded any more.")
+    if withdraw:
+        (desk.path / "enrolment.json").unlink()
+        audit.append(home.home.path, "withdraw", workspace=enrolment.workspace.id)
+        out.print("The consent is taken back.")
+
+
+@app.command()
+def pause(
+    context: typer.Context,
+    folder: Folder = Path(),
+    minutes: Annotated[
+        float | None, typer.Option(min=0.01, help="Go on by itself after so long [default: at `resume`].")
+    ] = None,
+) -> None:
+    """Look away until `resume`: what you do meanwhile is not recorded, only how the folder is afterwards."""
+    home = App.of(context)
+    desk = recording.demand(home, folder)
+    if not desk.wish.recording:
+        raise InputError(f"{desk.enrolment.root} is not being recorded", "there is nothing to pause")
+    until = time.time() + minutes * 60 if minutes else None
+    _want(home, desk, Wish(paused=True, until=until))
+    end = time.strftime(" until %H:%M", time.localtime(until)) if until else " until `greenloop record resume`"
+    out.print(f"{escape(desk.enrolment.root)} is not looked at{end}.")
+
+
+@app.command()
+def resume(context: typer.Context, folder: Folder = Path()) -> None:
+    """End a pause."""
+    home = App.of(context)
+    desk = recording.demand(home, folder)
+    if not desk.wish.recording:
+        raise InputError(f"{desk.enrolment.root} is not being recorded", "`greenloop record start` starts it")
+    _want(home, desk, Wish())
+    out.print(f"{escape(desk.enrolment.root)} is recorded again.")
+
+
+def _want(home: App, desk: Desk, wish: Wish) -> None:
+    before = desk.wish
+    desk.want(wish)
+    if before.recording and before.paused != wish.paused:
+        audit.append(home.home.path, "pause" if wish.paused else "resume", workspace=desk.enrolment.workspace.id)
+
+
+@app.command()
+def status(
+    context: typer.Context,
+    folder: Annotated[Path | None, typer.Argument(help="A recorded folder [default: all of them].")] = None,
+    skipped: Annotated[bool, typer.Option("--skipped", help="Also name what is left out, and why.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One line of JSON for each folder.")] = False,
+) -> None:
+    """Say how the recordings fare. Exit status 1 if one that should run does not, or stores nothing."""
+    home = App.of(context)
+    desks = recording.enrolments(home).desks() if folder is None else (recording.demand(home, folder),)
+    fares = [fare(home, desk) for desk in desks]
+    for one in fares:
+        if as_json:
+            print(json.dumps(_body(one), ensure_ascii=False))
+        else:
+            show(one, skipped=skipped)
+    if not fares:
+        out.print("Nothing is recorded. `greenloop record start` turns recording on for a folder.")
+    if not all(one.state.well for one in fares):
+        raise typer.Exit(1)
+
+
+def _body(one: Fare) -> dict[str, Any]:
+    return {key: plain(value) for key, value in asdict(one).items()}

@@ -1,7 +1,7 @@
 """The audit log: who turned recording on, looked away, purged, exported and pushed, and when.
 
-``HOME/audit.jsonl`` only ever grows, a line of JSON at a time. It says that something happened, never what was recorded:
-no content, no path of a purged file.
+``HOME/audit.jsonl`` only ever grows, a line of JSON at a time. It says that something happened, never what was
+recorded: no content, no path of a purged file.
 """
 
 import getpass
@@ -24,7 +24,8 @@ class Audited(Record):
     time: float
     """Unix seconds."""
     event: str
-    """``consent``, ``withdraw``, ``start``, ``end``, ``stop``, ``pause``, ``resume``, ``purge``, ``export``, ``push``…"""
+    """``consent``, ``withdraw``, ``start``, ``end``, ``stop``, ``pause``, ``resume``, ``purge``, ``export``, ``push``,
+    ``import``."""
     by: str
     """Login name."""
     facts: dict[str, str | int]

@@ -1,0 +1,225 @@
+"""Putting a recorder together from settings, home and consent; and the processes that it keeps beside it."""
+
+import getpass
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event
+
+import pygit2
+
+from greenloop.cli.app import App
+from greenloop.cli.config import RecordSettings
+from greenloop.cli.record_shadow import shadow_command
+from greenloop.records import EnvironmentFault, InputError, Snapshot, Workspace
+from greenloop.snapshots import audit, heartbeat
+from greenloop.snapshots.companion import Companion
+from greenloop.snapshots.enrolment import Desk, Enrolment, Enrolments, Wish, forbidden
+from greenloop.snapshots.recorder import Pace, Recorder, Recording, Surroundings, workspace_for
+from greenloop.snapshots.retention import enough_space
+from greenloop.snapshots.secrets import Screen
+from greenloop.snapshots.watching import FileWatcher
+from greenloop.workspace.vcs import Reading, WorkingCopy, detect
+
+_CACHE_BYTES = 16 << 20
+"""Of git objects in the recorder's memory: libgit2 would take up to 256 MiB."""
+_LOG_BYTES = 1 << 20
+_FIRST_LOOK_SECONDS = 20.0
+_END_SECONDS = 60.0
+
+
+def enrolments(app: App) -> Enrolments:
+    """Return the home's enrolled folders."""
+    return Enrolments(app.home.path / "recorder")
+
+
+def words(root: Path, workspace: Workspace, settings: RecordSettings, home: Path) -> str:
+    """Return what a person is told before they say yes to being recorded."""
+    kept = f"for {settings.keep_days} days" if settings.keep_days else "until you purge it"
+    if settings.quota_mib:
+        kept += f", within {settings.quota_mib} MiB"
+    builds = {
+        "shadow": "Each is checked in Greenloop's own sandbox, when the machine is idle.",
+        "reported": "Whether they build is what `greenloop report` tells.",
+        "none": "Nothing is built.",
+    }[settings.builds]
+    return (
+        f"Greenloop will record {root} as {workspace.id}: every {settings.interval_seconds:g} seconds in which a file "
+        f"changed, the content of the files that version control would take. {builds} Ignored files, files of more "
+        f"than {settings.max_file_bytes} bytes and files that hold secrets stay out, and are named. It is kept in "
+        f"{home}, {kept}. Nothing leaves this machine unless you export or push it. `greenloop record pause`, `stop` "
+        f"and `purge` are yours at any time."
+    )
+
+
+def workspace_of(app: App, root: Path, author: str, title: str) -> Workspace:
+    """Return the workspace as which a folder is recorded."""
+    settings = app.settings(root).record
+    return workspace_for(author or settings.author or getpass.getuser(), title or root.name)
+
+
+def enrol(app: App, root: Path, workspace: Workspace) -> Desk:
+    """Keep the consent to recording ``root``. Raises ``InputError`` where a file forbids it."""
+    place = detect(root)
+    file = forbidden(root, place.root)
+    if file is not None:
+        raise InputError(f"{file} forbids recording", "delete that file to allow it")
+    told = words(root, workspace, app.settings(root).record, app.home.path)
+    given = Enrolment(root=str(root), workspace=workspace, time=time.time(), by=getpass.getuser(), words=told)
+    desk = enrolments(app).enrol(given)
+    audit.append(app.home.path, "consent", workspace=workspace.id, root=str(root))
+    return desk
+
+
+def demand(app: App, folder: Path) -> Desk:
+    """Return the desk of an enrolled folder, or of the nearest one above it. Raises ``InputError`` if none is."""
+    known = enrolments(app)
+    root = folder.resolve()
+    for place in (root, *root.parents):
+        desk = known.find(place)
+        if desk is not None:
+            return desk
+    raise InputError(f"{root} is not recorded", "`greenloop record start` turns recording on")
+
+
+def launch(app: App, desk: Desk) -> subprocess.Popen[bytes]:
+    """Start the recorder of an enrolled folder as a process of its own, and wait for its first look.
+
+    Raises ``EnvironmentFault`` with its last words when it ends at once.
+    """
+    if desk.log.exists() and desk.log.stat().st_size > _LOG_BYTES:
+        desk.log.replace(desk.log.with_suffix(".log.1"))
+    with desk.log.open("ab") as log:
+        began = log.tell()
+        process = subprocess.Popen(
+            [*itself(app), "record", "run", desk.enrolment.root],
+            stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd="/",
+        )  # fmt: skip
+    deadline = time.monotonic() + _FIRST_LOOK_SECONDS
+    while time.monotonic() < deadline:
+        beat = heartbeat.read(desk.heartbeat)
+        if beat is not None and beat.pid == process.pid:
+            break
+        if process.poll() is not None:
+            with desk.log.open("rb") as log:
+                log.seek(began)
+                said = log.read().decode("utf-8", "replace").strip()
+            raise EnvironmentFault(f"the recorder ended at once: {said or process.returncode}", f"see {desk.log}")
+        time.sleep(0.05)
+    return process
+
+
+def itself(app: App) -> list[str]:
+    """Return the command line of Greenloop with this run's home and settings."""
+    config = ["--config", str(app.config_file.absolute())] if app.config_file is not None else []
+    return [sys.executable, "-m", "greenloop", "--home", str(app.home.path), *config]
+
+
+def await_end(desk: Desk) -> bool:
+    """Wait until no recorder of the folder runs; tell whether it ended within a minute."""
+    deadline = time.monotonic() + _END_SECONDS
+    while desk.running() is not None:
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+@dataclass(frozen=True)
+class Tell:
+    """Where a running recorder's words go."""
+
+    report: Callable[[str], None]
+    on_snapshot: Callable[[Snapshot, Reading], None]
+
+
+def record(app: App, desk: Desk, tell: Tell, stop: Event) -> Recording:
+    """Record an enrolled folder in this process until ``stop`` is set."""
+    enrolment = desk.enrolment
+    root = Path(enrolment.root)
+    settings = app.settings(root).record
+    pygit2.option(pygit2.enums.Option.SET_CACHE_MAX_SIZE, _CACHE_BYTES)
+    with desk.held(), _companion(app, desk, settings) as builds:
+        audit.append(app.home.path, "start", workspace=enrolment.workspace.id)
+        snapshots = app.home.snapshots
+        for note in snapshots.notes:
+            tell.report(note)
+        reader = WorkingCopy(
+            root, snapshots.trees, desk.cache,
+            max_file_bytes=settings.max_file_bytes,
+            screen=Screen(allowed=settings.allow_secrets),
+            ignore=settings.ignore,
+        )  # fmt: skip
+        around = Surroundings(
+            wish=lambda: desk.wish,
+            room=lambda: enough_space(app.home.path, settings.free_space_floor_mib),
+            beat=lambda beat: heartbeat.write(desk.heartbeat, beat),
+            on_snapshot=tell.on_snapshot,
+            report=tell.report,
+            upkeep=Upkeep(app, desk).start,
+            builds=builds,
+        )
+        pace = Pace(interval=settings.interval_seconds, reconcile=settings.reconcile_seconds)
+        watcher = FileWatcher(root, tell.report, stop=stop)
+        try:
+            return Recorder(snapshots, enrolment.workspace, reader, watcher, pace=pace, around=around).run(stop)
+        finally:
+            audit.append(app.home.path, "end", workspace=enrolment.workspace.id)
+
+
+@contextmanager
+def _companion(app: App, desk: Desk, settings: RecordSettings) -> Iterator[Callable[[], str]]:
+    """Give what keeps the build status known, and end it with the recorder."""
+    if settings.builds != "shadow":
+        yield lambda: settings.builds
+        return
+    companion = Companion([*itself(app), *shadow_command(desk.enrolment.root)], desk.path / "shadow.log")
+    try:
+        yield companion.keep
+    finally:
+        companion.stop()
+
+
+class Upkeep:
+    """Puts the store in order in a process of its own, at the lowest priority; one at a time."""
+
+    def __init__(self, app: App, desk: Desk) -> None:
+        self._app = app
+        self._desk = desk
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it, unless the last one still runs."""
+        if self._process is not None and self._process.poll() is None:
+            return
+        with (self._desk.path / "upkeep.log").open("wb") as log:
+            self._process = subprocess.Popen(
+                [*calm(), *itself(self._app), "record", "upkeep", self._desk.enrolment.root],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/",
+            )  # fmt: skip
+
+
+def calm() -> list[str]:
+    """Return the words before a command that make it yield to everything else, as far as this machine has them."""
+    found = [["nice", "-n", "19"]] if shutil.which("nice") else []
+    found += [["ionice", "-c", "3"]] if shutil.which("ionice") else []
+    return [word for words_ in found for word in words_]
+
+
+def ask_to_end(pid: int) -> None:
+    """Tell a process to end in order; that it is gone already is no error."""
+    try:
+        os.kill(pid, 15)
+    except ProcessLookupError:
+        return
+
+
+def start_wish(desk: Desk) -> None:
+    """Want the folder to be recorded, without a pause."""
+    desk.want(Wish())

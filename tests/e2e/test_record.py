@@ -1,0 +1,170 @@
+"""The recorder as a person meets it: consent, a process of its own, what it says of itself, and its end."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+
+pytestmark = pytest.mark.e2e
+
+SETTINGS = """version = 1
+[record]
+interval_seconds = 0.3
+builds = "none"
+free_space_floor_mib = 0
+author = "Ann"
+"""
+_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Command:
+    """``greenloop`` with a home of its own, run as a process."""
+
+    home: Path
+
+    def __call__(self, *arguments: str, status: int = 0) -> str:
+        done = self.run(*arguments)
+        assert done.returncode == status, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "greenloop", "--home", str(self.home), "record", *arguments],
+            capture_output=True, check=False, text=True, timeout=120, env={**os.environ, "COLUMNS": "200"},
+        )  # fmt: skip
+
+    def fare(self, folder: Path) -> dict[str, object]:
+        body: dict[str, object] = json.loads(self.run("status", str(folder), "--json").stdout)
+        return body
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Path:
+    folder = tmp_path / "work"
+    folder.mkdir()
+    (folder / "greenloop.toml").write_text(SETTINGS)
+    (folder / "a.ml").write_text("let a = 1\n")
+    return folder
+
+
+@pytest.fixture
+def record(tmp_path: Path, work: Path) -> Iterator[Command]:
+    command = Command(tmp_path / "home")
+    yield command
+    # whatever a test left running ends here, by its process id
+    for lock in (tmp_path / "home/recorder").glob("*/lock"):
+        number = lock.read_text()
+        if number.isdigit() and psutil.pid_exists(int(number)):
+            os.kill(int(number), signal.SIGKILL)
+
+
+def until(what: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + _SECONDS
+    while not what():
+        assert time.monotonic() < deadline, "it did not come to that"
+        time.sleep(0.1)
+
+
+def test_without_consent_nothing_is_recorded(record: Command, work: Path) -> None:
+    said = record("start", str(work), status=2)
+
+    assert "nobody is there to consent" in said
+    assert "Nothing leaves this machine" in said
+    assert "files that hold secrets stay out" in said
+    assert "Nothing is recorded" in record("status")
+    assert "is not recorded" in record("stop", str(work), status=2)
+
+
+def test_from_start_to_stop(record: Command, work: Path) -> None:
+    said = record("start", str(work), "--yes")
+    assert "recorder/Ann/work" in said
+    until(lambda: record.fare(work)["snapshots"] == 1)
+
+    (work / "a.ml").write_text("let a = 2\n")
+    (work / "key.pem").write_text("x")
+    until(lambda: record.fare(work)["snapshots"] == 2)
+    until(lambda: record.fare(work)["skipped"] == 1)
+    shown = record("status", "--skipped")
+    assert "recording" in shown
+    assert "last snapshot" in shown
+    assert "1 skipped" in shown
+    assert "key.pem: secret by its name" in shown
+    # a second start is no second recorder
+    assert "is being recorded" in record("start", str(work))
+
+    assert "not recorded any more" in record("stop", str(work))
+    assert record.fare(work)["state"] == "stopped"
+    assert record.run("status").returncode == 0
+
+
+def test_a_pause_hides_what_happens_in_it(record: Command, work: Path) -> None:
+    record("start", str(work), "--yes")
+    until(lambda: record.fare(work)["snapshots"] == 1)
+    record("pause", str(work))
+    until(lambda: record.fare(work)["state"] == "paused")
+    (work / "a.ml").write_text("let a = 2\n")
+    time.sleep(2.0)
+    assert record.fare(work)["snapshots"] == 1
+    (work / "a.ml").write_text("let a = 3\n")
+
+    record("resume", str(work))
+    until(lambda: record.fare(work)["snapshots"] == 2)
+    record("stop", str(work))
+
+
+def test_one_that_was_killed_is_told_and_starts_again(record: Command, work: Path) -> None:
+    record("start", str(work), "--yes")
+    until(lambda: record.fare(work)["snapshots"] == 1)
+    (lock,) = (record.home / "recorder").glob("*/lock")
+    os.kill(int(lock.read_text()), signal.SIGKILL)
+    until(lambda: record.fare(work)["state"] == "dead")
+
+    said = record("status", status=1)
+    assert "it should be running and is not" in said
+    (work / "a.ml").write_text("let a = 2\n")
+    record("start", "--all")
+    until(lambda: record.fare(work)["snapshots"] == 2)
+    record("stop", str(work))
+
+
+def test_a_file_at_the_root_forbids_it(record: Command, work: Path) -> None:
+    (work / ".greenloop-no-record").touch()
+    assert "forbids recording" in record("start", str(work), "--yes", status=2)
+    (work / ".greenloop-no-record").unlink()
+    record("start", str(work), "--yes")
+    until(lambda: record.fare(work)["snapshots"] == 1)
+    (work / ".greenloop-no-record").touch()
+    (work / "a.ml").write_text("let a = 2\n")
+
+    until(lambda: record.fare(work)["state"] == "halted")
+    assert "forbids recording" in record("status", status=1)
+    assert record.fare(work)["snapshots"] == 1
+    record("stop", str(work))
+
+
+def test_a_disk_without_room_is_told(record: Command, work: Path) -> None:
+    (work / "greenloop.toml").write_text(SETTINGS.replace("floor_mib = 0", "floor_mib = 1000000000"))
+    record("start", str(work), "--yes")
+    until(lambda: record.fare(work)["state"] == "halted")
+
+    assert "free" in record("status", status=1)
+    assert record.fare(work)["snapshots"] == 0
+    record("stop", str(work))
+
+
+def test_a_withdrawn_consent_is_gone(record: Command, work: Path) -> None:
+    record("start", str(work), "--yes")
+    until(lambda: record.fare(work)["snapshots"] == 1)
+    record("stop", str(work), "--withdraw")
+
+    assert "Nothing is recorded" in record("status")
+    assert "nobody is there to consent" in record("start", str(work), status=2)
