@@ -50,7 +50,8 @@ class Area:
         self.rules_seen: tuple[FileStamp, ...] | None = None
         self.kept_noise: frozenset[bytes] = frozenset()
         """Folders (of the whole tree) that tools generate and that hold tracked files."""
-        self._repository = git.find_repository(top) if vcs == "git" else None
+        self.repository = git.find_repository(top) if vcs == "git" else None
+        """Where git keeps its own; ``None`` for others."""
 
     def outward(self, path: bytes) -> bytes:
         """Turn a path below ``top`` into one of the whole tree."""
@@ -65,14 +66,14 @@ class Area:
 
         git writes its index for many reasons; how many entries it holds says whether files came or went.
         """
-        if self._repository is None:
+        if self.repository is None:
             return None
         try:
-            with open(self._repository.folder / "index", "rb") as file:  # noqa: PTH123 - asked at every touch
+            with open(self.repository.folder / "index", "rb") as file:  # noqa: PTH123 - asked at every touch
                 entries = file.read(12)[8:]
         except OSError:
             entries = b""
-        return (entries, file_stamp(f"{self._repository.common}/info/exclude"))
+        return (entries, file_stamp(f"{self.repository.common}/info/exclude"))
 
     def noise_among(self, paths: Iterable[bytes]) -> frozenset[bytes]:
         """Return the folders (of the whole tree) that tools generate and that ``paths`` (below ``top``) lie in."""
@@ -81,10 +82,10 @@ class Area:
 
     def rules(self) -> tuple[git.Rules | None, tuple[FileStamp, ...]]:
         """Return the rules of git, with what changes when they, or what is tracked, do."""
-        if self._repository is None:
+        if self.repository is None:
             return None, ()
-        rules = git.rules_of(self.top, self._repository.common)
-        files = [str(rules.exclude), str(rules.usual), f"{self._repository.folder}/index"]
+        rules = git.rules_of(self.top, self.repository.common)
+        files = [str(rules.exclude), str(rules.usual), f"{self.repository.folder}/index"]
         above = self.inside
         while above:
             above = above.rstrip(b"/").rpartition(b"/")[0]

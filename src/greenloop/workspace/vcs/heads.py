@@ -8,13 +8,13 @@ log: there it is told by the operations' own files, and by what the new changese
 import json
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from greenloop.records import InputError
 from greenloop.workspace.vcs import mercurial, mercurial_commits
-from greenloop.workspace.vcs.git import Repository, find_repository
+from greenloop.workspace.vcs.git import Repository
 
 _UNDER_WAY_GIT = {
     "BISECT_LOG": "bisect",
@@ -68,13 +68,19 @@ class Head:
     """git: the length of the reflog in bytes; Mercurial: the last change of the history, in ns."""
 
 
-def token(places: Iterable[tuple[str, str, Path]]) -> str:
-    """Return where the repositories stand: (prefix, vcs, root) of each."""
-    heads = {prefix: _look(vcs, root) for prefix, vcs, root in places if vcs != "plain"}
-    parts = [
-        [prefix, head.vcs, head.name, head.commit, head.under_way, head.side, head.log]
-        for prefix, head in sorted(heads.items())
-    ]
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A repository below ``root``, at ``prefix`` of the tree; of git's it is known where git keeps its own."""
+
+    prefix: str
+    root: Path
+    repository: Repository | None
+
+
+def token(places: Iterable[Watched]) -> str:
+    """Return where the repositories stand."""
+    heads = sorted((place.prefix, _look(place)) for place in places)
+    parts = [(prefix, head.vcs, head.name, head.commit, head.under_way, head.side, head.log) for prefix, head in heads]
     return json.dumps(parts, separators=(",", ":"))
 
 
@@ -85,19 +91,20 @@ def commit_of(token_: str, prefix: str = "") -> str:
     return commit if re.fullmatch("[0-9a-f]{40,64}", commit) else ""
 
 
-def event(before: str, after: str, roots: Sequence[tuple[str, Path]]) -> str:
+def event(before: str, after: str, places: Iterable[Watched]) -> str:
     """Return what led from one token to the other, or ``""``; ``head-moved`` where nothing tells.
 
-    ``roots`` are (prefix, root). A repository that came or went is no event: its files say it.
+    A repository that came or went is no event: its files say it.
     """
     if before == after:
         return ""
     olds, news = _parse(before), _parse(after)
     found: set[str] = set()
-    for prefix, root in roots:
-        old, new = olds.get(prefix), news.get(prefix)
+    for place in places:
+        old, new = olds.get(place.prefix), news.get(place.prefix)
         if old is not None and new is not None and old != new:
-            found |= _git_events(root, old, new) if new.vcs == "git" else _hg_events(root, old, new)
+            repository = place.repository
+            found |= _hg_events(place.root, old, new) if repository is None else _git_events(repository, old, new)
     return next((name for name in _BY_WEIGHT if name in found), "")
 
 
@@ -111,22 +118,18 @@ def _parse(text: str) -> dict[str, Head]:
         return {}  # of another version: nothing is known of what was before
 
 
-def _look(vcs: str, root: Path) -> Head:
-    return _look_git(root) if vcs == "git" else _look_hg(root)
+def _look(place: Watched) -> Head:
+    return _look_hg(place.root) if place.repository is None else _look_git(place.repository)
 
 
-def _look_git(top: Path) -> Head:
-    try:
-        repository = find_repository(top)
-    except OSError:
-        return Head("git", "", "", (), "", 0)
+def _look_git(repository: Repository) -> Head:
     folder = os.fspath(repository.folder)
     name = _text(f"{folder}/HEAD")
     return Head(
         "git",
         name,
         _commit(repository, name),
-        tuple(file for file in _UNDER_WAY_GIT if os.path.lexists(f"{folder}/{file}")),
+        tuple(file for file in _UNDER_WAY_GIT if os.access(f"{folder}/{file}", os.F_OK)),
         _text(f"{repository.common}/refs/stash"),
         _size(f"{folder}/logs/HEAD"),
     )
@@ -156,13 +159,13 @@ def _packed(file: Path, ref: bytes) -> str:
     return ""
 
 
-def _git_events(top: Path, old: Head, new: Head) -> set[str]:
+def _git_events(repository: Repository, old: Head, new: Head) -> set[str]:
     found = {_UNDER_WAY_GIT[file] for file in set(old.under_way) ^ set(new.under_way)}
     found |= {_UNDER_WAY_GIT[file] for file in new.under_way if file.startswith(("BISECT", "rebase"))}
     if old.side != new.side:
         # the reset by which it puts the files back is a part of it
         return {*found, "stash"}
-    actions = _reflog(top, old.log, new.log)
+    actions = _reflog(repository, old.log, new.log)
     found |= {name for action in actions for name in _named(action)}
     if old.commit != new.commit and not found:
         found.add("head-moved")
@@ -171,11 +174,11 @@ def _git_events(top: Path, old: Head, new: Head) -> set[str]:
     return found
 
 
-def _reflog(top: Path, start: int, end: int) -> list[str]:
+def _reflog(repository: Repository, start: int, end: int) -> list[str]:
     if end <= start:
         return []
     try:
-        with (find_repository(top).folder / "logs/HEAD").open("rb") as log:
+        with (repository.folder / "logs/HEAD").open("rb") as log:
             log.seek(max(start, end - _MOST_LOG))
             lines = log.read(end - log.tell()).splitlines()
     except OSError:

@@ -3,12 +3,11 @@
 import os
 import shutil
 from collections.abc import Iterator
-from functools import lru_cache
 from pathlib import Path
 
 from greenloop.records import TreeId
 from greenloop.workspace.folders import is_folder, oid_of, parse
-from greenloop.workspace.store import Entry, Mode, TreeStore
+from greenloop.workspace.store import Entry, TreeStore
 from greenloop.workspace.vcs import kept
 from greenloop.workspace.vcs.area import Area, FileStamp
 from greenloop.workspace.vcs.checkout import Place
@@ -18,7 +17,6 @@ from greenloop.workspace.vcs.private_index import PrivateIndex
 
 _AREAS = "areas"
 _TREE_KIND = 2
-_CACHED_FOLDERS = 64
 
 
 class Known:
@@ -34,7 +32,6 @@ class Known:
         self.cache = cache
         self.examiner = examiner
         self._purpose = purpose
-        self._folder = lru_cache(_CACHED_FOLDERS)(self._read_folder)
         self.forget()
 
     def forget(self) -> None:
@@ -126,36 +123,29 @@ class Known:
             self.folders.add(parent)
             parent = parent.rpartition(b"/")[0]
 
-    def _read_folder(self, oid: str) -> dict[bytes, bytes]:
-        return parse(oid, self.store.raw(oid, _TREE_KIND))
-
-    def _piece(self, path: bytes) -> bytes | None:
-        """Return what a folder of the tree says of ``path``: asking the store costs several times as much."""
-        *folders, name = path.split(b"/")
-        oid = self.tree
-        for folder in folders:
-            piece = self._folder(oid).get(folder)
-            if piece is None or not is_folder(piece):
-                return None
-            oid = oid_of(piece)
-        return self._folder(oid).get(name)
-
     def entry(self, path: bytes) -> Entry | None:
         """Return the file that the tree holds at ``path``."""
-        piece = self._piece(path)
-        if piece is None or is_folder(piece):
-            return None
-        return Entry(Mode(int(piece.partition(b" ")[0], 8)), oid_of(piece))
+        try:
+            return self.store.entry(self.tree, path.decode())
+        except UnicodeDecodeError:
+            return None  # such a name never came into a tree
 
     def holds_folder(self, path: bytes) -> bool:
         """Say whether the tree holds a folder at ``path``."""
-        return is_folder(self._piece(path))
+        try:
+            return self.store.is_folder(self.tree, path.decode())
+        except UnicodeDecodeError:
+            return False
 
     def below(self, folder: bytes) -> Iterator[bytes]:
         """Yield the files that the tree holds below ``folder``."""
-        piece = self._piece(folder)
-        if piece is not None and is_folder(piece):
-            yield from self._walk(oid_of(piece), folder + b"/")
+        oid = self.tree
+        for name in folder.split(b"/"):
+            piece = self._read_folder(oid).get(name)
+            if piece is None or not is_folder(piece):
+                return
+            oid = oid_of(piece)
+        yield from self._walk(oid, folder + b"/")
 
     def _walk(self, oid: str, prefix: bytes) -> Iterator[bytes]:
         for name, piece in self._read_folder(oid).items():
@@ -163,6 +153,9 @@ class Known:
                 yield from self._walk(oid_of(piece), prefix + name + b"/")
             else:
                 yield prefix + name
+
+    def _read_folder(self, oid: str) -> dict[bytes, bytes]:
+        return parse(oid, self.store.raw(oid, _TREE_KIND))
 
     def skipped(self) -> tuple[Skipped, ...]:
         """Return all that is left out."""

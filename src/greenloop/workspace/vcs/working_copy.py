@@ -20,11 +20,12 @@ from pathlib import Path
 from greenloop.records import Conflict, InputError, TreeId
 from greenloop.storage import named_io_errors
 from greenloop.workspace.store import Entry, TreeStore
-from greenloop.workspace.vcs import heads
 from greenloop.workspace.vcs.bulk import SingleBlobs
 from greenloop.workspace.vcs.checkout import detect
 from greenloop.workspace.vcs.examine import Examiner
+from greenloop.workspace.vcs.git import find_repository
 from greenloop.workspace.vcs.globs import Globs
+from greenloop.workspace.vcs.heads import Watched, event, token
 from greenloop.workspace.vcs.known import Known
 from greenloop.workspace.vcs.listing import Skipped
 from greenloop.workspace.vcs.one_file import Screen
@@ -180,10 +181,20 @@ class WorkingCopy:
 
     def heads(self) -> str:
         """Return a token that differs once a repository's head, or what is under way in it, has moved."""
+        return token(self._places())
+
+    def _places(self) -> list[Watched]:
         areas = self._known.areas
-        if not areas:
-            return heads.token([("", self.place.vcs, self.place.root)])
-        return heads.token((os.fsdecode(prefix), area.vcs, area.top) for prefix, area in areas.items())
+        if areas:
+            return [
+                Watched(os.fsdecode(prefix), area.top, area.repository)
+                for prefix, area in areas.items()
+                if area.vcs != "plain"
+            ]
+        if self.place.vcs == "plain":
+            return []
+        repository = find_repository(self.place.root) if self.place.vcs == "git" else None
+        return [Watched("", self.place.root, repository)]
 
     def moved(self, before: str) -> str:
         """Return the event between ``before``, which ``heads`` gave, and now; ``""`` when there was none.
@@ -192,5 +203,4 @@ class WorkingCopy:
         ``pull``, or under Mercurial ``update``, ``graft``, ``shelve``, ``histedit``…; ``head-moved`` where nothing
         tells.
         """
-        roots = [(os.fsdecode(prefix), area.top) for prefix, area in self._known.areas.items()]
-        return heads.event(before, self.heads(), roots or [("", self.place.root)])
+        return event(before, self.heads(), self._places())
