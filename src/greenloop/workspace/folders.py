@@ -6,8 +6,9 @@ never decoded. The format is git's (Documentation/gitformat-*, ``git cat-file tr
 
 import os
 import re
+import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import PurePosixPath
@@ -60,11 +61,11 @@ def parse(tree: str, raw: bytes) -> dict[bytes, bytes]:
 
 def join(items: Folder) -> bytes:
     """Return the bytes of a tree that holds ``items``, in the order that git asks for: a folder as if it ended in /."""
-    return b"".join(items[name] for name in sorted(items, key=lambda name: _order(name, items[name])))
-
-
-def _order(name: bytes, piece: bytes) -> bytes:
-    return name + b"/" if is_folder(piece) else name
+    order = [name + b"/" if piece.startswith(_TREE) else name for name, piece in items.items()]
+    if order == sorted(order):
+        # what was read in this order, and changed in place
+        return b"".join(items.values())
+    return b"".join(piece for _, piece in sorted(zip(order, items.values(), strict=True)))
 
 
 def is_folder(piece: bytes | None) -> bool:
@@ -98,6 +99,7 @@ class Folders:
     def __init__(self) -> None:
         self._kept: OrderedDict[str, dict[bytes, bytes]] = OrderedDict()
         self._entries = 0
+        self._lock = threading.Lock()
 
     def get(self, oid: str) -> dict[bytes, bytes] | None:
         """Return a folder that is kept; it is not to be changed."""
@@ -105,18 +107,20 @@ class Folders:
 
     def keep(self, oid: str, items: dict[bytes, bytes]) -> None:
         """Keep a folder; the ones kept first give way."""
-        if oid in self._kept:
-            return
-        self._kept[oid] = items
-        self._entries += len(items)
-        while self._entries > _CACHED_ENTRIES:
-            _, dropped = self._kept.popitem(last=False)
-            self._entries -= len(dropped)
+        with self._lock:
+            if oid in self._kept:
+                return
+            self._kept[oid] = items
+            self._entries += len(items)
+            while self._entries > _CACHED_ENTRIES and len(self._kept) > 1:
+                _, dropped = self._kept.popitem(last=False)
+                self._entries -= len(dropped)
 
     def clear(self) -> None:
         """Forget all."""
-        self._kept.clear()
-        self._entries = 0
+        with self._lock:
+            self._kept.clear()
+            self._entries = 0
 
 
 class Objects(Protocol):
@@ -125,10 +129,6 @@ class Objects(Protocol):
     @property
     def empty(self) -> str:
         """The id of the tree without files."""
-        ...
-
-    def raw(self, oid: str, kind: int) -> bytes:
-        """Return the bytes of an object."""
         ...
 
     def put(self, kind: int, content: bytes) -> str:
@@ -149,8 +149,9 @@ class Objects(Protocol):
 class FolderWriter:
     """Writes the folders of a tree that a change touches, the deepest first."""
 
-    def __init__(self, objects: Objects, kept: Folders) -> None:
+    def __init__(self, objects: Objects, read: Callable[[TreeId], Folder], kept: Folders) -> None:
         self._objects = objects
+        self._read = read
         self._kept = kept
 
     def update(self, tree: TreeId, changes: Mapping[str, Entry | None]) -> TreeId:
@@ -165,8 +166,8 @@ class FolderWriter:
         return tree
 
     def _write(self, old: str | None, changes: Mapping[str, object]) -> str | None:
-        items = {} if old is None else self._read(old)
-        before, items = items, dict(items)
+        before: Folder = {} if old is None else self._read(old)
+        items = dict(before)
         for name, change in changes.items():
             key = os.fsencode(name)
             present = items.get(key)
@@ -200,13 +201,6 @@ class FolderWriter:
                 f"cannot store a tree with {os.fsdecode(name)!r}: its content {entry.blob} is not there"
             )
         return file_piece(name, entry)
-
-    def _read(self, tree: str) -> dict[bytes, bytes]:
-        kept = self._kept.get(tree)
-        if kept is None:
-            kept = parse(tree, self._objects.raw(tree, _TREE_KIND))
-            self._kept.keep(tree, kept)
-        return kept
 
     def _store(self, items: dict[bytes, bytes]) -> str:
         raw = join(items)
