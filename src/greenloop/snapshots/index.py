@@ -8,6 +8,7 @@ import sqlite3
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -144,7 +145,9 @@ class Index:
         """Return some snapshots that follow ``after``, in their order."""
         rest = "WHERE workspace = ? AND seq > ? ORDER BY seq LIMIT ?"
         query = f"SELECT {_SNAPSHOT}, crc FROM snapshots {rest}"  # noqa: S608
-        return [_snapshot(row) for row in _whole(self.db.execute(query, (workspace, after, limit)))]
+        found = [_snapshot(row) for row in _whole(self.db.execute(query, (workspace, after, limit)))]
+        _in_order([after, *(snapshot.seq for snapshot in found)])
+        return found
 
     def last(self, workspace: str) -> Snapshot | None:
         """Return the newest snapshot of a workspace."""
@@ -158,8 +161,9 @@ class Index:
 
     def put_report(self, report: BuildReport, ref: str) -> None:
         """Add a report; if it speaks of one tree, its snapshot shows what it said."""
-        row = (report.workspace, report.seq, ref, report.to_json())
-        self.db.execute("INSERT INTO reports (workspace, seq, ref, body, crc) VALUES (?, ?, ?, ?, ?)", (*row, crc(row)))
+        following = self.db.execute("SELECT coalesce(max(id), 0) + 1 FROM reports").fetchone()[0]
+        row = (following, report.workspace, report.seq, ref, report.to_json())
+        self.db.execute("INSERT INTO reports VALUES (?, ?, ?, ?, ?, ?)", (*row, crc(row)))
         self._settle(report)
 
     def _settle(self, report: BuildReport) -> None:
@@ -181,7 +185,8 @@ class Index:
             "SELECT id, workspace, seq, ref, body, crc FROM reports WHERE workspace = ? AND id > ? ORDER BY id LIMIT ?"
         )
         rows = self.db.execute(query, (workspace, after, _PART)).fetchall()
-        return [(row[0], BuildReport.from_json(row[4])) for row in rows if _checked(row[1:])]
+        _in_order([after, *(row[0] for row in rows)])
+        return [(row[0], BuildReport.from_json(row[4])) for row in rows if _checked(row)]
 
     def settle(self, workspace: str) -> None:
         """Let every snapshot of a workspace show anew what reports say of it."""
@@ -239,6 +244,12 @@ def _checked(row: Row) -> bool:
     if crc(row[:-1]) != row[-1]:
         raise Damaged("a row is not what was written")
     return True
+
+
+def _in_order(keys: list[int]) -> None:
+    """Whoever asks for what follows the last key would ask for ever in a tree whose keys are out of order."""
+    if any(before >= after for before, after in pairwise(keys)):
+        raise Damaged("rows are out of order")
 
 
 def _row(snapshot: Snapshot, ref: str, said: str | None, by: str | None) -> tuple[object, ...]:

@@ -68,14 +68,14 @@ def ref_of(workspace: str, first_seq: int) -> str:
 def prefix_of(workspace: str) -> str:
     """Return how the refs of a workspace's segments begin."""
     # git lets no name begin or end with a dot, or hold two; "" is no name, and a lone % is no escape
-    name = quote(workspace, safe="", errors="surrogatepass").replace(".", "%2E").replace("~", "%7E")
+    name = quote(workspace, safe="").replace(".", "%2E").replace("~", "%7E")
     return f"{PREFIX}{name or '%'}/"
 
 
 def workspace_of(ref: str) -> str:
     """Return the id of the workspace whose segment has this ref."""
     name = ref.removeprefix(PREFIX).split("/")[0]
-    return "" if name == "%" else unquote(name, errors="surrogatepass")
+    return "" if name == "%" else unquote(name)
 
 
 class Journal:

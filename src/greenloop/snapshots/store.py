@@ -184,8 +184,13 @@ class SnapshotStore:
 
     def _open(self) -> None:
         self._reader = mending.opened(self.path, self.trees, self._note)
+        try:
+            self._mend(self._reader)
+        except Damaged as damage:
+            self._reader.close()
+            self._reader = mending.replaced(self.path, self.trees, str(damage), self._note)
+            self._mend(self._reader)
         self._inode = _inode(self.path)
-        self._mend(self._reader)
 
     def _read(self, ask: Callable[[Index], Result]) -> Result:
         with self._lock:

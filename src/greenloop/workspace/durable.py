@@ -7,7 +7,7 @@ point of a flush loses nothing, since the pack comes first, then the refs, and o
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -25,11 +25,11 @@ SPILL_BYTES = 8 << 20
 class Durable:
     """The blocks, refs and staging of the store at ``folder``. One block at a time; other threads' blocks wait."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, notes: Sequence[str] = ()) -> None:
         self.guard = Guard(folder)
         self.file = StagingFile(folder / "staging.db")
         self.pending: Objects = {}
-        self.notes: list[str] = []
+        self.notes = list(notes)
         """What was found and mended at opening, each a sentence."""
         self._packs = folder / "objects" / "pack"
         self._packed = PackedRefs(folder)
@@ -176,7 +176,7 @@ class Durable:
         if not self.file.path.exists():
             return
         try:
-            self.file.refs()
+            self.file.sound()
         except EnvironmentFault as error:
             # a full or failing disk, and a lock, are operational: what lies in the file is not known to be wrong
             if isinstance(error.__cause__, sqlite3.OperationalError | OSError):

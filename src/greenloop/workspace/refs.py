@@ -12,7 +12,7 @@ from greenloop.records import EnvironmentFault
 from greenloop.workspace.packing import TEMPORARY, sync, sync_folder
 
 _HEADER = "# pack-refs with: peeled fully-peeled sorted \n"
-_LINE = re.compile(r"([0-9a-f]{40}) (refs/[^\s\x00-\x20\x7f~^:?*\[\\]+)\n")
+_LINE = re.compile(r"([0-9a-f]{40}) (refs/[^\s\x00-\x20\x7f~^:?*\[\\\ufffd]+)\n")
 
 
 class PackedRefs:
@@ -32,7 +32,7 @@ class PackedRefs:
             return self._refs
         seen = (status.st_ino, status.st_mtime_ns, status.st_size)
         if seen != self._seen:
-            self._refs = self._parse(self.path.read_bytes().decode("utf-8", "surrogateescape"))
+            self._refs = self._parse(self.path.read_bytes().decode("utf-8", "replace"))
             self._seen = seen
         return self._refs
 

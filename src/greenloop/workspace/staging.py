@@ -143,6 +143,18 @@ class StagingFile:
                 return dict(self._moved)
         return {}
 
+    def sound(self) -> None:
+        """Raise ``EnvironmentFault`` when something is wrong with the file itself, or with what a row says it holds.
+
+        SQLite would leave a row out without a word when a count in a page is wrong.
+        """
+        with self._open() as db:
+            said = "ok" if db is None else db.execute("PRAGMA quick_check(1)").fetchone()[0]
+            if said != "ok":
+                raise sqlite3.DatabaseError(said)
+            if db is not None:
+                self._look(db)
+
     def batches(self) -> Iterator[Batch]:
         """Yield what is staged, oldest first."""
         with self._open() as db:

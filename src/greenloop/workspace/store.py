@@ -9,7 +9,6 @@ import subprocess
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -18,27 +17,19 @@ from pygit2.enums import FileMode
 
 from greenloop.records import BlobId, EnvironmentFault, InputError, TreeId
 from greenloop.storage import named_io_errors, write_atomically
+from greenloop.workspace.browse import Browser, Change, entry_of
 from greenloop.workspace.durable import Durable
-from greenloop.workspace.folders import FORGED, Entry, Folders, FolderWriter, Mode
+from greenloop.workspace.folders import FORGED, Entry, Folders, FolderWriter, Mode, is_file, is_folder, oid_of
+from greenloop.workspace.soundness import mend_indexes, read_loose
 from greenloop.workspace.staging import NAMES, StagedObjects, object_id
 
 __all__ = ["Change", "Entry", "Mode", "TreeStore"]
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One path that differs between two trees; ``None`` where it does not exist."""
-
-    path: str
-    old: Entry | None
-    new: Entry | None
-
-
-_BLOB = 3
+_TREE, _BLOB = 2, 3
 _EMPTY = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
-_CACHED_TREES = 4096
 _CACHED_BLOBS = 64
-"""How many objects are kept in memory once read: trees are small, files of up to a megabyte are not."""
+"""How many files are kept in memory once read; folders are kept by ``Folders``."""
 
 
 class TreeStore:
@@ -50,12 +41,13 @@ class TreeStore:
     def __init__(self, path: Path) -> None:
         self.path = path
         # objects never change, and a history asks for each tree and file as the new one, then as the old one
-        self._tree = lru_cache(_CACHED_TREES)(self._read_tree)
         self._blob = lru_cache(_CACHED_BLOBS)(self._read_blob)
         self._folders = Folders()
+        self._browser = Browser(lambda tree: self.raw(tree, _TREE), self._folders)
         with named_io_errors(path):
             _make(path)
-        self.durable = Durable(path)
+            notes = mend_indexes(path / "objects/pack")
+        self.durable = Durable(path, notes)
         """Blocks, refs and what is staged: for ``workspace.upkeep``; others use the methods here."""
         self.renew()
 
@@ -64,6 +56,7 @@ class TreeStore:
         try:
             self._repo = pygit2.Repository(str(self.path))
             self._odb = self._repo.odb
+            # its packs, and its objects with files of their own, by their priorities
             self._own = tuple(self._odb.backends)
             # libgit2 asks its own two first (priorities 2 and 1)
             self._odb.add_backend(StagedObjects(self.durable.pending, self.durable.file, self._own), 0)
@@ -71,7 +64,6 @@ class TreeStore:
             raise EnvironmentFault(
                 f"{self.path}: no tree store: {error}", "move it away and run the command again"
             ) from error
-        self._tree.cache_clear()
         self._blob.cache_clear()
         self._folders.clear()
 
@@ -130,15 +122,15 @@ class TreeStore:
 
     def _content(self, oid: pygit2.Oid) -> tuple[int, bytes]:
         if str(oid) == _EMPTY:
-            return 2, b""
+            return _TREE, b""
         # pygit2's Odb.read looks for names that only begin so, everywhere; and libgit2's "not found" looks twice
+        packs, _ = self._own
         for look in (False, True):
-            for own in self._own:
-                if look:
-                    own.refresh()
-                if own.exists(oid):
-                    return own.read(oid)
-            found = self.durable.find(oid.raw)
+            if look:
+                packs.refresh()
+            if packs.exists(oid):
+                return packs.read(oid)
+            found = self.durable.find(oid.raw) or read_loose(self.path / "objects", str(oid))
             if found is not None:
                 return found
         raise KeyError(str(oid))
@@ -183,41 +175,28 @@ class TreeStore:
         Raises ``InputError`` when a path runs through a file, or a file stands where a folder is needed.
         """
         with self._named("cannot store a tree"):
-            return FolderWriter(self, self._folders).update(tree, changes)
+            return FolderWriter(self, self._browser.folder, self._folders).update(tree, changes)
 
     def files(self, tree: TreeId) -> dict[str, Entry]:
         """Return every file of a tree, path → entry, in the order of git (bytes of the path)."""
-        return dict(self._walk(self._tree(tree), ""))
-
-    def _walk(self, tree: pygit2.Tree, prefix: str) -> Iterator[tuple[str, Entry]]:
-        for item in _fit(tree):
-            if isinstance(item, pygit2.Tree):
-                yield from self._walk(item, f"{prefix}{item.name}/")
-            elif isinstance(item, pygit2.Blob):
-                yield f"{prefix}{item.name}", Entry(Mode(int(item.filemode)), str(item.id))
+        return dict(self._browser.walk(tree))
 
     def entry(self, tree: TreeId, path: str) -> Entry | None:
         """Return the file at ``path``, or ``None`` when there is none (or a folder)."""
-        try:
-            item = self._tree(tree)[path]
-        except KeyError:
-            return None
-        return Entry(Mode(int(item.filemode)), str(item.id)) if isinstance(item, pygit2.Blob) else None
+        piece = self._browser.piece(tree, path)
+        return entry_of(piece) if piece is not None and is_file(piece) else None
 
     def folders(self, tree: TreeId) -> tuple[TreeId, ...]:
         """Return the ids of the folders directly in a tree: each is a tree itself."""
-        return tuple(str(item.id) for item in _fit(self._tree(tree)) if isinstance(item, pygit2.Tree))
+        return tuple(oid_of(piece) for piece in self._browser.folder(tree).values() if is_folder(piece))
 
     def blobs(self, tree: TreeId) -> tuple[BlobId, ...]:
         """Return the ids of the files directly in a tree."""
-        return tuple(str(item.id) for item in _fit(self._tree(tree)) if isinstance(item, pygit2.Blob))
+        return tuple(oid_of(piece) for piece in self._browser.folder(tree).values() if is_file(piece))
 
     def is_folder(self, tree: TreeId, path: str) -> bool:
         """Say whether a folder is at ``path``: in a tree, folders are never empty."""
-        try:
-            return isinstance(self._tree(tree)[path], pygit2.Tree)
-        except KeyError:
-            return False
+        return is_folder(self._browser.piece(tree, path))
 
     def read(self, tree: TreeId, path: str) -> bytes | None:
         """Return the bytes of the file at ``path``, or ``None`` when there is none."""
@@ -226,27 +205,7 @@ class TreeStore:
 
     def changes(self, old: TreeId, new: TreeId) -> tuple[Change, ...]:
         """Return the paths that differ, sorted. Equal folders are skipped unread; renames are not guessed."""
-        found = list(self._compare(self._tree(old), self._tree(new), ""))
-        return tuple(sorted(found, key=lambda change: change.path))
-
-    def _compare(self, old: pygit2.Tree | None, new: pygit2.Tree | None, prefix: str) -> Iterator[Change]:
-        if old is not None and new is not None and old.id == new.id:
-            return
-        olds = {item.name: item for item in _fit(old)}
-        news = {item.name: item for item in _fit(new)}
-        for name in olds.keys() | news.keys():
-            before, after = olds.get(name), news.get(name)
-            path = f"{prefix}{name}"
-            if isinstance(before, pygit2.Tree) or isinstance(after, pygit2.Tree):
-                yield from self._compare(
-                    before if isinstance(before, pygit2.Tree) else None,
-                    after if isinstance(after, pygit2.Tree) else None,
-                    f"{path}/",
-                )
-            was = Entry(Mode(int(before.filemode)), str(before.id)) if isinstance(before, pygit2.Blob) else None
-            now = Entry(Mode(int(after.filemode)), str(after.id)) if isinstance(after, pygit2.Blob) else None
-            if was != now:
-                yield Change(path, was, now)
+        return tuple(sorted(self._browser.compare(old, new), key=lambda change: change.path))
 
     def materialise(self, tree: TreeId, folder: Path, paths: Iterable[str] | None = None) -> None:
         """Write the files of ``tree`` (or only ``paths`` of it) below ``folder``, which is created when missing.
@@ -281,7 +240,7 @@ class TreeStore:
         """
         wanted: set[str] = set()
         for tree in trees:
-            self._collect(self._tree(tree), wanted)
+            self._browser.reach(tree, wanted)
 
         def add(builder: pygit2.PackBuilder) -> None:
             for oid in sorted(wanted):
@@ -294,16 +253,6 @@ class TreeStore:
             # libgit2 writes packs read-only; ours are ordinary files that people copy and delete
             pack.chmod(0o644)
             pack.replace(path)
-
-    def _collect(self, tree: pygit2.Tree, into: set[str]) -> None:
-        if str(tree.id) in into:
-            return
-        into.add(str(tree.id))
-        for item in tree:
-            if isinstance(item, pygit2.Tree):
-                self._collect(item, into)
-            else:
-                into.add(str(item.id))
 
     def import_pack(self, path: Path) -> None:
         """Add all objects of a pack that ``export_pack`` wrote.
@@ -326,25 +275,15 @@ class TreeStore:
         self.renew()
 
     def __contains__(self, oid: str) -> bool:
-        return oid in self._repo
-
-    def _read_tree(self, tree: TreeId) -> pygit2.Tree:
-        found = self._object(tree)
-        if not isinstance(found, pygit2.Tree):
-            raise InputError(f"{tree} is no tree in {self.path}")
-        return found
-
-    def _object(self, oid: str) -> pygit2.Object:
-        with self._found(oid):
-            return self._repo[oid]
+        return oid == _EMPTY or self.holds(oid) or pygit2.Oid(hex=oid) in self._odb
 
     @contextmanager
     def _found(self, oid: str) -> Iterator[None]:
         try:
             yield
-        except (KeyError, ValueError) as error:
+        except KeyError as error:
             raise InputError(f"{oid}: not in the tree store {self.path}", "import the history it belongs to") from error
-        except pygit2.GitError as error:
+        except (pygit2.GitError, ValueError, OSError) as error:
             raise InputError(f"{oid}: damaged in the tree store {self.path}: {error}", FORGED) from error
 
     @contextmanager
@@ -378,19 +317,3 @@ _CONFIG = b"""[core]
 \tauto = 0
 """
 """git is not to remove anything on its own: ``workspace.upkeep`` knows what is staged."""
-
-
-def _fit(tree: pygit2.Tree | None) -> tuple[pygit2.Object, ...]:
-    """Return what a folder holds, if its names are single ones that lead nowhere else, each there once.
-
-    A pack from elsewhere can hold any name, ``..`` and ``/etc/x`` among them, and a link beside a folder of its name:
-    libgit2 checks what it writes, not what it reads. Raises ``InputError``.
-    """
-    items = tuple(tree or ())
-    names = {item.name for item in items}
-    for name in names:
-        if name is None or "/" in name or name in {"", ".", ".."} or name.casefold() == ".git":
-            raise InputError(f"tree {tree and tree.id}: {name!r} is no name of a file", FORGED)
-    if len(names) < len(items):
-        raise InputError(f"tree {tree and tree.id}: a name stands in it twice", FORGED)
-    return items

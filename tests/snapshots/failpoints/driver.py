@@ -9,6 +9,7 @@ import json
 import mmap
 import os
 import shutil
+import signal
 import sys
 import traceback
 from collections.abc import Callable
@@ -183,6 +184,8 @@ def forked(work: Callable[[Told], None]) -> tuple[list[str], int]:
     if child == 0:
         os.close(reading)
         os.setsid()
+        # whoever hangs fails the test, not the whole suite
+        signal.alarm(60)
         status = 0
         try:
             work(lambda words: (os.write(writing, f"{words}\n".encode()), None)[1])
