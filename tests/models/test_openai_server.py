@@ -14,7 +14,7 @@ from greenloop.models.openai_server import OpenAIModel
 from greenloop.models.seam import Message, Request
 from greenloop.records import InputError, ModelError
 
-KEY = "sk-very-secret-0123456789"
+KEY = "sk-very-secret-0123456789"  # pragma: allowlist secret
 ASK = Request((Message("system", "be brief"), Message("user", "hello")), max_tokens=9, temperature=0.5, seed=4)
 
 

@@ -39,9 +39,9 @@ def test_files_whose_name_is_harmless(path: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "kind"),
-    [(f'let key = "{AWS}"', "aws-access-token"), (f"token: {GITHUB}", "github-pat"), (f"f({GITHUB}, 1)", "github-pat"),
-     (KEY, "private-key-begins"), (KEY.replace("\n", "\\n"), "private-key-begins"), (f"x={SLACK}", "slack-bot-token"),
-     (ADDRESS, "url-password")],
+    [(f'let key = "{AWS}"', "AWS Access Key"), (f"token: {GITHUB}", "GitHub Token"),
+     (f"f({GITHUB}, 1)", "GitHub Token"), (KEY, "private key"), (KEY.replace("\n", "\\n"), "private key"),
+     (f"x={SLACK}", "Slack Token"), (ADDRESS, "password in an address")],
 )  # fmt: skip
 @pytest.mark.parametrize("before", ["", "(* a comment *)\nlet rec f x = f (x + 1)\n" * 50, "\udcff\x00"])
 def test_secrets_are_found_anywhere_in_a_file(text: str, kind: str, before: str) -> None:
@@ -51,7 +51,7 @@ def test_secrets_are_found_anywhere_in_a_file(text: str, kind: str, before: str)
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
 def test_secrets_are_found_in_wide_text(encoding: str) -> None:
-    assert scan(f'let é = "{GITHUB}"\n'.encode(encoding)) == "holds a secret (github-pat)"
+    assert scan(f'let é = "{GITHUB}"\n'.encode(encoding)) == "holds a secret (GitHub Token)"
 
 
 def test_a_private_key_in_base64_is_found_and_a_certificate_is_not() -> None:
@@ -60,7 +60,7 @@ def test_a_private_key_in_base64_is_found_and_a_certificate_is_not() -> None:
         return b"    client-data: " + body + b"\n"
 
     for kind in ("", "RSA ", "EC ", "DSA ", "OPENSSH ", "ENCRYPTED "):
-        assert scan(data(f"{kind}PRIVATE " + "KEY")) == "holds a secret (private-key-base64)", kind
+        assert scan(data(f"{kind}PRIVATE " + "KEY")) == "holds a secret (private key in base64)", kind
     assert scan(data("CERTIFICATE")) is None
     assert scan(data("PUBLIC " + "KEY")) is None
 
@@ -127,7 +127,7 @@ def test_a_reason_never_holds_the_secret() -> None:
 def _lines_of_a_megabyte() -> dict[str, bytes]:
     rnd = random.Random(4)
     letters = "".join(rnd.choices(string.ascii_letters + string.digits, k=1_000_000))
-    almost = ";".join(f'key="{"".join(rnd.choices(string.ascii_letters, k=20))}"' for _ in range(33_000))
+    almost = ";".join(f'api_key="{"".join(rnd.choices(string.ascii_letters, k=20))}"' for _ in range(33_000))
     lines = {
         "letters": letters,
         "almost secrets": almost,
@@ -138,11 +138,18 @@ def _lines_of_a_megabyte() -> dict[str, bytes]:
         "addresses": "ab://" * 200_000,
         "ey": "ey" * 500_000,
         "passwords": 'password="' * 100_000,
+        "no passwords": 'password="aaaaaaaaaaaa' * 45_000,
+        "tokens of one letter": f"token={'a' * 30} " * 27_000,
         "dots": "a.b-" * 250_000,
         "blanks": "key" + " " * 999_990,
         "digits": "9" * 1_000_000,
         "kubernetes": "kind: secret data: a " * 45_000,
         "auths": '"auth": "' * 110_000,
+        "tokens of a host": ("glpat-" + "a" * 51) * 17_000,
+        "an endless token": "glagent-" + "a" * 999_000,
+        "an endless webhook": "https://hooks.slack.com/services/T1/B1/" + "a" * 999_000,
+        "half a login": "ey" + "J" * 999_000 + ".",
+        "npm": "//a/:_authToken=" * 60_000,
     }
     return {name: line.encode() for name, line in lines.items()} | {"bytes": rnd.randbytes(1_000_000)}
 

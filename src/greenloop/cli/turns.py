@@ -62,8 +62,9 @@ def present(context: typer.Context, folder: Path) -> Present:
     app = App.of(context)
     settings = app.settings(folder)
     root = project_root(folder)
+    screen = Screen(allowed=settings.record.allow_secrets)
     with progress("reading the checkout"):
-        checkout = read_checkout(root, app.home.trees, max_file_bytes=settings.record.max_file_bytes, screen=Screen())
+        checkout = read_checkout(root, app.home.trees, max_file_bytes=settings.record.max_file_bytes, screen=screen)
     if checkout.tree == app.home.trees.empty:
         raise InputError(f"{root}: there are no files to work on", "name a folder with a project in it")
     judge = bench(app.home, settings, toolchain_name(app.home, settings, checkout.tree))

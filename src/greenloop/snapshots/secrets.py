@@ -1,4 +1,4 @@
-"""Stopping secrets before they are written: by the names of files, and by what a maintained catalogue finds in them.
+"""Stopping secrets before they are written: by the names of files, and by what a catalogue of shapes finds in them.
 
 A reason names the kind of a secret, never the secret. What a person accepts: a line with ``pragma: allowlist secret``,
 or the globs that a ``Screen`` is given. The catalogue is in ``secret_rules``; figures are in
