@@ -11,7 +11,7 @@ import pytest
 
 from greenloop.records import InputError
 from greenloop.workspace.store import Mode, TreeStore
-from greenloop.workspace.vcs import CheckoutReader, Place, detect, read_checkout
+from greenloop.workspace.vcs import Place, detect, read_checkout
 
 
 @pytest.fixture
@@ -128,23 +128,7 @@ def test_a_tracked_folder_replaced_by_a_link_is_not_read_through_it(
     assert set(read(repo, store)) == {"lib"}
 
 
-def test_a_file_and_a_folder_may_change_places(repo: Path, store: TreeStore) -> None:
-    commit(repo, {"a": "file", "b/c": "folder"})
-    reader = CheckoutReader(repo, store)
-    first = reader.read()
-    (repo / "a").unlink()
-    (repo / "b/c").unlink()
-    (repo / "b").rmdir()
-    write(repo, {"a/x": "now a folder", "b": "now a file"})
-
-    second = reader.read()
-
-    assert set(store.files(first.tree)) == {"a", "b/c"}
-    assert set(store.files(second.tree)) == {"a/x", "b"}
-    assert second.skipped == ()
-
-
-def test_submodules_and_nested_repositories_are_reported(repo: Path, store: TreeStore, tmp_path: Path) -> None:
+def test_submodules_and_nested_repositories_are_read(repo: Path, store: TreeStore, tmp_path: Path) -> None:
     other = tmp_path / "other"
     other.mkdir()
     git(other, "init", "-q")
@@ -152,16 +136,29 @@ def test_submodules_and_nested_repositories_are_reported(repo: Path, store: Tree
     git(repo, "submodule", "--quiet", "add", str(other), "vendor/sub")
     commit(repo, {"a": "a"})
     git(repo, "clone", "-q", str(other), "nested")
-    write(repo, {"hgs/in/.hg/dirstate": "", "hgs/in/file": ""})
 
     checkout = read_checkout(repo, store)
 
-    assert set(store.files(checkout.tree)) == {".gitmodules", "a"}
-    assert {item.path: item.reason for item in checkout.skipped} == {
-        "hgs/in/": "a nested repository, not read",
-        "nested/": "a nested repository, not read",
-        "vendor/sub": "a submodule, not read",
-    }
+    assert set(store.files(checkout.tree)) == {".gitmodules", "a", "nested/x", "vendor/sub/x"}
+    assert checkout.skipped == ()
+
+
+def test_with_a_cache_the_next_reading_is_of_what_changed(repo: Path, store: TreeStore, tmp_path: Path) -> None:
+    commit(repo, {"a": "a", "b": "b"})
+    for path in ("a", "b"):
+        os.utime(repo / path, ns=(1_600_000_000_000_000_000, 1_600_000_000_000_000_000))
+    scanned: list[str] = []
+
+    def screen(path: str, content: bytes) -> str | None:
+        scanned.append(path)
+        return None
+
+    for content in ("b", "changed"):
+        write(repo, {"b": content})
+        checkout = read_checkout(repo, store, screen=screen, cache=tmp_path / "cache")
+        assert store.read(checkout.tree, "b") == content.encode()
+
+    assert sorted(scanned) == ["a", "b", "b"]
 
 
 def test_a_folder_below_the_root_is_read_alone(repo: Path, store: TreeStore) -> None:
@@ -224,10 +221,7 @@ def test_reading_leaves_git_and_the_files_byte_identical(repo: Path, store: Tree
     git(repo, "config", "core.fsmonitor", "false")
     before = fingerprint(repo)
 
-    reader = CheckoutReader(repo, store)
-    reader.read()
-    reader.read()
-    reader.move("0" * 40)
+    read_checkout(repo, store)
 
     assert fingerprint(repo) == before
 
@@ -242,27 +236,6 @@ def test_a_program_that_the_repository_names_is_not_run(repo: Path, store: TreeS
     read_checkout(repo, store)
 
     assert not (tmp_path / "ran").exists()
-
-
-def test_no_signature_is_checked_by_a_program_that_the_repository_names(
-    repo: Path, store: TreeStore, tmp_path: Path
-) -> None:
-    first = commit(repo, {"a": "a"})
-    program = tmp_path / "program"
-    program.write_text(f"#!/bin/sh\ntouch {tmp_path}/ran\n")
-    program.chmod(0o755)
-    body = git(repo, "cat-file", "commit", first).replace("\n\n", f"\n{_SIGNATURE}\n\n", 1)
-    (tmp_path / "commit").write_text(body + "\n")
-    signed = git(repo, "hash-object", "-t", "commit", "-w", str(tmp_path / "commit"))
-    git(repo, "update-ref", "-m", "checkout: moving", "HEAD", signed)
-    git(repo, "config", "log.showSignature", "true")
-    git(repo, "config", "gpg.program", str(program))
-
-    assert CheckoutReader(repo, store).move(first) == "checkout"
-    assert not (tmp_path / "ran").exists()
-
-
-_SIGNATURE = "gpgsig -----BEGIN PGP SIGNATURE-----\n \n aaaa\n -----END PGP SIGNATURE-----"
 
 
 def test_what_a_partial_clone_lacks_is_not_fetched(repo: Path, store: TreeStore, tmp_path: Path) -> None:
@@ -331,35 +304,6 @@ def test_started_from_a_hook_the_folder_named_is_read(repo: Path, store: TreeSto
     commit(repo, {"a": "changed"})
 
     assert (tmp_path / "said").read_text() == "b"
-
-
-@pytest.mark.parametrize(
-    ("commands", "expected"),
-    [
-        (
-            [["commit", "-q", "--allow-empty", "-m", "one"], ["commit", "-q", "--amend", "--allow-empty", "-m", "two"]],
-            "",
-        ),
-        ([["checkout", "-q", "side"]], "checkout"),
-        ([["merge", "-q", "side"]], "merge"),
-        ([["reset", "-q", "--hard", "HEAD~1"]], "reset"),
-        ([["commit", "-q", "--allow-empty", "-m", "one"], ["cherry-pick", "side"]], "cherry-pick"),
-        ([["checkout", "-q", "--orphan", "fresh"]], "head-moved"),
-    ],
-)
-def test_what_moved_the_head_is_told(repo: Path, store: TreeStore, commands: list[list[str]], expected: str) -> None:
-    commit(repo, {"a": "1"})
-    git(repo, "checkout", "-q", "-b", "side")
-    commit(repo, {"b": "side"})
-    git(repo, "checkout", "-q", "main")
-    commit(repo, {"a": "2"})
-    reader = CheckoutReader(repo, store)
-    old = reader.head()
-
-    for command in commands:
-        git(repo, *command)
-
-    assert reader.move(old) == expected
 
 
 def test_a_folder_deep_below_an_ignored_one_is_plain(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Reading a Mercurial checkout: the same answers as for git, and not a byte or time stamp of ``.hg`` changes."""
 
 import os
+import shutil
 import subprocess
 import sys
 from hashlib import sha256
@@ -10,7 +11,7 @@ import pytest
 
 from greenloop.records import InputError
 from greenloop.workspace.store import Mode, TreeStore
-from greenloop.workspace.vcs import CheckoutReader, detect, read_checkout
+from greenloop.workspace.vcs import detect, mercurial, read_checkout
 from greenloop.workspace.vcs.listing import GENERATED_FOLDERS
 
 SLOW = ("--config", "storage.dirstate-v2.slow-path=allow")
@@ -126,7 +127,7 @@ def test_a_folder_that_the_repository_ignores_is_read_as_a_plain_one(repo: Path,
     assert detect(repo).vcs == "hg"
 
 
-def test_nested_repositories_are_reported(repo: Path, store: TreeStore) -> None:
+def test_nested_repositories_are_read(repo: Path, store: TreeStore) -> None:
     commit(repo, {"lib/a": "a"})
     hg(repo, "init", "lib/sub")
     write(repo, {"lib/sub/x": "x", "top/x": "x"})
@@ -134,11 +135,8 @@ def test_nested_repositories_are_reported(repo: Path, store: TreeStore) -> None:
 
     checkout = read_checkout(repo, store)
 
-    assert set(store.files(checkout.tree)) == {"lib/a"}
-    assert {item.path: item.reason for item in checkout.skipped} == {
-        "lib/sub/": "a nested repository, not read",
-        "top/": "a nested repository, not read",
-    }
+    assert set(store.files(checkout.tree)) == {"lib/a", "lib/sub/x", "top/x"}
+    assert checkout.skipped == ()
 
 
 def test_a_git_repository_beside_the_hg_one_is_not_read_as_files(repo: Path, store: TreeStore) -> None:
@@ -181,12 +179,9 @@ def test_reading_changes_nothing_below_hg(tmp_path: Path, store: TreeStore, form
     write(repo, {".hg/hgrc": "[extensions]\nblackbox=\nfsmonitor=\n"})
     before = fingerprint(repo / ".hg")
 
-    reader = CheckoutReader(repo, store)
-    first = reader.read()
-    reader.read()
+    first = read_checkout(repo, store)
     read_checkout(repo / "b", store)
     detect(repo / "b")
-    reader.move("0" * 40)
 
     assert fingerprint(repo / ".hg") == before
     assert (first.head, set(store.files(first.tree))) == (head, {"a", "b/c", "e", "new"})
@@ -195,15 +190,14 @@ def test_reading_changes_nothing_below_hg(tmp_path: Path, store: TreeStore, form
     assert fingerprint(repo / ".hg") != before
 
 
-def test_the_head_follows_commits_and_updates(repo: Path, store: TreeStore) -> None:
-    reader = CheckoutReader(repo, store)
-    assert reader.head() == ""
+def test_the_head_follows_commits_and_updates(repo: Path) -> None:
+    assert mercurial.head(repo) == ""
     first = commit(repo, {"a": "1"})
-    assert reader.head() == first
+    assert mercurial.head(repo) == first
     second = commit(repo, {"a": "2"})
-    assert (reader.head(), reader.move(second), reader.move(first)) == (second, "", "head-moved")
+    assert mercurial.head(repo) == second
     hg(repo, "update", "-q", first)
-    assert reader.head() == first
+    assert mercurial.head(repo) == first
 
 
 def test_no_hook_and_no_extension_of_the_repository_is_run(repo: Path, store: TreeStore, tmp_path: Path) -> None:
@@ -227,6 +221,7 @@ def test_a_broken_repository_is_one_clear_error(repo: Path, store: TreeStore) ->
 
 
 def test_without_hg_the_error_says_how_to_get_it(repo: Path, tmp_path: Path) -> None:
+    (tmp_path / "git").symlink_to(shutil.which("git") or "")
     code = (
         "import sys; from pathlib import Path; from greenloop.workspace.store import TreeStore\n"
         "from greenloop.workspace.vcs import read_checkout\n"

@@ -7,12 +7,11 @@ configuration names for that.
 """
 
 import os
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from greenloop.workspace.vcs.listing import GENERATED_FOLDERS, VCS_FOLDERS, Listing, Started, ask
+from greenloop.workspace.vcs.listing import GENERATED_FOLDERS, VCS_FOLDERS, Started, ask
 
 OPTIONS = ("-c", "core.fsmonitor=false", "-c", "core.quotePath=false", "-c", "log.showSignature=false")
 ENVIRONMENT = {
@@ -70,16 +69,6 @@ def _git(folder: Path, *arguments: str, answers: tuple[int, ...] = (0,)) -> byte
     return ask("git", options, folder=folder, environment=ENVIRONMENT, package="git", answers=answers)
 
 
-def list_files(folder: Path) -> Listing:
-    """List the tracked files below ``folder`` and the untracked ones that are not ignored."""
-    out = _git(
-        folder, "ls-files", "-z", "--cached", "--others", "--exclude-standard",
-        *(f"--exclude={name}/" for name in GENERATED_FOLDERS),
-    )  # fmt: skip
-    # a file in conflict is listed once for each of its stages
-    return Listing(tuple(dict.fromkeys(path for path in out.split(b"\0") if path)))
-
-
 def rules_of(top: Path, common: Path) -> Rules:
     """Return which ignore rules hold in a working copy."""
 
@@ -108,12 +97,6 @@ def _start(top: Path, *which: str) -> Started:
     )  # fmt: skip
 
 
-def head(folder: Path) -> str:
-    """Return the id of the commit checked out, or ``""`` where there is none yet."""
-    # --verify -q exits 1 where HEAD names no commit yet; rev-list answers that with nothing instead
-    return _git(folder, "rev-list", "--max-count=1", "--ignore-missing", "HEAD", "--").decode().strip()
-
-
 def ignores(repository: Path, folder: Path) -> bool:
     """Return whether the repository ignores all of ``folder``, as it does its build output."""
     inside = str(folder.relative_to(repository))
@@ -122,25 +105,3 @@ def ignores(repository: Path, folder: Path) -> bool:
     # it prints the path where it is ignored, and answers 1 without a word where it is not; `ls-files --ignored` with
     # a path below an ignored folder ends in an internal error of git 2.39
     return bool(_git(repository, "check-ignore", "--", inside, answers=(0, 1)))
-
-
-def move(folder: Path, old: str) -> str:
-    """Return what moved HEAD since it was at ``old``, or ``""`` when it was commits alone: those change no file.
-
-    Read from the reflog: ``checkout``, ``merge``, ``rebase``, ``reset``, ``pull``…; ``head-moved`` where it is silent.
-    """
-    if not head(folder):
-        return "head-moved"
-    out = _git(folder, "reflog", "show", "--max-count=200", "--format=%H %gs", "HEAD", "--")
-    reason = ""
-    for line in out.decode("utf-8", "replace").splitlines():
-        commit, _, action = line.partition(" ")
-        if commit == old:
-            return reason
-        if not _COMMITS.match(action):
-            reason = action.partition(":")[0].partition(" ")[0] or "head-moved"
-    # the first commit of a repository has nothing before it
-    return reason if not old else "head-moved"
-
-
-_COMMITS = re.compile(r"commit( \((initial|amend)\))?:")

@@ -10,9 +10,9 @@ from greenloop.workspace.folders import is_folder, oid_of, parse
 from greenloop.workspace.store import Entry, TreeStore
 from greenloop.workspace.vcs import kept
 from greenloop.workspace.vcs.area import Area, FileStamp
-from greenloop.workspace.vcs.checkout import Place
 from greenloop.workspace.vcs.examine import Examiner
 from greenloop.workspace.vcs.listing import Skipped, shown
+from greenloop.workspace.vcs.place import Place
 from greenloop.workspace.vcs.private_index import PrivateIndex
 
 _AREAS = "areas"

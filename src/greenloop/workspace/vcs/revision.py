@@ -5,8 +5,8 @@ from pathlib import Path
 from greenloop.records import InputError
 from greenloop.workspace.store import TreeStore
 from greenloop.workspace.vcs import git_commits, mercurial_commits
-from greenloop.workspace.vcs.checkout import Place, detect
 from greenloop.workspace.vcs.committed import MAX_FILE_BYTES, Revision
+from greenloop.workspace.vcs.place import Place, detect
 
 
 def resolve_revision(root: Path, rev: str) -> str:

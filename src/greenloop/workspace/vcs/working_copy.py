@@ -21,7 +21,6 @@ from greenloop.records import Conflict, InputError, TreeId
 from greenloop.storage import named_io_errors
 from greenloop.workspace.store import Entry, TreeStore
 from greenloop.workspace.vcs.bulk import SingleBlobs
-from greenloop.workspace.vcs.checkout import detect
 from greenloop.workspace.vcs.examine import Examiner
 from greenloop.workspace.vcs.git import find_repository
 from greenloop.workspace.vcs.globs import Globs
@@ -29,6 +28,7 @@ from greenloop.workspace.vcs.heads import Watched, event, token
 from greenloop.workspace.vcs.known import Known
 from greenloop.workspace.vcs.listing import Skipped
 from greenloop.workspace.vcs.one_file import Screen
+from greenloop.workspace.vcs.place import detect
 from greenloop.workspace.vcs.touched import NestedChanged, NotEnough, Touched, plan
 from greenloop.workspace.vcs.whole import read_whole
 
