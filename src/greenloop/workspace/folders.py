@@ -216,7 +216,10 @@ def nest(changes: Mapping[str, Entry | None]) -> dict[str, object]:
     nested: dict[str, object] = {}
     for path, entry in changes.items():
         node = nested
-        *folders, name = _parts(path)
+        parts = _parts(path)
+        if not parts:
+            raise InputError(f"{path!r} is no path of a file")
+        *folders, name = parts
         for folder in folders:
             child = node.setdefault(folder, {})
             if not isinstance(child, dict):
