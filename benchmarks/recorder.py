@@ -28,6 +28,7 @@ import argparse
 import json
 import os
 import random
+import re
 import shutil
 import statistics
 import subprocess
@@ -48,10 +49,11 @@ from greenloop.snapshots.watching import Changes, ScriptedWatcher
 from greenloop.workspace.upkeep import Upkeep
 from greenloop.workspace.vcs import WorkingCopy
 
-_WORDS = tuple(
+_SAID = (
     "let in match with fun if then else rec module struct end val type of string int list option Some None x y acc "
-    "node left right key value result error List.map List.fold_left Hashtbl.find Printf.sprintf".split()
+    "node left right key value result error List.map List.fold_left Hashtbl.find Printf.sprintf"
 )
+_WORDS = tuple(re.split(" ", _SAID))
 _FILE_BYTES = 4096
 _IN_FOLDER = 100
 _CHANGED = 10

@@ -6,7 +6,6 @@ from greenloop.records.base import Record
 from greenloop.records.tree import TreeId
 from greenloop.records.verdict import Status
 
-
 COMMIT = "commit"
 """The cut of a commit: it changes no file, so pairs may reach across it."""
 
