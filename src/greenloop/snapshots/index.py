@@ -61,6 +61,9 @@ class Index:
         try:
             self.db.execute("PRAGMA journal_mode=WAL")
             self.db.execute("PRAGMA synchronous=NORMAL")
+            # a snapshot writes five pages: SQLite's own limits would keep a log of 4 MiB beside an index of some KiB
+            self.db.execute("PRAGMA wal_autocheckpoint=250")
+            self.db.execute("PRAGMA journal_size_limit=262144")
             if self.db.execute("PRAGMA user_version").fetchone()[0] != VERSION:
                 self.db.executescript(f"BEGIN IMMEDIATE; {_TABLES} PRAGMA user_version={VERSION}; COMMIT;")
         except BaseException:

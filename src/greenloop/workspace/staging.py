@@ -239,6 +239,8 @@ def connect(path: Path) -> sqlite3.Connection:
     """Open a staging file, made when missing."""
     db = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
     try:
+        # what was moved into packs gives its room back: must stand before the first table
+        db.execute("PRAGMA auto_vacuum=FULL")
         db.execute("PRAGMA journal_mode=WAL")
         db.execute("PRAGMA synchronous=FULL")
         db.execute("PRAGMA secure_delete=ON")
