@@ -81,7 +81,7 @@ def main() -> None:
 
     step("1. A history that Greenloop recorded while people wrote an OCaml project")
     greenloop("import", "history", str(PROJECT / "history.jsonl.xz"))
-    greenloop("log")
+    greenloop("record", "log")
     step("2. Red → green episodes, each proven by builds of both ends, become examples")
     greenloop("mine", "--out", str(examples))
     step("3. A dataset with held-out people")
@@ -94,7 +94,7 @@ def main() -> None:
     saved = OUT / f"fix-{fix['tried']}.json"
     page = ["--title", "Greenloop: the loop on examples/orderbook", "--out", str(OUT / "report.html")]
     parts = ["--examples", str(examples), "--dataset", str(dataset), "--eval", str(run), "--fix", str(saved)]
-    greenloop("report", *parts, *page)
+    greenloop("eval", "report", *parts, *page)
 
     funnel = json.loads((OUT / "examples.funnel.json").read_text())
     scores = json.loads((run / "report.json").read_text())

@@ -42,7 +42,7 @@ def test_a_truncated_archive(greenloop: Greenloop, tmp_path: Path) -> None:
     path = tmp_path / "cut.jsonl.xz"
     path.write_bytes(whole[: len(whole) - 20])
     fails(greenloop("import", "ocaml-top", path), 2, "cut.jsonl.xz")
-    assert "ocaml-top" not in greenloop("log").stdout, "nothing of it came in"
+    assert "ocaml-top" not in greenloop("record", "log").stdout, "nothing of it came in"
 
 
 def test_a_foreign_file(greenloop: Greenloop, tmp_path: Path) -> None:
@@ -56,7 +56,7 @@ def test_a_file_that_is_not_utf8(greenloop: Greenloop, tmp_path: Path) -> None:
     path = tmp_path / "latin.jsonl"
     path.write_bytes(json.dumps(EVENT).encode() + b'\n{"term": "\xe9t\xe9"}\n')
     fails(greenloop("import", "ocaml-top", path), 2, "latin.jsonl:2")
-    assert "ocaml-top" not in greenloop("log").stdout
+    assert "ocaml-top" not in greenloop("record", "log").stdout
 
 
 def test_a_missing_file(greenloop: Greenloop, tmp_path: Path) -> None:
@@ -157,7 +157,7 @@ def test_a_full_disk_loses_nothing(tmp_path: Path) -> None:
         mount -t tmpfs -o size=1m none {home} || exit 99
         {greenloop} import ocaml-top {small} || exit 98
         {greenloop} import ocaml-top {large}; echo "status $?"
-        {greenloop} log
+        {greenloop} record log
     """
     done = subprocess.run(["unshare", "-Urm", "/bin/sh", "-c", script], capture_output=True, text=True, check=False)
     assert "status 1" in done.stdout, done.stdout + done.stderr

@@ -140,7 +140,7 @@ def test_an_infrastructure_error_is_no_status_and_is_tried_again(room: Room) -> 
     room.answers = [InfrastructureError("no user namespaces"), InfrastructureError("still none")]
     shadow = room.shadow()
     assert shadow.step() == 30.0
-    assert room.states[-1].doing is Doing.FAILED
+    assert [state.doing for state in room.states] == [Doing.IDLE, Doing.JUDGING, Doing.FAILED]
     assert "no user namespaces" in room.states[-1].why
     room.clock.time += 10
     assert shadow.step() == 20.0, "not before its pause is over"
