@@ -1,13 +1,18 @@
 """``WorkingCopy``: what is read, what is left out, what is looked at again, and what survives a restart."""
 
+import json
 import os
+import shutil
 import socket
 import subprocess
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pygit2
 import pytest
+from pygit2.enums import ConfigLevel
 
 from greenloop.records import Conflict, InputError
 from greenloop.workspace.store import Mode, TreeStore
@@ -322,6 +327,80 @@ def test_an_unreadable_file_is_told_and_read_once_it_may_be(root: Path, store: T
     reading = copy.touch([b"x" * 300, b"d/" + b"x" * 300])
 
     assert store.files(reading.tree) == {}
+
+
+def test_what_happened_before_the_start_is_not_missed(root: Path, open_copy: Open) -> None:
+    fill(root, {"a": "1", "b": "2"})
+    open_copy().reconcile()
+    copy = open_copy()
+    fill(root, {"a": "one"})
+
+    reading = copy.touch([b"b"])
+
+    assert (reading.changed, reading.why_full) == (("a",), "the first reading since the start")
+
+
+def unprivileged(home: Path, work: Callable[[], object]) -> object:
+    """Return what ``work`` returns to somebody at ``home`` who may not read everything, as root may."""
+    if os.getuid() != 0:
+        return work()
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(reading)
+        status = 1
+        try:
+            os.setgid(65534)
+            os.setuid(65534)
+            os.environ["HOME"] = str(home)
+            for level in (ConfigLevel.GLOBAL, ConfigLevel.XDG):
+                pygit2.settings.search_path[level] = str(home)
+            os.write(writing, json.dumps(work()).encode())
+            status = 0
+        finally:
+            os._exit(status)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as answer:
+        said = answer.read()
+    assert os.waitpid(child, 0)[1] == 0
+    return json.loads(said)
+
+
+def test_what_may_not_be_read_is_told_and_read_once_it_may_be() -> None:
+    # not below pytest's own folder, which is closed to others
+    home = Path(tempfile.mkdtemp(prefix="greenloop-"))
+    root = home / "root"
+    fill(root, {"open": "o", "closed": "c", "folder/deep/x": "x", "other/y": "y"})
+    if os.getuid() == 0:
+        for path in (home, *home.rglob("*")):
+            os.chown(path, 65534, 65534)
+
+    def work() -> object:
+        store = TreeStore(home / "store")
+        copy = WorkingCopy(root, store, home / "cache")
+        trees = [copy.reconcile()]
+        for path in ("closed", "folder"):
+            (root / path).chmod(0)
+        trees += [copy.touch([b"closed"]), copy.reconcile(), copy.reconcile()]
+        for path in ("closed", "folder"):
+            (root / path).chmod(0o755)
+        trees += [copy.reconcile()]
+        copy.close()
+        return [[sorted(store.files(found.tree)), reasons(found.skipped)] for found in trees]
+
+    try:
+        everything = ["closed", "folder/deep/x", "open", "other/y"]
+        closed = {"closed": "cannot be read: Permission denied"}
+        folder = {"folder/": "cannot be read: Permission denied"}
+        assert unprivileged(home, work) == [
+            [everything, {}],
+            [["folder/deep/x", "open", "other/y"], closed],
+            [["open", "other/y"], closed | folder],
+            [["open", "other/y"], closed | folder],
+            [everything, {}],
+        ]
+    finally:
+        shutil.rmtree(home)
 
 
 def test_a_folder_of_many_files_is_packed(root: Path, store: TreeStore, open_copy: Open) -> None:

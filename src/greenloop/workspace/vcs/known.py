@@ -37,6 +37,9 @@ class Known:
     def forget(self) -> None:
         """Know nothing: the next reading reads every file."""
         self.fresh = True
+        """Nothing is known of what was there before."""
+        self.looked = False
+        """The folder was looked at since the start: only then does what a watcher tells make a difference."""
         self.tree: TreeId = self.store.empty
         self.areas: dict[bytes, Area] = {}
         self.closed: dict[bytes, str] = {}

@@ -30,8 +30,8 @@ class Touched:
 
 def plan(known: Known, told: Iterable[bytes]) -> Touched:
     """Return the paths to look at after those ``told`` changed. Raises ``NotEnough``."""
-    if known.fresh:
-        raise NotEnough("the first reading")
+    if not known.looked:
+        raise NotEnough("the first reading since the start")
     if any(area.quick() != area.quick_seen for area in known.areas.values()):
         raise NotEnough("what a repository tracks or ignores has changed")
     planner = _Planner(known)

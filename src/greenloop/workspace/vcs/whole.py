@@ -26,6 +26,7 @@ def read_whole(known: Known) -> None:
     """Bring ``known.tree`` up to date. Raises ``InputError`` when the root's own repository cannot be read."""
     with ExitStack() as stack:
         _Pass(known, stack).run()
+    known.looked = True
 
 
 @dataclass(frozen=True, slots=True)
