@@ -62,7 +62,18 @@ def test_from_sessions_to_a_report(greenloop: Greenloop, tmp_path: Path) -> None
     assert [score["value"] for score in good["scores"] if score["name"] == "fixed@1"] == [1.0]
     assert [score["value"] for score in bad["scores"] if score["name"] == "fixed@1"] == [0.0], "a stub is no fix"
 
-    page = ("report", "--examples", "examples.jsonl", "--dataset", "set", "--eval", "runs/good", "--out", "page.html")
+    page = (
+        "eval",
+        "report",
+        "--examples",
+        "examples.jsonl",
+        "--dataset",
+        "set",
+        "--eval",
+        "runs/good",
+        "--out",
+        "page.html",
+    )
     done(greenloop(*page))
     html = (tmp_path / "page.html").read_text()
     assert "<svg" in html
@@ -76,7 +87,7 @@ def test_a_history_travels_to_another_home(greenloop: Greenloop, tmp_path: Path)
     done(greenloop("export", "history.jsonl.xz", "--workspace", "ocaml-top/t/ann"))
     listed = done(greenloop("--home", tmp_path / "other", "import", "history", "history.jsonl.xz"))
     assert listed.startswith("1 workspaces, 3 snapshots")
-    shown = done(greenloop("--home", tmp_path / "other", "log", "ocaml-top/t/ann/a.ml"))
+    shown = done(greenloop("--home", tmp_path / "other", "record", "log", "ocaml-top/t/ann/a.ml", "--judge"))
     assert [word for word in shown.split() if word in {"green", "red"}] == ["green", "red", "green"]
 
 

@@ -20,14 +20,25 @@ def commands() -> list[list[str]]:
 
 def path_of(words: list[str]) -> list[str]:
     """Return the words that name the command."""
-    depth = {"dataset": 2, "eval": 2, "import": 2, "ces": 3 if words[1:2] == ["image"] else 2}
+    depth = {"record": 2, "dataset": 2, "eval": 2, "import": 2, "ces": 3 if words[1:2] == ["image"] else 2}
     return words[: depth.get(words[0], 1)]
 
 
 def test_every_command_and_option_of_the_readme_exists(greenloop: Greenloop) -> None:
     seen = commands()
     named = {" ".join(path_of(words)) for words in seen}
-    assert {"doctor", "init", "record", "log", "mine", "fix", "ask", "ces serve", "ces image build"} <= named
+    assert {
+        "doctor",
+        "init",
+        "record start",
+        "record log",
+        "report",
+        "mine",
+        "fix",
+        "ask",
+        "ces serve",
+        "ces image build",
+    } <= named
     assert {"dataset", "eval"} <= {words[0] for words in seen}
     for words in seen:
         shown = greenloop(*path_of(words), "--help")

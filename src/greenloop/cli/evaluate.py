@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from greenloop.cli import show
+from greenloop.cli import page, show
 from greenloop.cli.app import App
 from greenloop.cli.console import out, progress
 from greenloop.cli.toolchains import bench, toolchain_name
@@ -18,9 +18,7 @@ from greenloop.records import InputError
 app = typer.Typer(no_args_is_help=True, help="Score a model on held-out tasks; verdicts decide.")
 
 
-@app.callback()
-def _group() -> None:
-    """Keep `run` a command of its own, although it is the only one so far."""
+app.command("report")(page.report)
 
 
 @app.command("run")
