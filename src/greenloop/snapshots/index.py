@@ -6,6 +6,7 @@ checksum. So a lost write costs time, never a snapshot, and nothing here waits f
 
 import sqlite3
 import zlib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import pairwise
@@ -16,25 +17,28 @@ from greenloop.records import BuildReport, EnvironmentFault, Snapshot, Status, W
 from greenloop.snapshots.journal import Segment, workspace_of
 from greenloop.storage import named_io_errors
 
-VERSION = 1
+VERSION = 2
 
 _TABLES = """
-CREATE TABLE IF NOT EXISTS workspaces (id TEXT PRIMARY KEY, author TEXT, title TEXT, source TEXT, crc INTEGER);
-CREATE TABLE IF NOT EXISTS segments (
-    ref TEXT PRIMARY KEY, workspace TEXT, first_seq INTEGER, last_seq INTEGER, first_time REAL, last_time REAL,
-    entries INTEGER, tip TEXT, crc INTEGER
-);
-CREATE INDEX IF NOT EXISTS segments_of ON segments (workspace, first_seq);
-CREATE TABLE IF NOT EXISTS snapshots (
+DROP TABLE IF EXISTS workspaces; DROP TABLE IF EXISTS segments; DROP TABLE IF EXISTS snapshots;
+DROP TABLE IF EXISTS reports; DROP TABLE IF EXISTS facts;
+CREATE TABLE workspaces (
+    id TEXT PRIMARY KEY, author TEXT, title TEXT, source TEXT, crc INTEGER
+) WITHOUT ROWID;
+CREATE TABLE segments (
+    ref TEXT, workspace TEXT, first_seq INTEGER, last_seq INTEGER, first_time REAL, last_time REAL, entries INTEGER,
+    tip TEXT, crc INTEGER, PRIMARY KEY (workspace, first_seq)
+) WITHOUT ROWID;
+CREATE TABLE snapshots (
     workspace TEXT, seq INTEGER, ref TEXT, time REAL, tree TEXT, cut TEXT, deliberate INTEGER, own TEXT,
     said TEXT, said_by TEXT, skipped INTEGER, crc INTEGER, PRIMARY KEY (workspace, seq)
 ) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS reports (
-    id INTEGER PRIMARY KEY, workspace TEXT, seq INTEGER, ref TEXT, body TEXT, crc INTEGER
-);
-CREATE INDEX IF NOT EXISTS reports_of ON reports (workspace, seq);
-CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT);
+CREATE TABLE reports (
+    id INTEGER, workspace TEXT, seq INTEGER, ref TEXT, body TEXT, crc INTEGER, PRIMARY KEY (workspace, id)
+) WITHOUT ROWID;
+CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
 """
+"""Each row is in one place only: a flipped bit in a second copy of its key would hide it from whoever asks."""
 _SNAPSHOT = "workspace, seq, ref, time, tree, cut, deliberate, own, said, said_by, skipped"
 _SEGMENT = "ref, workspace, first_seq, last_seq, first_time, last_time, entries, tip"
 _PART = 1000
@@ -64,11 +68,22 @@ class Index:
             # a snapshot writes five pages: SQLite's own limits would keep a log of 4 MiB beside an index of some KiB
             self.db.execute("PRAGMA wal_autocheckpoint=250")
             self.db.execute("PRAGMA journal_size_limit=262144")
-            if self.db.execute("PRAGMA user_version").fetchone()[0] != VERSION:
-                self.db.executescript(f"BEGIN IMMEDIATE; {_TABLES} PRAGMA user_version={VERSION}; COMMIT;")
+            self._make()
         except BaseException:
             self.db.close()
             raise
+
+    def _make(self) -> None:
+        """Make the tables, empty; those of another version are made anew, and filled from the journal."""
+        if self.db.execute("PRAGMA user_version").fetchone()[0] == VERSION:
+            return
+        self.db.execute("BEGIN IMMEDIATE")
+        # somebody else may have made them meanwhile
+        if self.db.execute("PRAGMA user_version").fetchone()[0] != VERSION:
+            for statement in _TABLES.split(";"):
+                self.db.execute(statement)
+            self.db.execute(f"PRAGMA user_version={VERSION}")
+        self.db.execute("COMMIT")
 
     @contextmanager
     def saved(self) -> Iterator[None]:
@@ -164,7 +179,8 @@ class Index:
 
     def put_report(self, report: BuildReport, ref: str) -> None:
         """Add a report; if it speaks of one tree, its snapshot shows what it said."""
-        following = self.db.execute("SELECT coalesce(max(id), 0) + 1 FROM reports").fetchone()[0]
+        query = "SELECT coalesce(max(id), 0) + 1 FROM reports WHERE workspace = ?"
+        following = self.db.execute(query, (report.workspace,)).fetchone()[0]
         row = (following, report.workspace, report.seq, ref, report.to_json())
         self.db.execute("INSERT INTO reports VALUES (?, ?, ?, ?, ?, ?)", (*row, crc(row)))
         self._settle(report)
@@ -204,7 +220,7 @@ class Index:
         place = (workspace_of(ref), ref)
         gone = self.db.execute("DELETE FROM snapshots WHERE workspace = ? AND ref = ?", place).rowcount
         self.db.execute("DELETE FROM reports WHERE workspace = ? AND ref = ?", place)
-        self.db.execute("DELETE FROM segments WHERE ref = ?", (ref,))
+        self.db.execute("DELETE FROM segments WHERE workspace = ? AND ref = ?", place)
         return gone
 
     def drop_workspace(self, id_: str) -> None:
@@ -216,7 +232,19 @@ class Index:
     def damage(self) -> str:
         """Say what SQLite finds wrong with the file, or ``""``."""
         said = [row[0] for row in self.db.execute("PRAGMA quick_check(1)")]
-        return "" if said == ["ok"] else "; ".join(map(str, said))
+        if said != ["ok"]:
+            return "; ".join(map(str, said))
+        held: Counter[str] = Counter()
+        # one look at it all, whatever is written meanwhile
+        self.db.execute("BEGIN")
+        try:
+            told = dict(self.db.execute("SELECT workspace, sum(entries) FROM segments GROUP BY workspace"))
+            for table in ("snapshots", "reports"):
+                query = f"SELECT workspace, count(*) FROM {table} GROUP BY workspace"  # noqa: S608
+                held.update(dict(self.db.execute(query)))
+        finally:
+            self.db.execute("COMMIT")
+        return "" if told == held else "rows are missing"
 
     def close(self) -> None:
         """Close the connection."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tests.snapshots.failpoints.conftest import BEFORE, DROPPED, EIO, ENOSPC, Driver, spread
 
-_EACH = 70
+_EACH = 45
 
 
 def fault_of(driver: Driver, scenario: str, target: int, action: int, more: dict[str, str]) -> str:

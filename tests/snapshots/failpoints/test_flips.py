@@ -14,7 +14,7 @@ from greenloop.workspace.store import Entry, Mode, TreeStore
 
 FLIPS = 1000
 _SKIPPED = ("description", "info", "hooks", "greenloop-writers.lock", "greenloop-upkeep.lock")
-"""Nobody reads them, or they are empty."""
+"""Nobody reads them, or they are empty; and ``-shm`` is memory that SQLite shares, made anew by the first to open."""
 
 
 @pytest.fixture
@@ -48,7 +48,11 @@ def test_a_thousand_flipped_bits_are_found_and_none_is_served(drivers: list[Driv
     # opening it has put it in order: from here on it is the same each time
     chance = random.Random(1000)
     paths = [path for path in full.rglob("*") if path.is_file() and path.stat().st_size]
-    places = [path for path in paths if not set(_SKIPPED) & set(path.relative_to(full).parts)]
+    places = [
+        path
+        for path in paths
+        if not set(_SKIPPED) & set(path.relative_to(full).parts) and not path.name.endswith("-shm")
+    ]
     # as many in each kind of file, whatever its size
     flips = []
     for number in range(FLIPS):
@@ -71,9 +75,7 @@ def test_a_thousand_flipped_bits_are_found_and_none_is_served(drivers: list[Driv
 
     wrong = [said for _, said in outcomes if said not in {"found", "harmless"}]
     assert not wrong, "\n".join(wrong)
-    # what git reads is covered by its checksums to the last bit; SQLite leaves some bits of a page to nobody
+    # packs, their indexes and refs are covered to the last bit; SQLite and deflate leave some bits to nobody
     unseen = {place for place, said in outcomes if said == "harmless"}
-    assert {
-        place for place in unseen if not place.endswith(".db") and Path(place).name not in {"HEAD", "config"}
-    } == set()
-    assert sum(said == "found" for _, said in outcomes) >= FLIPS / 2
+    assert not {place for place in unseen if "/pack/" in place or place.endswith("packed-refs")}
+    assert sum(said == "found" for _, said in outcomes) >= FLIPS * 0.6

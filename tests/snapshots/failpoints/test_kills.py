@@ -46,7 +46,7 @@ def test_a_kill_at_any_point_loses_nothing_that_was_told(
     chosen = [
         number
         for number, what in enumerate(points, 1)
-        if not what.startswith("pwrite snapshots.db") or number % 5 == 0 or points.index(what) == number - 1
+        if not what.startswith("pwrite snapshots.db") or number % 10 == 0 or points.index(what) == number - 1
     ]
     assert len(chosen) >= least
 
