@@ -107,6 +107,8 @@ def test_nested_repositories_are_read_by_their_own_rules(
     }  # fmt: skip
     assert (names(store, reading.tree), reading.skipped) == (expected, ())
     assert copy.reconcile().changed == ()
+    fill(repo, {".gitignore": "*.o\n# other rules\n"})
+    assert copy.reconcile().changed == (".gitignore",)
     fill(repo, {"nested/deeper/x": "changed", "vendor/sub/x": "changed", "mercurial/m": "changed", "nested/y.tmp": "2"})
     told = copy.touch([b"nested/deeper/x", b"vendor/sub/x", b"mercurial/m", b"nested/y.tmp"])
     assert (told.changed, told.full) == (("mercurial/m", "nested/deeper/x", "vendor/sub/x"), False)

@@ -253,7 +253,12 @@ class _Pass:
                     self._nested(folder + b"/", vcs)
                 else:
                     self._clean.add(folder)
-        return known.owner(path) is area
+        if known.owner(path) is area:
+            return True
+        inner = [prefix for prefix in known.areas if len(prefix) > len(area.prefix) and path.startswith(prefix)]
+        # a repository that is known already, and that no rule of this one hides
+        self._alive.update(sorted(inner, key=len)[:1])
+        return False
 
     def _finish(self, ignore_files: frozenset[FileStamp] | None) -> None:
         known = self._known
