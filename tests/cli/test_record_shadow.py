@@ -15,6 +15,7 @@ import psutil
 import pytest
 from tests.cli.conftest import Recorded
 
+from greenloop.builds.images import Image
 from greenloop.cli.record_shadow import shadow_command
 from greenloop.records import BuildReport, Status
 from greenloop.snapshots.companion import Companion
@@ -157,6 +158,32 @@ def test_it_waits_while_the_developers_own_build_holds_its_lock(beside: Beside) 
         time.sleep(1)
         assert beside.reports() == []
     assert beside.report(0).status is Status.GREEN
+
+
+def test_a_dune_that_watches_says_it_and_nothing_is_judged_beside_it(beside: Beside, trixie: Image) -> None:
+    recorded = beside.recorded
+    for path, text in DUNE.items():
+        recorded.save(path, text.replace("2.9", "3.0"))
+    recorded.save("greenloop.toml", command("false"))
+    where = ["--ro-bind", str(trixie.root), "/", "--tmpfs", "/run", "--bind", str(recorded.root), "/run/work"]
+    rest = ["--dev", "/dev", "--proc", "/proc", "--setenv", "HOME", "/run", "--setenv", "TMPDIR", "/run"]
+    watch = ["dune", "build", "--root", ".", "--watch", "@check"]
+    nowhere = subprocess.DEVNULL
+    with subprocess.Popen(
+        ["bwrap", *where, *rest, "--die-with-parent", "--chdir", "/run/work", *watch],
+        stdin=nowhere, stdout=nowhere, stderr=nowhere,
+    ) as dune:  # fmt: skip
+        try:
+            assert until((recorded.root / "_build/.rpc/dune").is_socket)
+            for seq, text in enumerate((DUNE["lib/calc.ml"], RED)):
+                recorded.save("lib/calc.ml", text)
+                assert beside.snapshot() == seq
+                report = beside.report(seq)
+                assert (report.source, report.status) == ("reported", Status.RED if seq else Status.GREEN)
+            assert until(lambda: beside.doing(Doing.IDLE))
+            assert len(beside.reports()) == 2
+        finally:
+            dune.kill()
 
 
 def test_what_cannot_be_judged_is_never_red(beside: Beside) -> None:

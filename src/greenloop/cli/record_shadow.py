@@ -98,7 +98,7 @@ def _run(app: App, desk: Desk, stop: Stop, line: _Line) -> None:
 
     def building() -> bool:
         # a watch that waits for the next change holds the lock as well; what it does, it says
-        return not watch.idle and locked_by_others(root / "_build/.lock")
+        return watch.due or (not watch.idle and locked_by_others(root / "_build/.lock"))
 
     manners = Manners(MachineLoad(), settings.record.shadow_max_load / 100, building)
     judge = EngineJudge(app, settings, stop)

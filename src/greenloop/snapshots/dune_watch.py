@@ -46,6 +46,11 @@ class DuneWatch:
         """Whether a dune watches and does not build at the moment."""
         return self._progress not in {None, Progress.IN_PROGRESS}
 
+    @property
+    def due(self) -> bool:
+        """Whether it is about to say what a build came to, so that nobody else need find out."""
+        return self._mark is not None
+
     def step(self) -> float | None:
         """Do what is due; return the seconds after which there is more, or ``None`` when only news can bring it.
 
