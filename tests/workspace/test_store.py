@@ -40,6 +40,7 @@ def test_a_tree_updated_to_other_files_is_the_tree_of_those_files(store: TreeSto
 
     assert store.update(first, changes) == second
     assert store.files(second) == after
+    assert list(store.files(second)) == list(TreeStore(store.path).files(second))
     assert {change.path: change.new for change in store.changes(first, second)} == {
         path: after.get(path) for path in before.keys() | after.keys() if before.get(path) != after.get(path)
     }

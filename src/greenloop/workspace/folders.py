@@ -59,13 +59,13 @@ def parse(tree: str, raw: bytes) -> dict[bytes, bytes]:
     return items
 
 
-def join(items: Folder) -> bytes:
-    """Return the bytes of a tree that holds ``items``, in the order that git asks for: a folder as if it ended in /."""
-    order = [name + b"/" if piece.startswith(_TREE) else name for name, piece in items.items()]
-    if order == sorted(order):
-        # what was read in this order, and changed in place
-        return b"".join(items.values())
-    return b"".join(piece for _, piece in sorted(zip(order, items.values(), strict=True)))
+def ordered(items: Folder) -> dict[bytes, bytes]:
+    """Return ``items`` in the order that git asks for: a folder's name as if it ended in a slash."""
+    return {name: items[name] for name in sorted(items, key=lambda name: _order(name, items[name]))}
+
+
+def _order(name: bytes, piece: bytes) -> bytes:
+    return name + b"/" if is_folder(piece) else name
 
 
 def is_folder(piece: bytes | None) -> bool:
@@ -188,7 +188,10 @@ class FolderWriter:
                 items.pop(key, None)
         if not items:
             return None
-        return old if old is not None and items == before else self._store(items)
+        if items == before:
+            return old
+        in_place = all(name in before and is_folder(piece) == is_folder(before[name]) for name, piece in items.items())
+        return self._store(items if in_place else ordered(items), new=not before)
 
     def _fit(self, name: bytes, present: bytes | None) -> bytes:
         if present is None and _HARMLESS.fullmatch(name) is None:
@@ -202,10 +205,11 @@ class FolderWriter:
             )
         return file_piece(name, entry)
 
-    def _store(self, items: dict[bytes, bytes]) -> str:
-        raw = join(items)
+    def _store(self, items: dict[bytes, bytes], *, new: bool) -> str:
+        raw = b"".join(items.values())
         oid = object_id(_TREE_KIND, raw).hex()
-        if not self._objects.holds(oid):
+        # a folder that was changed is hardly ever one that was there before; to ask takes longer than to write
+        if not (new and self._objects.holds(oid)):
             self._objects.put(_TREE_KIND, raw)
         self._kept.keep(oid, items)
         return oid
