@@ -80,7 +80,7 @@ def main() -> None:
     examples, dataset, run = OUT / "examples.jsonl", OUT / "dataset", OUT / "eval"
 
     step("1. A history that Greenloop recorded while people wrote an OCaml project")
-    greenloop("import", "history", str(PROJECT / "history.jsonl.xz"))
+    greenloop("record", "import", str(PROJECT / "history.jsonl.xz"))
     greenloop("record", "log")
     step("2. Red → green episodes, each proven by builds of both ends, become examples")
     greenloop("mine", "--out", str(examples))

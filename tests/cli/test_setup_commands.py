@@ -86,7 +86,7 @@ def test_the_generated_pages_are_current() -> None:
 def test_version_and_help(greenloop: Greenloop) -> None:
     assert greenloop("--version").stdout.startswith("greenloop 0.")
     shown = greenloop("--help").stdout
-    for command in ("doctor", "init", "record", "import", "export", "report", "mine", "dataset", "eval", "fix", "ask"):
+    for command in ("doctor", "init", "record", "import", "report", "mine", "dataset", "eval", "fix", "ask"):
         assert command in shown
 
 

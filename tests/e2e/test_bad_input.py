@@ -49,7 +49,7 @@ def test_a_foreign_file(greenloop: Greenloop, tmp_path: Path) -> None:
     path = tmp_path / "other.jsonl"
     path.write_text('{"name": "something else"}\n')
     fails(greenloop("import", "ocaml-top", path), 2, "other.jsonl:1")
-    fails(greenloop("import", "history", path), 2, "other.jsonl")
+    fails(greenloop("record", "import", path), 2, "other.jsonl")
 
 
 def test_a_file_that_is_not_utf8(greenloop: Greenloop, tmp_path: Path) -> None:

@@ -84,8 +84,8 @@ def test_from_sessions_to_a_report(greenloop: Greenloop, tmp_path: Path) -> None
 def test_a_history_travels_to_another_home(greenloop: Greenloop, tmp_path: Path) -> None:
     sessions(tmp_path / "sessions.jsonl")
     done(greenloop("import", "ocaml-top", tmp_path / "sessions.jsonl"))
-    done(greenloop("export", "history.jsonl.xz", "--workspace", "ocaml-top/t/ann"))
-    listed = done(greenloop("--home", tmp_path / "other", "import", "history", "history.jsonl.xz"))
+    done(greenloop("record", "export", "history.jsonl.xz", "--workspace", "ocaml-top/t/ann"))
+    listed = done(greenloop("--home", tmp_path / "other", "record", "import", "history.jsonl.xz"))
     assert listed.startswith("1 workspaces, 3 snapshots")
     shown = done(greenloop("--home", tmp_path / "other", "record", "log", "ocaml-top/t/ann/a.ml", "--judge"))
     assert [word for word in shown.split() if word in {"green", "red"}] == ["green", "red", "green"]

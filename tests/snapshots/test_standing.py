@@ -1,6 +1,6 @@
 """What is known of each snapshot, by which source, and where runs end."""
 
-from greenloop.records import BuildReport, Snapshot, Status, Suite, Verdict
+from greenloop.records import BuildReport, Category, Diagnostic, Severity, Snapshot, Status, Suite, Verdict
 from greenloop.snapshots.standing import runs, standings
 
 
@@ -35,6 +35,17 @@ def test_the_teams_own_build_goes_before_the_shadows_and_that_before_a_verdict()
         (None, "", Status.RED),
         (Status.RED, "reported", None),
     ]
+
+
+def test_the_shadow_explains_what_the_team_only_reported() -> None:
+    error = Diagnostic(severity=Severity.ERROR, category=Category.OTHER, message="why")
+    said = [
+        report(0, Status.RED, diagnostics=(error,)), report(0, Status.RED, 1, source="reported"),
+        report(1, Status.RED, diagnostics=(error,)), report(1, Status.GREEN, 1, source="reported"),
+    ]  # fmt: skip
+    first, second = standings([snapshot(0, 0), snapshot(1, 1)], said, {})
+    assert (first.source, first.first_error) == ("reported", error)
+    assert (second.status, second.diagnostics) == (Status.GREEN, ())
 
 
 def test_runs_end_at_another_status_a_cut_or_a_pause_and_not_at_a_commit() -> None:

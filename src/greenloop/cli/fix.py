@@ -15,7 +15,7 @@ Candidates = Annotated[int | None, typer.Option("-n", min=1, help="Candidates to
 Apply = Annotated[bool, typer.Option("--apply", help="Write the best one, if it is verified and files are unchanged.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
-Save = Annotated[Path | None, typer.Option(help="Also write all of the turn to this file, for `greenloop eval report`.")]
+Save = Annotated[Path | None, typer.Option(help="Also write the turn to this file, for `greenloop eval report`.")]
 
 
 def fix(

@@ -1,4 +1,4 @@
-"""``greenloop import`` and ``export``: histories come in and go out."""
+"""``greenloop import``: histories that other tools recorded come in; and how workspaces are named."""
 
 from pathlib import Path
 from typing import Annotated
@@ -8,10 +8,9 @@ import typer
 from greenloop.cli.app import App
 from greenloop.cli.console import out, progress
 from greenloop.records import InputError, Workspace
-from greenloop.snapshots.exports.jsonl import export_history, import_history
 from greenloop.snapshots.ocaml_top import import_sessions
 
-importing = typer.Typer(no_args_is_help=True, help="Bring a history in from elsewhere.")
+importing = typer.Typer(no_args_is_help=True, help="Bring in what other tools recorded.")
 
 
 @importing.command("ocaml-top")
@@ -29,33 +28,6 @@ def import_ocaml_top(
     out.print(
         f"{done.events} events, {done.workspaces} workspaces, {done.trees} distinct trees; {done.new} new snapshots."
     )
-
-
-@importing.command("history")
-def import_recorded(
-    context: typer.Context,
-    file: Annotated[Path, typer.Argument(help="A file that `greenloop export` wrote.")],
-) -> None:
-    """Import a history that another machine exported. Every tree is rebuilt and compared with its id."""
-    done = import_history(App.of(context).home.snapshots, file)
-    out.print(
-        f"{done.workspaces} workspaces, {done.snapshots} snapshots, {done.blobs} files; {done.new} new snapshots."
-    )
-
-
-def export(
-    context: typer.Context,
-    file: Annotated[Path, typer.Argument(help="The file to write, such as history.jsonl.xz.")],
-    workspace: Annotated[
-        list[str] | None, typer.Option("--workspace", "-w", help="Only this workspace; may be given again.")
-    ] = None,
-) -> None:
-    """Write histories to one file that `greenloop import history` reads on any machine."""
-    home = App.of(context).home
-    chosen = [found.id for pattern in workspace or [] for found in choose(home.snapshots.workspaces(), pattern)]
-    done = export_history(home.snapshots, file, chosen)
-    size = file.stat().st_size / 1024
-    out.print(f"{done.workspaces} workspaces, {done.snapshots} snapshots, {done.blobs} files: {size:.0f} KiB.")
 
 
 def choose(workspaces: tuple[Workspace, ...], pattern: str) -> tuple[Workspace, ...]:

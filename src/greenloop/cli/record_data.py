@@ -11,7 +11,8 @@ from rich.markup import escape
 from greenloop.cli import recording
 from greenloop.cli.app import App
 from greenloop.cli.console import err, out, progress
-from greenloop.records import InputError, Workspace
+from greenloop.cli.history import choose
+from greenloop.records import InputError
 from greenloop.snapshots import audit
 from greenloop.snapshots.enrolment import Desk, Wish
 from greenloop.snapshots.exports import FORMATS
@@ -40,18 +41,7 @@ def chosen(app: App, patterns: list[str] | None) -> list[str]:
     known = app.home.snapshots.workspaces()
     if not patterns:
         return [one.id for one in known]
-    return [one.id for pattern in patterns for one in below(known, pattern)]
-
-
-def below(workspaces: tuple[Workspace, ...], pattern: str) -> tuple[Workspace, ...]:
-    """Return the workspaces whose id is ``pattern`` or lies below it, as ``ocaml-top`` or ``recorder/ada``.
-
-    Raises ``InputError`` when there is none.
-    """
-    found = tuple(one for one in workspaces if one.id == pattern or one.id.startswith(pattern.rstrip("/") + "/"))
-    if not found:
-        raise InputError(f"no workspace is called {pattern!r}", "`greenloop record log` lists them")
-    return found
+    return [one.id for pattern in patterns for one in choose(known, pattern)]
 
 
 def export(

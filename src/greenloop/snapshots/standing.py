@@ -64,7 +64,10 @@ def standings(
     """Yield how each snapshot of one workspace stands."""
     clear: dict[int, BuildReport] = {}
     smeared: dict[int, BuildReport] = {}
+    explained: dict[tuple[int, Status], tuple[Diagnostic, ...]] = {}
     for report in reports:
+        if report.diagnostics and not report.smeared:
+            explained[report.seq, report.status] = report.diagnostics
         kept = smeared if report.smeared else clear
         known = kept.get(report.seq)
         # the newest of the better source
@@ -73,7 +76,9 @@ def standings(
     for snapshot in snapshots:
         told, verdict = clear.get(snapshot.seq), verdicts.get(snapshot.tree)
         if told is not None:
-            yield Standing(snapshot, told.status, told.source, diagnostics=told.diagnostics)
+            # a build that told no more than its end may have been explained by another one of the same tree
+            found = told.diagnostics or explained.get((told.seq, told.status), ())
+            yield Standing(snapshot, told.status, told.source, diagnostics=found)
         elif verdict is not None:
             yield Standing(snapshot, verdict.status, "verdict", diagnostics=verdict.diagnostics)
         elif snapshot.reported is not None:

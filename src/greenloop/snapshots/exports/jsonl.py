@@ -142,7 +142,7 @@ def import_history(store: SnapshotStore, path: Path) -> Imported:
                 reader.take(parsed(text), first=number == 1)
             except Wrong as error:
                 raise RecordError(
-                    f"{path}:{number}: {error}", "`greenloop export` writes such files: export the history again"
+                    f"{path}:{number}: {error}", "`greenloop record export` writes such files: export the history again"
                 ) from error
         if not reader.ended:
             raise RecordError(f"{path}: the file is cut short: its last line is missing", "get the file again")
