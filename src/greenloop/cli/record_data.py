@@ -63,8 +63,9 @@ def export(
             app.home.snapshots, target, chosen(app, workspace), names=_names(app, asked=pseudonyms), progress=report
         )
     audit.append(app.home.path, "export", format=format_, workspaces=done.workspaces, snapshots=done.snapshots)
+    files = f", {done.blobs} files" if done.blobs else ""
     out.print(
-        f"{done.workspaces} workspaces, {done.snapshots} snapshots, {done.reports} build reports, {done.blobs} files: "
+        f"{done.workspaces} workspaces, {done.snapshots} snapshots, {done.reports} build reports{files}: "
         f"{_size(target) / 1024:.0f} KiB."
     )
 
