@@ -1,7 +1,7 @@
 """The tree store: Greenloop's own bare git object database, outside any user's repository.
 
 Holds trees and files, and chains of commits under ``refs/greenloop/`` (see ``workspace.chains``): no branch, no index,
-no work tree. Reading is libgit2's; what ``staged()`` gathers is read back through it too.
+no work tree. Packs are read by libgit2; what ``staged()`` gathers comes from its own file.
 """
 
 import os
@@ -58,8 +58,6 @@ class TreeStore:
             self._odb = self._repo.odb
             # its packs, and its objects with files of their own, by their priorities
             self._own = tuple(self._odb.backends)
-            # libgit2 asks its own two first (priorities 2 and 1)
-            self._odb.add_backend(StagedObjects(self.durable.pending, self.durable.file, self._own), 0)
         except pygit2.GitError as error:
             raise EnvironmentFault(
                 f"{self.path}: no tree store: {error}", "move it away and run the command again"
@@ -147,11 +145,10 @@ class TreeStore:
 
     def write_blob(self, content: bytes) -> BlobId:
         """Store ``content`` unless it is there, and return its id."""
-        oid = pygit2.hash(content)
-        # asked of the object database: the repository would read and inflate the object to answer
-        if not (self.holds(oid) if self.durable.active else oid in self._odb):
+        oid = str(pygit2.hash(content))
+        if not (self.holds(oid) if self.durable.active else oid in self):
             return self.put(_BLOB, content)
-        return str(oid)
+        return oid
 
     def read_blob(self, blob: BlobId) -> bytes:
         """Return the bytes of a blob."""
@@ -248,11 +245,23 @@ class TreeStore:
 
         with named_io_errors(path), tempfile.TemporaryDirectory(dir=path.parent) as scratch:
             with self._named(f"cannot write {path}"):
-                self._repo.pack(scratch, pack_delegate=add, n_threads=1)
+                self._with_staged().pack(scratch, pack_delegate=add, n_threads=1)
             (pack,) = Path(scratch).glob("*.pack")
             # libgit2 writes packs read-only; ours are ordinary files that people copy and delete
             pack.chmod(0o644)
             pack.replace(path)
+
+    def _with_staged(self) -> pygit2.Repository:
+        """Return the repository as libgit2 sees it together with what is staged, for the caller alone.
+
+        libgit2 would call Python while it holds a lock of its own, for which other threads wait with the interpreter's:
+        in an object database that threads share, that is a deadlock.
+        """
+        repository = pygit2.Repository(str(self.path))
+        own = tuple(repository.odb.backends)
+        # libgit2 asks its own two first (priorities 2 and 1)
+        repository.odb.add_backend(StagedObjects(self.durable.pending, self.durable.file, own), 0)
+        return repository
 
     def import_pack(self, path: Path) -> None:
         """Add all objects of a pack that ``export_pack`` wrote.
@@ -275,7 +284,12 @@ class TreeStore:
         self.renew()
 
     def __contains__(self, oid: str) -> bool:
-        return oid == _EMPTY or self.holds(oid) or pygit2.Oid(hex=oid) in self._odb
+        name = pygit2.Oid(hex=oid)
+        if oid == _EMPTY or self.holds(name) or self.durable.file.holds(name.raw):
+            return True
+        # what another process packed a moment ago
+        self._own[0].refresh()
+        return self.holds(name)
 
     @contextmanager
     def _found(self, oid: str) -> Iterator[None]:
