@@ -13,6 +13,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from greenloop.cli.home import Home
+
 pytestmark = pytest.mark.e2e
 
 SETTINGS = """version = 1
@@ -173,3 +175,68 @@ def test_a_withdrawn_consent_is_gone(record: Command, work: Path) -> None:
 
     assert "Nothing is recorded" in record("status")
     assert "nobody is there to consent" in record("start", str(work), status=2)
+
+
+def recorded(record: Command) -> list[set[str]]:
+    """Return the contents of the files of each snapshot."""
+    store = Home(record.home).snapshots
+    try:
+        return [
+            {store.trees.read_blob(entry.blob).decode() for entry in store.trees.files(one.tree).values()}
+            for one in store.snapshots("recorder/Ann/work")
+        ]
+    finally:
+        store.close()
+
+
+def test_to_stop_in_a_pause_does_not_end_the_pause(record: Command, work: Path) -> None:
+    record("start", str(work), "--yes")
+    until(lambda: record.taken() == 1)
+    record("pause", str(work))
+    until(lambda: record.fare(work)["state"] == "paused")
+    (work / "a.ml").write_text("hidden\n")
+    record("stop", str(work))
+
+    assert [("hidden\n" in contents) for contents in recorded(record)] == [False]
+
+
+def test_a_purge_beside_a_recorder_leaves_nothing_and_wakes_nobody(record: Command, work: Path) -> None:
+    record("start", str(work), "--yes")
+    until(lambda: record.taken() == 1)
+    (work / "notes.txt").write_text("mine alone\n")
+    until(lambda: record.taken() == 2)
+    record("pause", str(work))
+    said = record("purge", str(work), "--path", "notes.txt", "--yes")
+    assert "recorded again unless" in said
+    until(lambda: record.fare(work)["state"] == "paused")
+    assert [("mine alone\n" in contents) for contents in recorded(record)] == [False, False]
+
+    record("resume", str(work))
+    until(lambda: record.fare(work)["snapshots"] == 3)
+    assert "Recording is paused" in record("purge", str(work), "--all", "--yes")
+    until(lambda: record.fare(work)["state"] == "paused")
+    assert recorded(record) == []
+    record("resume", str(work))
+    until(lambda: record.fare(work)["snapshots"] == 1)
+    record("stop", str(work))
+
+
+def test_one_folder_that_cannot_start_does_not_keep_the_others(record: Command, work: Path) -> None:
+    other = work.with_name("other")
+    other.mkdir()
+    (other / "greenloop.toml").write_text(SETTINGS)
+    for folder in (other, work):
+        record("start", str(folder), "--yes")
+    for lock in (record.home / "recorder").glob("*/lock"):
+        os.kill(int(lock.read_text()), signal.SIGKILL)
+    until(lambda: record.fare(work)["state"] == record.fare(other)["state"] == "dead")
+    (other / "greenloop.toml").write_text("version = 9\n")
+
+    record("start", "--all", status=1)
+    assert record.fare(work)["state"] == "recording"
+    # and a consent that cannot be read is told beside the others
+    (next((record.home / "recorder").glob("other-*")) / "enrolment.json").write_text("{")
+    said = record("status", status=1)
+    assert "enrolment.json: the consent cannot be read" in said
+    assert str(work) in said
+    record("stop", str(work))

@@ -53,7 +53,7 @@ def test_without_a_readable_wish_nothing_is_wanted(known: Enrolments, tmp_path: 
     assert desk.wish.paused_at(9.0)
     assert not desk.wish.paused_at(10.0)
     (desk.path / "wish.json").write_text("{")
-    assert not desk.wish.recording
+    assert desk.wish == Wish(recording=False, damaged=True)
 
 
 def test_a_damaged_consent_is_none(known: Enrolments, tmp_path: Path) -> None:

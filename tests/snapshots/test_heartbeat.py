@@ -1,5 +1,6 @@
 """How a recording fares, by its heartbeat, its lock and the person's wish."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ def desk(tmp_path: Path) -> Desk:
 
 
 def beat(desk: Desk, at: float, halted: str = "") -> None:
-    heartbeat.write(desk.heartbeat, Heartbeat(pid=1, started=0.0, beat=at, every=20.0, halted=halted))
+    heartbeat.write(desk.heartbeat, Heartbeat(pid=os.getpid(), started=0.0, beat=at, every=20.0, halted=halted))
 
 
 def test_one_that_should_run_and_does_not_is_dead(desk: Desk) -> None:
@@ -46,6 +47,17 @@ def test_one_that_runs_is_judged_by_its_beat(desk: Desk) -> None:
         desk.want(Wish(paused=True, until=170.0))
         assert heartbeat.state(desk, 163.0) is State.PAUSED
         assert heartbeat.state(desk, 171.0) is State.RECORDING
+
+
+def test_the_heartbeat_of_the_one_before_says_nothing(desk: Desk) -> None:
+    heartbeat.write(desk.heartbeat, Heartbeat(pid=1, started=0.0, beat=100.0, every=20.0, halted="no room"))
+    with desk.held():
+        assert heartbeat.state(desk, 10_000.0) is State.RECORDING
+
+
+def test_one_whose_wish_cannot_be_read_is_not_well(desk: Desk) -> None:
+    (desk.path / "wish.json").write_text("{")
+    assert heartbeat.state(desk, 100.0) is State.DEAD
 
 
 def test_a_damaged_heartbeat_is_none(desk: Desk) -> None:

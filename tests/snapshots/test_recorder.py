@@ -194,7 +194,7 @@ def test_without_room_it_says_so_and_goes_on_when_there_is(store: SnapshotStore,
 
     assert contents(store) == [{"a": "1"}, {"a": "2"}]
     assert [beat.halted for beat in beats] == ["", "5 MiB are free", "5 MiB are free", "", ""]
-    assert said == ["not recording: 5 MiB are free", "not recording: 5 MiB are free"]
+    assert said == ["not recording: 5 MiB are free"]
     assert [beat.seq for beat in beats] == [0, 0, 0, 1, 1]
 
 

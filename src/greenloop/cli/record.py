@@ -11,11 +11,12 @@ from rich.markup import escape
 
 from greenloop.cli import recording
 from greenloop.cli.app import App
-from greenloop.cli.console import err, out
+from greenloop.cli.console import err, out, tell
 from greenloop.cli.record_show import Fare, fare, plain, show
-from greenloop.records import InputError, Snapshot
+from greenloop.records import GreenloopError, InputError, RecordError, Snapshot
 from greenloop.snapshots import audit
 from greenloop.snapshots.enrolment import Desk, Wish
+from greenloop.snapshots.purge import unfinished
 from greenloop.snapshots.recorder import stopped_by_signals
 from greenloop.workspace.vcs import Reading
 
@@ -43,10 +44,7 @@ def start(
     """
     home = App.of(context)
     if everything:
-        for desk in recording.enrolments(home).desks():
-            if desk.wish.recording and desk.running() is None:
-                recording.launch(home, desk)
-                _started(desk)
+        _start_all(home)
         return
     desk = _consented(home, folder, author, title, yes=yes)
     if desk.running() is not None:
@@ -61,10 +59,26 @@ def start(
         _started(desk)
 
 
+def _start_all(home: App) -> None:
+    failed = False
+    for desk in recording.enrolments(home).desks():
+        try:
+            if desk.wish.recording and desk.running() is None:
+                recording.launch(home, desk)
+                _started(desk)
+        except GreenloopError as error:
+            # the other folders are no less wanted
+            tell(error)
+            failed = True
+    if failed:
+        raise typer.Exit(1)
+
+
 def _consented(home: App, folder: Path, author: str, title: str, *, yes: bool) -> Desk:
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder", "name the folder of a project")
     root = folder.resolve()
+    recording.demand_leave(root)
     known = recording.enrolments(home).find(root)
     if known is not None and not (author or title):
         return known
@@ -101,6 +115,8 @@ def _record_here(home: App, desk: Desk) -> None:
         err.print(f"[dim]{time.strftime('%F %T')}[/] [yellow]greenloop:[/] {escape(said)}")
 
     def on_snapshot(snapshot: Snapshot, reading: Reading) -> None:
+        if not out.is_terminal:
+            return  # a log that grows by a line for each snapshot would be the largest file of the home in a year
         when = time.strftime("%H:%M:%S", time.localtime(snapshot.time))
         left_out = f", {len(reading.skipped)} files left out" if reading.skipped else ""
         out.print(f"[dim]{when}[/] snapshot {snapshot.seq}: tree {snapshot.tree[:12]}{left_out}")
@@ -124,12 +140,9 @@ def stop(
     home = App.of(context)
     desk = recording.demand(home, folder)
     enrolment = desk.enrolment
-    desk.want(Wish(recording=False))
-    pid = desk.running()
-    if pid:
-        recording.ask_to_end(pid)
-        if not recording.await_end(desk):
-            raise InputError(f"the recorder (process {pid}) does not end", f"see {desk.log}")
+    # a pause holds to the end: what was done in it is not in the last snapshot either
+    desk.want(desk.wish.model_copy(update={"recording": False}))
+    recording.halt(desk)
     audit.append(home.home.path, "stop", workspace=enrolment.workspace.id)
     out.print(f"{escape(enrolment.root)} is not recorded any more.")
     if withdraw:
@@ -185,15 +198,26 @@ def status(
     """Say how the recordings fare. Exit status 1 if one that should run does not, or stores nothing."""
     home = App.of(context)
     desks = recording.enrolments(home).desks() if folder is None else (recording.demand(home, folder),)
-    fares = [fare(home, desk) for desk in desks]
-    for one in fares:
+    well = True
+    for desk in desks:
+        try:
+            one = fare(home, desk)
+        except RecordError as error:
+            tell(error)
+            well = False
+            continue
+        well = well and one.state.well
         if as_json:
             print(json.dumps(_body(one), ensure_ascii=False))
         else:
             show(one, skipped=skipped)
-    if not fares:
+    if not desks:
         out.print("Nothing is recorded. `greenloop record start` turns recording on for a folder.")
-    if not all(one.state.well for one in fares):
+    scope = unfinished(home.home.path)
+    if scope is not None:
+        err.print(f"[bold red]greenloop:[/] a purge of {escape(scope.workspace)} did not come to its end: run it again")
+        well = False
+    if not well:
         raise typer.Exit(1)
 
 

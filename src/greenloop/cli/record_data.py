@@ -1,6 +1,8 @@
 """``greenloop record`` on what was recorded: taking it back, handing it on, bringing it in, keeping it in order."""
 
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -10,9 +12,9 @@ from rich.markup import escape
 
 from greenloop.cli import recording
 from greenloop.cli.app import App
-from greenloop.cli.console import err, out, progress
+from greenloop.cli.console import err, out, progress, tell
 from greenloop.cli.history import choose
-from greenloop.records import InputError
+from greenloop.records import GreenloopError, InputError
 from greenloop.snapshots import audit
 from greenloop.snapshots.enrolment import Desk, Wish
 from greenloop.snapshots.exports import FORMATS
@@ -178,7 +180,8 @@ def purge(
 ) -> None:
     """Take back what was recorded: the bytes leave the store. Nothing brings them back.
 
-    A recorder that runs is stopped meanwhile, and started again.
+    Recorders that run are stopped meanwhile, and started again. After --since and --all that of the folder is paused:
+    your files still hold what was taken back.
     """
     app = App.of(context)
     if sum((bool(since), bool(path), everything)) != 1:
@@ -192,13 +195,8 @@ def purge(
         if not err.is_terminal:
             raise InputError("a purge cannot be undone", "say --yes if you mean it")
         typer.confirm(f"Take this out of {id_} for good?", abort=True, err=True)
-    idle = [one for one in recording.enrolments(app).desks() if _stopped(one)]
-    try:
+    with _held_still(app, desk if since or everything else None):
         done = purge_bytes(app.home.path, app.home.snapshots, app.home.verdicts, scope)
-    finally:
-        for one in idle:
-            one.want(Wish())
-            recording.launch(app, one)
     what = "since" if since else "path" if path else "all"
     audit.append(app.home.path, "purge", workspace=id_, scope=what, snapshots=done.snapshots)
     out.print(
@@ -207,19 +205,33 @@ def purge(
     )
     if path and desk is not None:
         out.print("They are recorded again unless `record.ignore` in greenloop.toml names them.")
+    elif desk is not None and desk.wish.paused:
+        out.print("Recording is paused, since your files still hold it: `greenloop record resume` goes on from there.")
     out.print("Not touched: " + escape("; ".join(done.beyond)) + ".")
 
 
-def _stopped(desk: Desk) -> bool:
-    """Stop the recorder of an enrolled folder if it runs, and tell whether it did: it would record meanwhile."""
-    pid = desk.running()
-    if not pid:
-        return False
-    desk.want(Wish(recording=False))
-    recording.ask_to_end(pid)
-    if not recording.await_end(desk):
-        raise InputError(f"the recorder (process {pid}) does not end", f"see {desk.log}")
-    return True
+@contextmanager
+def _held_still(app: App, quiet: Desk | None) -> Iterator[None]:
+    """End the home's recorders for as long as the block runs, keep others from starting, and start them again.
+
+    What is wanted of them is not touched, so that one that does not come back is told as dead. ``quiet`` comes back
+    paused: it would record at once what was just taken back, from the files as they are.
+    """
+    desks = recording.enrolments(app).desks()
+    ran = [desk for desk in desks if recording.halt(desk)]
+    try:
+        with ExitStack() as stack:
+            for desk in desks:
+                stack.enter_context(desk.held())
+            yield
+            if quiet is not None and quiet.wish.recording:
+                quiet.want(Wish(paused=True))
+    finally:
+        for desk in ran:
+            try:
+                recording.launch(app, desk)
+            except GreenloopError as error:
+                tell(error)
 
 
 def _moment(text: str) -> float:

@@ -42,6 +42,8 @@ class Fare:
     """Since when the build is as it is, as far as snapshots tell."""
     builds: str
     watching: str
+    trouble: str
+    """What is wrong beside the recording itself."""
     log: str
 
 
@@ -54,6 +56,8 @@ def fare(app: App, desk: Desk) -> Fare:
     last = snapshots.last(enrolment.workspace.id)
     build, since = _standing(tuple(snapshots.reports(enrolment.workspace.id)))
     why = beat.halted if state is State.HALTED and beat is not None else _WAYS_OUT.get(state, "")
+    if desk.wish.damaged:
+        why = f"{desk.path / 'wish.json'} is damaged: `greenloop record start` writes it anew"
     return Fare(
         root=enrolment.root,
         workspace=enrolment.workspace.id,
@@ -68,6 +72,7 @@ def fare(app: App, desk: Desk) -> Fare:
         since=since,
         builds="" if beat is None else beat.builds,
         watching="" if beat is None else beat.watching,
+        trouble="" if beat is None else beat.trouble,
         log=str(desk.log),
     )
 
@@ -100,6 +105,8 @@ def show(one: Fare, *, skipped: bool) -> None:
     out.print("  " + ", ".join(facts))
     if one.watching == "polling":
         out.print("  [yellow]without file events: every file is looked at, at every interval[/]")
+    if one.trouble:
+        out.print(f"  [bold yellow]{escape(one.trouble)}[/]")
     if one.why:
         out.print(f"  [bold red]{escape(one.why)}[/]")
         out.print(f"  [dim]log: {escape(one.log)}[/]")

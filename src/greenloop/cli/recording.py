@@ -20,7 +20,7 @@ from greenloop.cli.record_shadow import shadow_command
 from greenloop.records import EnvironmentFault, InputError, Snapshot, Workspace
 from greenloop.snapshots import audit, heartbeat
 from greenloop.snapshots.companion import Companion
-from greenloop.snapshots.enrolment import Desk, Enrolment, Enrolments, Wish, forbidden
+from greenloop.snapshots.enrolment import Desk, Enrolment, Enrolments, forbidden
 from greenloop.snapshots.recorder import Pace, Recorder, Recording, Surroundings, workspace_for
 from greenloop.snapshots.retention import enough_space
 from greenloop.snapshots.secrets import Screen
@@ -64,12 +64,15 @@ def workspace_of(app: App, root: Path, author: str, title: str) -> Workspace:
     return workspace_for(author or settings.author or getpass.getuser(), title or root.name)
 
 
-def enrol(app: App, root: Path, workspace: Workspace) -> Desk:
-    """Keep the consent to recording ``root``. Raises ``InputError`` where a file forbids it."""
-    place = detect(root)
-    file = forbidden(root, place.root)
+def demand_leave(root: Path) -> None:
+    """Raise ``InputError`` where a file at the root of the folder or its repository forbids recording it."""
+    file = forbidden(root, detect(root).root)
     if file is not None:
         raise InputError(f"{file} forbids recording", "delete that file to allow it")
+
+
+def enrol(app: App, root: Path, workspace: Workspace) -> Desk:
+    """Keep the consent to recording ``root``."""
     told = words(root, workspace, app.settings(root).record, app.home.path)
     given = Enrolment(root=str(root), workspace=workspace, time=time.time(), by=getpass.getuser(), words=told)
     desk = enrolments(app).enrol(given)
@@ -110,7 +113,7 @@ def launch(app: App, desk: Desk) -> subprocess.Popen[bytes]:
             with desk.log.open("rb") as log:
                 log.seek(began)
                 said = log.read().decode("utf-8", "replace").strip()
-            raise EnvironmentFault(f"the recorder ended at once: {said or process.returncode}", f"see {desk.log}")
+            raise EnvironmentFault(f"the recorder ended at once: {' '.join(said.split())}", f"see {desk.log}")
         time.sleep(0.05)
     return process
 
@@ -156,13 +159,15 @@ def record(app: App, desk: Desk, tell: Tell, stop: Event) -> Recording:
             screen=Screen(allowed=settings.allow_secrets),
             ignore=settings.ignore,
         )  # fmt: skip
+        upkeep = Upkeep(app, desk)
         around = Surroundings(
             wish=lambda: desk.wish,
             room=lambda: enough_space(app.home.path, settings.free_space_floor_mib),
             beat=lambda beat: heartbeat.write(desk.heartbeat, beat),
             on_snapshot=tell.on_snapshot,
             report=tell.report,
-            upkeep=Upkeep(app, desk).start,
+            upkeep=upkeep.start,
+            trouble=upkeep.trouble,
             builds=builds,
         )
         pace = Pace(interval=settings.interval_seconds, reconcile=settings.reconcile_seconds)
@@ -192,13 +197,21 @@ class Upkeep:
     def __init__(self, app: App, desk: Desk) -> None:
         self._app = app
         self._desk = desk
+        self._log = desk.path / "upkeep.log"
         self._process: subprocess.Popen[bytes] | None = None
+
+    def trouble(self) -> str:
+        """Return the last words of the last one if it failed."""
+        if self._process is None or not self._process.poll():
+            return ""
+        said = self._log.read_text("utf-8", "replace").strip().splitlines()
+        return said[0].removeprefix("greenloop: ") if said else f"upkeep ended with status {self._process.returncode}"
 
     def start(self) -> None:
         """Start it, unless the last one still runs."""
         if self._process is not None and self._process.poll() is None:
             return
-        with (self._desk.path / "upkeep.log").open("wb") as log:
+        with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 [*calm(), *itself(self._app), "record", "upkeep", self._desk.enrolment.root],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/",
@@ -220,6 +233,15 @@ def ask_to_end(pid: int) -> None:
         return
 
 
-def start_wish(desk: Desk) -> None:
-    """Want the folder to be recorded, without a pause."""
-    desk.want(Wish())
+def halt(desk: Desk) -> bool:
+    """End the recorder of an enrolled folder if one runs, and tell whether it did; what is wanted stays as it is.
+
+    Raises ``EnvironmentFault`` when it does not end within a minute.
+    """
+    pid = desk.running()
+    if not pid:
+        return False
+    ask_to_end(pid)
+    if not await_end(desk):
+        raise EnvironmentFault(f"the recorder (process {pid}) does not end", f"see {desk.log}")
+    return True

@@ -15,12 +15,15 @@ import fcntl
 import hashlib
 import os
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from greenloop.records import InputError, Part, Record, RecordError, Workspace
 from greenloop.storage import named_io_errors, write_atomically
+
+_ASKED_SECONDS = 0.5
 
 NO_RECORD = ".greenloop-no-record"
 """A file of this name at a folder's root, or at its repository's, forbids recording it."""
@@ -47,6 +50,8 @@ class Wish(Part):
     paused: bool = False
     until: float | None = None
     """Unix seconds at which a pause ends by itself."""
+    damaged: bool = False
+    """What the person wanted cannot be read, so nothing is recorded."""
 
     def paused_at(self, now: float) -> bool:
         """Say whether the pause holds at a time in Unix seconds."""
@@ -65,18 +70,21 @@ class Desk:
     @property
     def enrolment(self) -> Enrolment:
         """Read the consent. Raises ``RecordError`` when it is damaged."""
+        file = self.path / "enrolment.json"
         try:
-            return Enrolment.from_json((self.path / "enrolment.json").read_text("utf-8"))
-        except (OSError, UnicodeDecodeError) as error:
-            raise RecordError(f"{self.path}: the consent cannot be read: {error}", "start recording anew") from error
+            return Enrolment.from_json(file.read_text("utf-8"))
+        except (OSError, UnicodeDecodeError, RecordError) as error:
+            raise RecordError(f"{file}: the consent cannot be read: {error}", "delete it, and start again") from error
 
     @property
     def wish(self) -> Wish:
         """Read what is wanted now. A file that cannot be read is no wish to be recorded."""
         try:
             return Wish.model_validate_json((self.path / "wish.json").read_bytes())
-        except (OSError, ValueError):
+        except FileNotFoundError:
             return Wish(recording=False)
+        except (OSError, ValueError):
+            return Wish(recording=False, damaged=True)
 
     def want(self, wish: Wish) -> None:
         """Note what is wanted; a recorder that runs sees it at its next look."""
@@ -104,7 +112,7 @@ class Desk:
         with named_io_errors(self.path):
             handle = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(handle)
         except BlockingIOError as error:
             os.close(handle)
             raise InputError(
@@ -117,6 +125,20 @@ class Desk:
             yield
         finally:
             os.close(handle)
+
+
+def _lock(handle: int) -> None:
+    """Take the lock; whoever only asks who holds it (``Desk.running``) has it for a moment too."""
+    deadline = time.monotonic() + _ASKED_SECONDS
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
 
 class Enrolments:

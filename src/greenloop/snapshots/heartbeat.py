@@ -44,6 +44,8 @@ class Heartbeat(Part):
     left_out: tuple[LeftOut, ...] = ()
     halted: str = ""
     """Why nothing is stored at the moment although it is wanted; empty if all is well."""
+    trouble: str = ""
+    """What is wrong beside the recording itself: the store could not be put in order."""
     builds: str = ""
     """How the build status is known: ``shadow``, ``reported``, ``none``, or why it is not."""
 
@@ -85,11 +87,14 @@ def state(desk: Desk, now: float | None = None) -> State:
     """Return how the recording of an enrolled folder fares at ``now`` (Unix seconds)."""
     now = time.time() if now is None else now
     wish, beat, pid = desk.wish, read(desk.heartbeat), desk.running()
+    if wish.damaged:
+        return State.DEAD
     if not wish.recording:
         return State.STOPPED
     if pid is None:
         return State.DEAD
-    # by the file's own clock: the machine's may be set back or forward while it runs
+    if beat is not None and beat.pid != pid:
+        beat = None  # of the one before; the first look at a large folder takes its time
     if beat is not None and abs(now - beat.beat) > max(_MISSED_BEATS * beat.every, _SLACK_SECONDS):
         return State.STUCK
     if beat is not None and beat.halted:

@@ -57,6 +57,8 @@ class Surroundings:
     """Gets what a person should know."""
     upkeep: Callable[[], None] = lambda: None
     """Starts putting the store in order, elsewhere and without waiting."""
+    trouble: Callable[[], str] = str
+    """What went wrong when the store was put in order last, or ``""``."""
     builds: Callable[[], str] = str
     """Keeps whatever finds the build status going, and says how it is known."""
 
@@ -88,6 +90,8 @@ class _Seen:
     heads: str | None = None
     skipped: tuple[Skipped, ...] = ()
     halted: str = ""
+    told: str = ""
+    """The last reason for halting that was told, without its figures."""
     whole: str = "start"
     """Why the next look must be at the whole folder; empty if it need not."""
     taken: int = 0
@@ -213,13 +217,18 @@ class Recorder:
             except GreenloopError as error:
                 self._halt(f"{error.message} ({error.way_out})" if error.way_out else error.message)
         self._keep_up()
+        if not seen.halted:
+            seen.told = ""
         self._beat()
 
     def _halt(self, why: str) -> None:
-        if why != self._seen.halted:
+        seen = self._seen
+        # told once, not at every look: the MiB that are free differ each time
+        reason = re.sub(r"\d+", "", why)
+        if reason != seen.told:
             self._around.report(f"not recording: {why}")
-        self._seen.halted = why
-        self._seen.whole = self._seen.whole or "halt"
+        seen.told, seen.halted = reason, why
+        seen.whole = seen.whole or "halt"
 
     def _keep_up(self) -> None:
         trees = self._snapshots.trees
@@ -252,6 +261,7 @@ class Recorder:
                 skipped=len(seen.skipped),
                 left_out=tuple(LeftOut(path=item.path, reason=item.reason) for item in seen.skipped[:LISTED]),
                 halted=seen.halted,
+                trouble=self._around.trouble(),
                 builds=self._around.builds(),
             )
         )
