@@ -38,6 +38,7 @@ GIT = {
     "commit": ["echo 2 > a; git commit -qam x"],
     "commit --amend": ["git commit -q --amend -m y"],
     "checkout": ["git checkout -q side", "git checkout -q --detach", "git checkout -q -b new", "git switch -q side"],
+    "checkout after a commit": ["echo 2 > a; git commit -qam x; git checkout -q side"],
     "rebase": ["git rebase -q side", "git checkout -q side; git rebase -q main"],
     "merge": ["git merge -q side", "git merge -q --no-commit side", "git checkout -q first; git merge -q main"],
     "cherry-pick": ["git cherry-pick side", "git cherry-pick clash"],
@@ -128,7 +129,21 @@ def test_without_a_reflog_a_moved_head_is_told_all_the_same(repo: Path, open_cop
 
 HG = {
     "commit": ["echo 2 > a; hg commit -m x", "echo 2 > a; hg commit -m x; echo 3 > a; hg commit -m y"],
-    "commit --amend": ["hg commit --amend -m y"],
+    "commit --amend": [
+        "hg commit --amend -m y",
+        "hg commit --amend -m y; hg commit --amend -m z",
+        "echo 2 > a; hg commit -m x; hg commit --amend -m y",
+    ],
+    "update after a commit": [
+        "echo 2 > a; hg commit -m x; hg update -q 0",
+        "hg update -q 0; echo 2 > a; hg commit -m x",
+        "echo 2 > a; hg commit -m x; hg commit --amend -m y; hg update -q side",
+    ],
+    "update to what came": ["hg clone -q . ../c; (cd ../c; echo c > c; hg commit -qAm c); hg pull -q -u ../c"],
+    "merge and commit": [
+        "hg merge -q side; hg commit -m x",
+        "hg merge -q side; hg commit -m x; echo 2 > a; hg commit -m y",
+    ],
     "update": ["hg update -q 0", "hg update -q side"],
     "graft": ["hg graft -q side"],
     "rebase": ["$HG rebase -q -d side"],
@@ -138,6 +153,7 @@ HG = {
     "bisect": ["hg bisect --bad .; hg bisect --good 0"],
     "": ["hg status", "echo 2 > new; hg add new", "hg bookmark other"],
 }
+"""What a commit, which is no boundary in mining, must not hide: that files changed unasked in the same interval."""
 
 
 @pytest.mark.parametrize(("event", "command"), [(event, line) for event, lines in HG.items() for line in lines])
@@ -159,3 +175,16 @@ def test_what_happened_to_a_mercurial_repository(tmp_path: Path, open_copy: Open
     run(repo, command)
 
     assert copy.moved(before) == event.partition(" ")[0]
+
+
+def test_commits_are_told_even_where_hg_sets_the_same_time_again(tmp_path: Path, open_copy: Open) -> None:
+    repo = tmp_path / "hg"
+    repo.mkdir()
+    run(repo, "hg init; echo 1 > a; hg commit -qAm one")
+    log = repo / ".hg/store/00changelog.i"
+    copy = open_copy(repo)
+    before, then = copy.heads(), log.stat().st_mtime_ns
+    run(repo, "echo 2 > a; hg commit -m x; echo 33 > a; hg commit -m y")
+    os.utime(log, ns=(then, then))
+
+    assert copy.moved(before) == "commit"

@@ -48,7 +48,9 @@ _BY_WEIGHT = (
 )
 """Of several events in one interval the first of these is told: what changes files unasked before what does not."""
 
-_SOURCES = {"histedit_source": "histedit", "rebase_source": "rebase", "source": "graft", "amend_source": "commit"}
+_SOURCES = {"histedit_source": "histedit", "rebase_source": "rebase", "source": "graft"}
+_AMENDED = "amend_source"
+_BRINGING = ("pull", "unbundle")
 _MOST_LOG = 1 << 20
 
 
@@ -65,7 +67,7 @@ class Head:
     side: str
     """git: where ``refs/stash`` stands; Mercurial: when the shelf changed."""
     log: int
-    """git: the length of the reflog in bytes; Mercurial: the last change of the history, in ns."""
+    """git: the length of the reflog in bytes; Mercurial: a number that every change of the history changes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +205,8 @@ def _look_hg(root: Path) -> Head:
         parents,
         tuple(file for file in _UNDER_WAY_HG if os.path.lexists(f"{folder}/{file}")),
         _stamp(Path(f"{folder}/shelved")),
-        _changed(f"{store}/00changelog.i"),
+        # hg sets whole seconds where it writes twice in one, so that the time alone can come again
+        _changed(f"{store}/00changelog.i") + _size(f"{store}/00changelog.i"),
     )
 
 
@@ -227,15 +230,27 @@ def _how_made(root: Path, old: Head, new: Head) -> str:
     """Say by what the changeset that is checked out now was made, or that it was there before."""
     try:
         origin = mercurial_commits.origin(root, new.commit)
+        line = mercurial_commits.line(root, old.commit.partition(" ")[0], new.commit)
     except InputError:
         return "head-moved"  # stripped meanwhile
     for note, name in _SOURCES.items():
         if note in origin.notes:
             return name
-    if origin.parents == tuple(old.commit.split()):
-        return "commit"
-    # several at once, or one after an update
-    return "commit" if mercurial.last_transaction(root) == "commit" else "update"
+    if line is None:
+        # what is amended goes: its changeset is stripped, or hidden
+        return "commit" if _AMENDED in origin.notes else "update"
+    if not line.leads or _was_there(root, line.rev):
+        return "update"
+    # a merge that was under way before was told when it began
+    return "merge" if line.merges and origin.parents != tuple(old.commit.split()) else "commit"
+
+
+def _was_there(root: Path, rev: int) -> bool:
+    """Say whether the history's last change shows that nobody committed ``rev`` just now, and so it was updated to."""
+    start, name = mercurial.last_transaction(root)
+    if name == "commit":
+        return rev < start
+    return name in _BRINGING and rev >= start
 
 
 def _text(path: str) -> str:

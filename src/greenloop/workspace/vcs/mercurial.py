@@ -128,14 +128,18 @@ def store_of(repository: Path) -> Path:
         return repository / ".hg/store"
 
 
-def last_transaction(repository: Path) -> str:
-    """Return what wrote the history last, ``commit`` or ``pull``…, as far as hg keeps that; else nothing."""
+def last_transaction(repository: Path) -> tuple[int, str]:
+    """Return how many changesets there were when the history was written last, and what did it: ``commit``, ``pull``…
+
+    Nothing, ``(0, "")``, where hg keeps none of it.
+    """
     for place in (repository / ".hg", store_of(repository)):
         try:
-            return (place / "undo.desc").read_text("utf-8", "replace").splitlines()[1]
-        except (OSError, IndexError):
+            count, name = (place / "undo.desc").read_text("utf-8", "replace").splitlines()[:2]
+            return int(count), name
+        except (OSError, ValueError):
             continue
-    return ""
+    return 0, ""
 
 
 def ignores(repository: Path, folder: Path) -> bool:

@@ -78,6 +78,34 @@ def origin(repository: Path, commit: str) -> Origin:
     return Origin(tuple(parent for parent in (first, second) if parent != _NULL), frozenset(notes))
 
 
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What lies between two changesets."""
+
+    leads: bool
+    """Whether the earlier is an ancestor of the later."""
+    merges: bool
+    """Whether a merge is among those after the earlier, the later included."""
+    rev: int
+    """The number of the later."""
+
+
+def line(repository: Path, before: str, after: str) -> Line | None:
+    """Return what lies between two changesets, or ``None`` where ``before`` is hidden or gone; empty is the very start.
+
+    Raises ``InputError`` when ``after`` is not there.
+    """
+    start = f"present({before or _NULL})"
+    template = "{node} {rev} {p2rev}\n"
+    with _naming(repository), _aside(repository, names=False) as place:
+        said = _hg(place, "log", "-r", f"{start} + {start}::{after}", "-T", template).decode().split("\n")
+    found = {node: (int(rev), int(second)) for node, rev, second in map(str.split, filter(None, said))}
+    if before and found.pop(before, None) is None:
+        return None
+    rev, _ = found.get(after, (-1, -1))
+    return Line(rev >= 0, any(second >= 0 for _, second in found.values()), rev)
+
+
 def read(repository: Path, inside: str, commit: str, store: TreeStore, max_file_bytes: int) -> Revision:
     """Read a changeset, or the folder ``inside`` of it, into the store.
 
