@@ -163,7 +163,9 @@ class Durable:
             return False
         for oid, (kind, content) in objects.items():
             if object_id(kind, content) != oid:
-                raise EnvironmentFault(f"{self.file.path}: {oid.hex()} is damaged", "see `greenloop record fsck`")
+                raise EnvironmentFault(
+                    f"{self.file.path}: {oid.hex()} is damaged", "`greenloop record check` tells what else is"
+                )
         with named_io_errors(self._packs):
             write_pack(self._packs, ((oid, kind, content) for oid, (kind, content) in sorted(objects.items())))
             packed = {**self._packed.read(), **refs}

@@ -51,7 +51,9 @@ class PackedRefs:
         return refs
 
     def _damaged(self, what: str) -> EnvironmentFault:
-        return EnvironmentFault(f"{self.path}: {what} is damaged", "run `greenloop doctor`, or take it from a backup")
+        return EnvironmentFault(
+            f"{self.path}: {what} is damaged", "run `greenloop record check`, or take it from a backup"
+        )
 
     def write(self, refs: Mapping[str, str]) -> None:
         """Replace all refs by ``refs``, durably. Raises ``OSError``."""
