@@ -54,6 +54,7 @@ _SAID = (
     "node left right key value result error List.map List.fold_left Hashtbl.find Printf.sprintf"
 )
 _WORDS = tuple(re.split(" ", _SAID))
+_NOUNS = ("parser", "ledger", "table", "queue", "graph", "token", "price", "order", "codec", "route")
 _FILE_BYTES = 4096
 _IN_FOLDER = 100
 _CHANGED = 10
@@ -97,7 +98,8 @@ def generate(root: Path, files: int) -> list[str]:
     paths = []
     for number in range(files):
         folder, place = divmod(number, _IN_FOLDER)
-        path = f"lib{folder // 25:03d}/part{folder % 25:02d}/src/module_{place:03d}.ml"
+        # no two files of a name, as OCaml's modules: git looks for the versions of a file among those of its name
+        path = f"lib{folder // 25:03d}/part{folder % 25:02d}/src/{rng.choice(_NOUNS)}_{number:05x}.ml"
         target = root / path
         if place == 0:
             target.parent.mkdir(parents=True)
