@@ -64,6 +64,14 @@ def test_without_one_it_is_smeared_and_says_how_to_do_better(greenloop: Greenloo
     assert told(ledger) == [(0, Status.GREEN, True)] * 2
 
 
+def test_a_start_after_an_edit_that_nobody_looked_at_is_told_as_that(greenloop: Greenloop, ledger: Recorded) -> None:
+    ledger.save("a.ml", "let x = 2\n")
+    done = greenloop("report", "--status", "green", "--seconds", "0", "--in", ledger.root)
+    assert done.stdout.startswith("green, of no one tree: nobody looked at the files between your last edit and")
+    assert "`greenloop report --begin` before the build" in done.stdout
+    assert "`greenloop report -- COMMAND`" in done.stdout
+
+
 def test_begin_marks_the_tree_even_where_the_recorder_has_not_looked(greenloop: Greenloop, ledger: Recorded) -> None:
     ledger.save("a.ml", "let x = 2\n")
     assert greenloop("report", "--begin", "--in", ledger.root).returncode == 0
@@ -73,7 +81,7 @@ def test_begin_marks_the_tree_even_where_the_recorder_has_not_looked(greenloop: 
     assert greenloop("report", "--begin", "--in", ledger.root).returncode == 0
     ledger.save("a.ml", "let x = 3\n")
     done = greenloop("report", "--status", "green", "--in", ledger.root)
-    assert "files changed while it ran" in done.stdout
+    assert "files changed while it ran. Next time leave the files alone until it ends" in done.stdout
     assert told(ledger) == [(1, Status.RED, False), (1, Status.GREEN, True)]
 
 

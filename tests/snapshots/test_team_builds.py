@@ -9,7 +9,18 @@ from greenloop.records import InputError, Snapshot, Status, Suite, TreeId
 from greenloop.snapshots.clock import ManualClock
 from greenloop.snapshots.recorder import workspace_for
 from greenloop.snapshots.store import SnapshotStore
-from greenloop.snapshots.team_builds import CHANGED, NOT_SEEN, UNKNOWN_START, Mark, Outcome, TeamBuilds, Told
+from greenloop.snapshots.team_builds import (
+    CHANGED,
+    NOT_LOOKED,
+    NOT_SEEN,
+    PASSED,
+    UNKNOWN_START,
+    Mark,
+    Outcome,
+    TeamBuilds,
+    Told,
+    settle_reports,
+)
 from greenloop.workspace.store import Entry, Mode
 
 ANN = workspace_for("ann", "ledger")
@@ -23,6 +34,7 @@ class Desk:
         self.store = store
         self.clock = ManualClock(1000.0)
         self.word = "one"
+        self.folder = folder
         self.builds = TeamBuilds(store, ANN.id, folder, self.tree, clock=self.clock)
         store.add_workspace(ANN)
 
@@ -76,10 +88,20 @@ def test_without_a_start_it_is_smeared(desk: Desk) -> None:
 
 def test_files_that_changed_meanwhile_smear_it(desk: Desk) -> None:
     desk.snapshot()
-    for mark in (Mark(time=desk.pass_(1)), desk.builds.begin()):
-        desk.word += "!"
-        assert desk.builds.finish(RED, mark) == Outcome(0, smeared=CHANGED)
-    assert desk.told() == [(0, Status.RED, True)] * 2
+    mark = desk.builds.begin()
+    desk.word += "!"
+    assert desk.builds.finish(RED, mark) == Outcome(0, smeared=CHANGED)
+    assert desk.told() == [(0, Status.RED, True)]
+
+
+def test_an_edit_that_nobody_looked_at_is_not_told_as_one_during_the_build(desk: Desk) -> None:
+    desk.snapshot()
+    desk.pass_(1)
+    desk.word = "two"
+    start = desk.pass_(1)
+    desk.pass_(1)
+    assert desk.builds.finish(RED, Mark(time=start)) == Outcome(0, smeared=NOT_LOOKED)
+    assert desk.told() == [(0, Status.RED, True)]
 
 
 def test_a_start_before_the_newest_snapshot_says_nothing_of_it(desk: Desk) -> None:
@@ -104,6 +126,42 @@ def test_a_build_right_after_a_save_waits_for_the_recorder(desk: Desk) -> None:
     assert desk.builds.settle() == 1
     assert desk.builds.settle() == 0
     assert desk.told() == [(1, Status.RED, False)]
+
+
+def test_the_recorder_gives_what_waits_to_the_snapshot_it_took(desk: Desk) -> None:
+    desk.snapshot()
+    assert settle_reports(desk.store, desk.folder) == 0
+    desk.word = "two"
+    assert desk.builds.finish(RED, desk.builds.begin()).waiting
+    assert settle_reports(desk.store, desk.folder) == 0
+    desk.snapshot()
+    assert settle_reports(desk.store, desk.folder) == 1
+    assert desk.told() == [(1, Status.RED, False)]
+
+
+@pytest.mark.parametrize(
+    ("word", "outcome", "told"),
+    [
+        ("two", Outcome(1), (1, Status.RED, False)),
+        ("three", Outcome(0, smeared=PASSED), (0, Status.RED, True)),
+    ],
+)
+def test_a_snapshot_taken_while_the_report_reads_the_tree_counts(
+    desk: Desk, word: str, outcome: Outcome, told: tuple[int, Status, bool]
+) -> None:
+    desk.snapshot()
+    desk.word = "two"
+    mark = desk.builds.begin()
+
+    def read_slowly() -> TreeId:
+        tree = desk.tree()
+        desk.word = word
+        desk.snapshot()
+        return tree
+
+    slow = TeamBuilds(desk.store, ANN.id, desk.folder, read_slowly, clock=desk.clock)
+    assert slow.finish(RED, mark) == outcome
+    assert desk.told() == [told]
 
 
 def test_what_was_edited_before_the_recorder_looked_is_smeared(desk: Desk) -> None:

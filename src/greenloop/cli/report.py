@@ -21,12 +21,25 @@ from greenloop.cli.desks import demand
 from greenloop.cli.team_builds import looked_at, team_builds
 from greenloop.records import Category, Diagnostic, GreenloopError, InputError, Status, Suite
 from greenloop.snapshots.enrolment import Desk
-from greenloop.snapshots.team_builds import NOT_SEEN, UNKNOWN_START, Mark, Outcome, Told
+from greenloop.snapshots.team_builds import (
+    CHANGED,
+    NOT_LOOKED,
+    NOT_SEEN,
+    PASSED,
+    UNKNOWN_START,
+    Mark,
+    Outcome,
+    Told,
+)
 
 _SIGNAL = 128
+_LOOK = "run `greenloop report --begin` before the build, or let `greenloop report -- COMMAND` run it"
 _WAYS_OUT = {
     UNKNOWN_START: "say when with --seconds or --started, or run `greenloop report --begin` before the build",
-    NOT_SEEN: "run `greenloop report --begin` before the build, or let `greenloop report -- COMMAND` run it",
+    NOT_SEEN: _LOOK,
+    NOT_LOOKED: _LOOK,
+    CHANGED: "leave the files alone until it ends; those that the build itself writes, let version control ignore",
+    PASSED: "leave the files alone until the recorder has looked, which takes seconds",
 }
 
 
@@ -213,8 +226,7 @@ def _parser(settings: Config, root: Path) -> Parse:
 
 def _words(status: Status, outcome: Outcome) -> str:
     if outcome.smeared:
-        way_out = _WAYS_OUT.get(outcome.smeared, "")
-        return f"{status.value}, of no one tree: {outcome.smeared}." + (f" Next time {way_out}." if way_out else "")
+        return f"{status.value}, of no one tree: {outcome.smeared}. Next time {_WAYS_OUT[outcome.smeared]}."
     if outcome.waiting:
         return f"{status.value}, kept for the snapshot that the recorder is about to take."
     return f"{status.value}, of snapshot {outcome.seq}."

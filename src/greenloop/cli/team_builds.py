@@ -9,6 +9,7 @@ from greenloop.records import TreeId
 from greenloop.snapshots.enrolment import Desk
 from greenloop.snapshots.secrets import Screen
 from greenloop.snapshots.team_builds import TeamBuilds
+from greenloop.snapshots.team_builds import settle_reports as settle
 from greenloop.workspace.vcs import WorkingCopy
 
 
@@ -34,6 +35,14 @@ def team_builds(app: App, desk: Desk) -> TeamBuilds:
         return copy().reconcile().tree
 
     return TeamBuilds(app.home.snapshots, enrolment.workspace.id, desk.path, read)
+
+
+def settle_reports(app: App, desk: Desk) -> int:
+    """Give the reports of an enrolled folder's builds to the snapshots that came since; return how many those were.
+
+    Cheap where none waits. Raises ``EnvironmentFault`` where the desk cannot be written.
+    """
+    return settle(app.home.snapshots, desk.path)
 
 
 def looked_at(desk: Desk) -> bool:

@@ -22,6 +22,8 @@ from greenloop.storage import named_io_errors, write_atomically
 UNKNOWN_START = "nobody said when the build began"
 CHANGED = "files changed while it ran"
 NOT_SEEN = "no snapshot was taken before it began"
+NOT_LOOKED = "nobody looked at the files between your last edit and the build"
+PASSED = "files changed before the recorder looked"
 
 
 class Told(Part):
@@ -60,6 +62,7 @@ class _Waiting(Part):
 
 _QUEUED = 100
 """Reports that wait, the newest: without a recorder nobody takes them."""
+_WAITING = "waiting.json"
 _QUEUE = TypeAdapter(tuple[_Waiting, ...])
 
 
@@ -124,59 +127,80 @@ class TeamBuilds:
         if before is None:
             return self._smear(report, NOT_SEEN)
         if before != tree:
-            return self._smear(report, CHANGED)
+            # without a tree of its own the mark stands for the newest snapshot, which may just be older than an edit
+            return self._smear(report, NOT_LOOKED if mark.tree is None else CHANGED)
         if tree == newest.tree:
             self._snapshots.add_report(report)
             return Outcome(newest.seq)
-        self._change(lambda queue: (*queue[1 - _QUEUED :], _Waiting(tree=tree, report=report)))
-        return Outcome(newest.seq, waiting=True)
+        return self._wait(report, tree)
 
     def settle(self) -> int:
-        """Store the reports for which there is a snapshot by now, or never will be; return how many that were."""
-        if not (self._folder / "waiting.json").exists():
-            return 0
-        done = 0
+        """Store what waited for a snapshot, as ``settle_reports`` does."""
+        return settle_reports(self._snapshots, self._folder)
 
-        def sort(queue: tuple[_Waiting, ...]) -> tuple[_Waiting, ...]:
-            nonlocal done
-            left = []
-            for waiting in queue:
-                following = self._after(waiting.report.seq)
-                if following is None:
-                    left.append(waiting)
-                    continue
-                same = following.tree == waiting.tree
-                # else it was edited before the recorder looked: nobody knows that tree any more
-                update = {"seq": following.seq} if same else {"smeared": True}
-                with suppress(InputError):  # the history was purged meanwhile
-                    self._snapshots.add_report(waiting.report.model_copy(update=update))
-                done += 1
-            return tuple(left)
-
-        self._change(sort)
-        return done
+    def _wait(self, report: BuildReport, tree: TreeId) -> Outcome:
+        _change(self._folder, lambda queue: (*queue[1 - _QUEUED :], _Waiting(tree=tree, report=report)))
+        if not self.settle():
+            return Outcome(report.seq, waiting=True)
+        # the recorder looked while this read the tree
+        following = _after(self._snapshots, report)
+        if following is None or following.tree != tree:
+            return Outcome(report.seq, smeared=PASSED)
+        return Outcome(following.seq)
 
     def _smear(self, report: BuildReport, why: str) -> Outcome:
         self._snapshots.add_report(report.model_copy(update={"smeared": True}))
         return Outcome(report.seq, smeared=why)
 
-    def _after(self, seq: int) -> Snapshot | None:
-        last = self._snapshots.last(self._workspace)
-        if last is None or last.seq <= seq:
-            return None
-        if last.seq == seq + 1:
-            return last
-        return next((one for one in self._snapshots.snapshots(self._workspace) if one.seq > seq), None)
 
-    def _change(self, change: Callable[[tuple[_Waiting, ...]], tuple[_Waiting, ...]]) -> None:
-        path = self._folder / "waiting.json"
-        with named_io_errors(self._folder), locked(self._folder / "waiting.lock"):
-            try:
-                queue = _QUEUE.validate_json(path.read_bytes())
-            except (FileNotFoundError, ValueError):
-                queue = ()
-            left = change(queue)
-            if left:
-                write_atomically(path, _QUEUE.dump_json(left))
-            else:
-                path.unlink(missing_ok=True)
+def settle_reports(snapshots: SnapshotStore, folder: Path) -> int:
+    """Store the reports that waited for a snapshot which is there by now, or never will be; return how many did.
+
+    ``folder`` is that of a ``TeamBuilds``. Where nothing waits this is one look at one file's name, so
+    the recorder may call it after every snapshot. Raises ``EnvironmentFault`` where the folder cannot be written.
+    """
+    if not (folder / _WAITING).exists():
+        return 0
+    done = 0
+
+    def sort(queue: tuple[_Waiting, ...]) -> tuple[_Waiting, ...]:
+        nonlocal done
+        left = []
+        for waiting in queue:
+            following = _after(snapshots, waiting.report)
+            if following is None:
+                left.append(waiting)
+                continue
+            same = following.tree == waiting.tree
+            # else it was edited before the recorder looked: nobody knows that tree any more
+            update = {"seq": following.seq} if same else {"smeared": True}
+            with suppress(InputError):  # the history was purged meanwhile
+                snapshots.add_report(waiting.report.model_copy(update=update))
+            done += 1
+        return tuple(left)
+
+    _change(folder, sort)
+    return done
+
+
+def _after(snapshots: SnapshotStore, report: BuildReport) -> Snapshot | None:
+    last = snapshots.last(report.workspace)
+    if last is None or last.seq <= report.seq:
+        return None
+    if last.seq == report.seq + 1:
+        return last
+    return next((one for one in snapshots.snapshots(report.workspace) if one.seq > report.seq), None)
+
+
+def _change(folder: Path, change: Callable[[tuple[_Waiting, ...]], tuple[_Waiting, ...]]) -> None:
+    path = folder / _WAITING
+    with named_io_errors(folder), locked(folder / "waiting.lock"):
+        try:
+            queue = _QUEUE.validate_json(path.read_bytes())
+        except (FileNotFoundError, ValueError):
+            queue = ()
+        left = change(queue)
+        if left:
+            write_atomically(path, _QUEUE.dump_json(left))
+        else:
+            path.unlink(missing_ok=True)
