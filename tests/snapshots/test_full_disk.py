@@ -42,13 +42,13 @@ try:
         store.add(Snapshot(workspace="w", seq=n, time=0.0, tree=store.trees.empty) for n in range(1, 50_000))
     elif step == "export":
         fill(0)
-        export_history(store, full / "x.jsonl.xz")
+        export_history(store, full / "y.jsonl.xz")
 except EnvironmentFault as error:
     print(error)
 (full / "ballast").unlink()
 again = SnapshotStore(full / "home/greenloop.db", TreeStore(full / "home/objects.git"))
 print([shot.seq for shot in again.snapshots("w")], (full / "x.jsonl.xz").read_bytes() == before)
-print([path.name for path in full.iterdir() if path.name.startswith(".x.jsonl")])
+print([path.name for path in full.iterdir() if "y.jsonl" in path.name])
 """
 
 

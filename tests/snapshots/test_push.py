@@ -73,6 +73,15 @@ def test_what_is_pushed_is_pulled_once(filled: SnapshotStore, remote: Remote, tm
     assert not [name for name in remote.sizes("writers/") if name.endswith("sending")]
 
 
+def test_a_place_that_nobody_pushed_to_is_told_so(store: SnapshotStore, remote: Remote) -> None:
+    remote.write("MainTable.csv", b"an export that is no store")
+
+    with pytest.raises(InputError, match="nobody pushed to it") as told:
+        pull(store, remote)
+
+    assert all(word in told.value.way_out for word in ("jsonl", "pack", "greenloop record push"))
+
+
 def test_only_what_is_new_is_sent(store: SnapshotStore, remote: Remote, tmp_path: Path) -> None:
     record(store, ANN, [{"big": random.Random(1).randbytes(1 << 20)}, *STATES[:2]])
     first = push(store, remote, ME)

@@ -38,9 +38,17 @@ def pull(
 ) -> Pulled:
     """Add all histories of ``remote`` but those of ``writer``, this home's own; to pull again adds only what is new.
 
-    Raises ``EnvironmentFault`` when the store cannot be read, ``RecordError`` when a manifest is none.
+    Raises ``InputError`` when nobody pushed to it, ``EnvironmentFault`` when the store cannot be read, ``RecordError``
+    when a manifest is none.
     """
-    found = [one for one in histories(remote).values() if one.writer != writer]
+    told = histories(remote).values()
+    if not told:
+        raise InputError(
+            f"{remote.shown}: nobody pushed to it",
+            "import a file that `greenloop record export` wrote as jsonl or pack, or a place to which somebody's "
+            "`greenloop record push` went",
+        )
+    found = [one for one in told if one.writer != writer]
     known = {workspace.id for workspace in store.workspaces()}
     purged = tuple(one.workspace.id for one in found if one.purged and one.workspace.id in known)
     new = new_reports = 0

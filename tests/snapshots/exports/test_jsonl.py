@@ -104,7 +104,7 @@ def test_one_workspace_goes_out_alone_and_an_unknown_one_is_refused(filled: Snap
 
     assert [workspace.id for workspace in other.workspaces()] == ["w/bob"]
     with pytest.raises(InputError, match=r"w/eve: no such workspace \(there are: w/ann, w/bob, w/none\)"):
-        export_history(filled, tmp_path / "x.jsonl", ["w/eve"])
+        export_history(filled, tmp_path / "y.jsonl", ["w/eve"])
 
 
 def test_a_history_that_went_on_adds_what_is_new(store: SnapshotStore, tmp_path: Path) -> None:
@@ -113,9 +113,9 @@ def test_a_history_that_went_on_adds_what_is_new(store: SnapshotStore, tmp_path:
     other = fresh(tmp_path / "other")
     import_history(other, tmp_path / "x.jsonl")
     record(store, ANN, [{"a": b"1"}, {"a": b"2"}, {"a": b"3"}])
-    export_history(store, tmp_path / "x.jsonl")
+    export_history(store, tmp_path / "y.jsonl")
 
-    assert import_history(other, tmp_path / "x.jsonl").new == 1
+    assert import_history(other, tmp_path / "y.jsonl").new == 1
     assert held(other) == held(store)
 
 

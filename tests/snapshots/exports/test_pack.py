@@ -50,9 +50,9 @@ def test_a_history_that_went_on_adds_what_is_new(store: SnapshotStore, tmp_path:
     import_pack(other, tmp_path / "x")
     record(store, ANN, STATES[2:], start=2)
     store.add_report(reports()[1])
-    export_pack(store, tmp_path / "x")
+    export_pack(store, tmp_path / "y")
 
-    came = import_pack(other, tmp_path / "x")
+    came = import_pack(other, tmp_path / "y")
 
     assert (came.new, came.new_reports) == (3, 1)
     assert held(other) == held(store)

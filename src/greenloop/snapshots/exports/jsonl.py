@@ -56,9 +56,9 @@ def export_history(
     names: Names = PlainNames(),  # noqa: B008 - it holds nothing
     progress: Progress = silent,
 ) -> Exported:
-    """Write the histories of ``workspaces`` (ids; none means all) to ``target``, replaced as a whole.
+    """Write the histories of ``workspaces`` (ids; none means all) to ``target``, which must not be there.
 
-    Raises ``InputError`` when an id is unknown or a tree is not in the tree store.
+    Raises ``InputError`` when it is, when an id is unknown or a tree is not in the tree store.
     """
     picked = chosen(store, workspaces)
     writer = _Writer(store, names, Counter(store, picked, progress))

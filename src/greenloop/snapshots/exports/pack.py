@@ -46,9 +46,9 @@ def export_pack(
     names: Names = PlainNames(),  # noqa: B008 - it holds nothing
     progress: Progress = silent,
 ) -> Exported:
-    """Write the histories of ``workspaces`` (ids; none means all) to ``target``, replaced as a whole.
+    """Write the histories of ``workspaces`` (ids; none means all) to ``target``, which must not be there.
 
-    Raises ``InputError`` when an id is unknown.
+    Raises ``InputError`` when it is, when an id is unknown.
     """
     picked = chosen(store, workspaces)
     counter = Counter(store, picked, progress)

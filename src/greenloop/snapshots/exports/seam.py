@@ -111,8 +111,13 @@ def recorded(store: SnapshotStore, workspace: str) -> Iterator[Snapshot]:
 
 @contextmanager
 def new_file(path: Path) -> Iterator[BinaryIO]:
-    """Open a file that takes the place of ``path`` when the block ends well, and is gone when it does not."""
+    """Open a file that is named ``path`` when the block ends well, and is gone when it does not.
+
+    Raises ``InputError`` when ``path`` is there: an export replaces nothing.
+    """
     with named_io_errors(path):
+        if path.exists():
+            raise InputError(f"{path} is there already", "name a file that is not there, or delete that one first")
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     made = Path(name)
