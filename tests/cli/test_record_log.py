@@ -11,6 +11,8 @@ import pytest
 from tests.cli.conftest import Recorded
 
 from greenloop.records import BuildReport, Category, Diagnostic, Severity, Span, Status
+from greenloop.snapshots.team_builds import TeamBuilds, Told
+from greenloop.workspace.vcs import read_checkout
 
 DAY = 1_763_712_000.0
 """2025-11-21, 08:00 UTC."""
@@ -114,8 +116,32 @@ def test_only_the_newest_and_only_since(day: Recorded, log: Log) -> None:
     assert since.splitlines()[:3] == [
         "recorder/ann/ledger: 2 snapshots", "Friday, 21 November 2025", "23:30  ■ timeout  1 snapshot, 35 min, shadow"
     ]  # fmt: skip
+    at = log("recorder/ann", "--since", "2025-11-21 23:15")
+    assert at.stdout == since
+    assert log("recorder/ann", "--since", "30min").stdout == "recorder/ann/ledger: 0 snapshots\n"
     assert log("recorder/ann", "--since", "2d").stdout == "recorder/ann/ledger: 0 snapshots\n"
     assert log("recorder/ann", "--since", "lately").returncode == 2
+
+
+def test_a_report_that_waited_is_shown_with_its_snapshot(recorded: Recorded, log: Log) -> None:
+    recorded.save("a.txt", "1")
+    recorded.snapshot(DAY)
+    recorded.save("a.txt", "2")
+    tree = read_checkout(recorded.root, recorded.home.trees).tree
+    builds = TeamBuilds(recorded.home.snapshots, recorded.workspace.id, recorded.desk.path, lambda: tree)
+    assert builds.finish(Told(status=Status.RED), builds.begin()).waiting
+    recorded.snapshot(DAY + 60)
+
+    assert "red" in log(recorded.root).stdout
+
+
+def test_nothing_is_said_of_a_toolchain_that_nobody_asked_for(recorded: Recorded, log: Log) -> None:
+    recorded.save("notes.txt", "1")
+    recorded.snapshot(DAY)
+    assert log("recorder/ann").stderr == ""
+    asked = log("recorder/ann", "--judge")
+    assert asked.returncode == 2
+    assert "cannot tell how this project is checked" in asked.stderr
 
 
 def test_all_files(day: Recorded, log: Log) -> None:

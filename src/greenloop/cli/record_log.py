@@ -3,7 +3,6 @@
 import json
 import time
 from collections.abc import Iterable
-from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated
@@ -16,7 +15,9 @@ from greenloop.cli.app import App
 from greenloop.cli.console import err, out, progress
 from greenloop.cli.desks import enrolments
 from greenloop.cli.history import choose
+from greenloop.cli.moments import FORMS, moment
 from greenloop.cli.show import place, table
+from greenloop.cli.team_builds import settle_reports
 from greenloop.cli.toolchains import Bench, judge_for
 from greenloop.records import (
     COMMIT,
@@ -33,7 +34,6 @@ from greenloop.snapshots.standing import Run, Standing, runs, standings
 
 _WIDTH = 80
 _INDENT = " " * 7
-_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 _MARKS = {Status.GREEN: ("●", "green"), Status.RED: ("✗", "red")}
 
 
@@ -42,7 +42,7 @@ def log(
     workspace: Annotated[
         str, typer.Argument(help="A workspace, or a recorded folder; without it all workspaces are listed.")
     ] = "",
-    since: Annotated[str, typer.Option(metavar="WHEN", help="Only from then on: 90m, 8h, 3d, or ISO 8601.")] = "",
+    since: Annotated[str, typer.Option(metavar="WHEN", help=f"Only from then on: {FORMS}.")] = "",
     most: Annotated[int, typer.Option(min=1, help="How many runs to show, the newest.")] = 40,
     files: Annotated[bool, typer.Option("--files", help="Name all files that changed, not only the first.")] = False,
     judge: Annotated[
@@ -59,8 +59,11 @@ def log(
     if not workspace:
         _list(app, as_json=as_json)
         return
-    start = _start(since) if since else None
+    start = moment(since) if since else None
+    desks = {desk.enrolment.workspace.id: desk for desk in enrolments(app).desks()}
     for one in _chosen(app, workspace):
+        if one.id in desks:
+            settle_reports(app, desks[one.id])
         everything = tuple(app.home.snapshots.snapshots(one.id))
         history = tuple(snapshot for snapshot in everything if start is None or snapshot.time >= start)
         found = tuple(standings(history, _reports(app, one, judge=judge), _verdicts(app, one, history, judge=judge)))
@@ -114,21 +117,14 @@ def _verdicts(app: App, one: Workspace, history: tuple[Snapshot, ...], *, judge:
 
 
 def _bench(app: App, one: Workspace) -> Bench | None:
-    """Return what tells which stored verdicts count, or ``None`` where its tools are not here."""
+    """Return what tells which stored verdicts count, or ``None`` where nothing does or its tools are not here."""
     try:
         return judge_for(app, one)
-    except (EnvironmentFault, InputError) as error:
+    except InputError:
+        return None  # no toolchain fits: nothing of it was ever judged
+    except EnvironmentFault as error:
         err.print(f"[dim]stored verdicts are not shown: {escape(error.message)}[/]")
         return None
-
-
-def _start(text: str) -> float:
-    try:
-        if text[-1] in _UNITS:
-            return time.time() - float(text[:-1]) * _UNITS[text[-1]]
-        return datetime.fromisoformat(text).timestamp()
-    except ValueError as error:
-        raise InputError(f"--since: {text!r} is no time", "write 90m, 8h, 3d, or 2026-01-31T14:05") from error
 
 
 def _line(app: App, standing: Standing, before: TreeId | None) -> str:
