@@ -3,9 +3,9 @@
 import re
 from pathlib import Path
 
-import click
 import pytest
 import typer
+from typer.core import TyperGroup
 
 import greenloop
 from greenloop.cli.main import app
@@ -22,9 +22,10 @@ NAMED = sorted(
 
 @pytest.mark.parametrize(("source", "words"), NAMED)
 def test_a_command_that_is_named_is_there(source: str, words: str) -> None:
-    command: click.Command = typer.main.get_command(app)
+    command = typer.main.get_command(app)
+    assert isinstance(command, TyperGroup)
     for word in words.split():
-        if not isinstance(command, click.Group):
+        if not isinstance(command, TyperGroup):
             break
         assert word in command.commands, f"{source}: greenloop {words}"
         command = command.commands[word]

@@ -14,7 +14,7 @@ def rewritten(index: Index, journal: Journal, id_: str, keep: KeepSnapshot, keep
     """See ``SnapshotStore.rewrite``: for the transaction and the block that are open."""
     workspace = index.workspace(id_)
     if workspace is None:
-        raise InputError(f"{id_}: no such workspace", "see `greenloop log`")
+        raise InputError(f"{id_}: no such workspace", "see `greenloop record log`")
     old = journal.tips(id_)
     read = {ref: [found.entry for found in journal.read(ref, tip)] for ref, tip in old.items()}
     kept = {entry.seq: _kept(entry, keep) for part in read.values() for entry in part if isinstance(entry, Snapshot)}
