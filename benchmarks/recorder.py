@@ -251,7 +251,7 @@ def idle(bench: Bench, length: float) -> tuple[float, float]:
         pid = next(
             process.pid
             for process in psutil.process_iter(["cmdline"])
-            if str(home) in (words := process.info["cmdline"] or []) and "run" in words
+            if str(home) in (words := process.info["cmdline"] or []) and "greenloop.cli.record" in words
         )
         family = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
         before = _spent(family)

@@ -103,13 +103,6 @@ def _started(desk: Desk) -> None:
     )
 
 
-@app.command(hidden=True)
-def run(context: typer.Context, folder: Folder) -> None:
-    """Record an enrolled folder in this process; `start` runs it."""
-    home = App.of(context)
-    _record_here(home, recording.demand(home, folder))
-
-
 def _record_here(home: App, desk: Desk) -> None:
     def report(said: str) -> None:
         err.print(f"[dim]{time.strftime('%F %T')}[/] [yellow]greenloop:[/] {escape(said)}")
@@ -223,3 +216,21 @@ def status(
 
 def _body(one: Fare) -> dict[str, Any]:
     return {key: plain(value) for key, value in asdict(one).items()}
+
+
+def main(
+    folder: Path,
+    home: Annotated[Path, typer.Option()],
+    config: Annotated[Path | None, typer.Option()] = None,
+) -> None:
+    """Record an enrolled folder in this process: what `start` runs, without the other commands in its memory."""
+    app_ = App.create(home, config)
+    try:
+        _record_here(app_, recording.demand(app_, folder))
+    except GreenloopError as error:
+        tell(error)
+        raise typer.Exit(error.exit_status) from error
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +13,7 @@ from greenloop.cli import recording
 from greenloop.cli.app import App
 from greenloop.cli.console import err, out, progress, tell
 from greenloop.cli.history import choose
+from greenloop.cli.moments import FORMS, moment
 from greenloop.records import GreenloopError, InputError
 from greenloop.snapshots import audit
 from greenloop.snapshots.enrolment import Desk, Wish
@@ -168,9 +168,7 @@ def push(
 def purge(
     context: typer.Context,
     folder: Annotated[Path, typer.Argument(help="The folder that was recorded.")] = Path(),
-    since: Annotated[
-        str, typer.Option(help="Everything from this time on: `14:30` today, or `2026-11-20 14:30`.")
-    ] = "",
+    since: Annotated[str, typer.Option(help=f"Everything from then on: {FORMS}.")] = "",
     path: Annotated[
         list[str] | None, typer.Option("--path", help="These files, as in `.gitignore`, out of every snapshot.")
     ] = None,
@@ -188,9 +186,7 @@ def purge(
         raise InputError("say what is to go", "exactly one of --since TIME, --path GLOB, --all")
     desk = None if workspace else recording.demand(app, folder)
     id_ = workspace if desk is None else desk.enrolment.workspace.id
-    scope = Scope(
-        workspace=id_, since=_moment(since) if since else None, paths=tuple(path or ()), everything=everything
-    )
+    scope = Scope(workspace=id_, since=moment(since) if since else None, paths=tuple(path or ()), everything=everything)
     if not yes:
         if not err.is_terminal:
             raise InputError("a purge cannot be undone", "say --yes if you mean it")
@@ -232,15 +228,6 @@ def _held_still(app: App, quiet: Desk | None) -> Iterator[None]:
                 recording.launch(app, desk)
             except GreenloopError as error:
                 tell(error)
-
-
-def _moment(text: str) -> float:
-    try:
-        if len(text) <= 8 and ":" in text:
-            text = f"{time.strftime('%F')} {text}"
-        return datetime.fromisoformat(text).timestamp()
-    except ValueError as error:
-        raise InputError(f"{text!r} is no time", "write 14:30, or 2026-11-20 14:30") from error
 
 
 def upkeep(

@@ -17,7 +17,8 @@ import pygit2
 from greenloop.cli.app import App
 from greenloop.cli.config import RecordSettings
 from greenloop.cli.record_shadow import shadow_command
-from greenloop.records import EnvironmentFault, InputError, Snapshot, Workspace
+from greenloop.cli.team_builds import settle_reports
+from greenloop.records import EnvironmentFault, GreenloopError, InputError, Snapshot, Workspace
 from greenloop.snapshots import audit, heartbeat
 from greenloop.snapshots.companion import Companion
 from greenloop.snapshots.enrolment import Desk, Enrolment, Enrolments, forbidden
@@ -29,6 +30,8 @@ from greenloop.workspace.vcs import Reading, WorkingCopy, detect
 
 _CACHE_BYTES = 16 << 20
 """Of git objects in the recorder's memory: libgit2 would take up to 256 MiB."""
+_LEAN = {"MALLOC_ARENA_MAX": "1", "MALLOC_TRIM_THRESHOLD_": "131072"}
+"""glibc gives memory back: what the first look at a large folder took is not needed in the year after it."""
 _LOG_BYTES = 1 << 20
 _FIRST_LOOK_SECONDS = 20.0
 _END_SECONDS = 60.0
@@ -101,8 +104,9 @@ def launch(app: App, desk: Desk) -> subprocess.Popen[bytes]:
     with desk.log.open("ab") as log:
         began = log.tell()
         process = subprocess.Popen(
-            [*itself(app), "record", "run", desk.enrolment.root],
+            [sys.executable, "-m", "greenloop.cli.record", *_options(app), desk.enrolment.root],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd="/",
+            env={**os.environ, **_LEAN},
         )  # fmt: skip
     deadline = time.monotonic() + _FIRST_LOOK_SECONDS
     while time.monotonic() < deadline:
@@ -120,8 +124,12 @@ def launch(app: App, desk: Desk) -> subprocess.Popen[bytes]:
 
 def itself(app: App) -> list[str]:
     """Return the command line of Greenloop with this run's home and settings."""
+    return [sys.executable, "-m", "greenloop", *_options(app)]
+
+
+def _options(app: App) -> list[str]:
     config = ["--config", str(app.config_file.absolute())] if app.config_file is not None else []
-    return [sys.executable, "-m", "greenloop", "--home", str(app.home.path), *config]
+    return ["--home", str(app.home.path), *config]
 
 
 def await_end(desk: Desk) -> bool:
@@ -164,7 +172,7 @@ def record(app: App, desk: Desk, tell: Tell, stop: Event) -> Recording:
             wish=lambda: desk.wish,
             room=lambda: enough_space(app.home.path, settings.free_space_floor_mib),
             beat=lambda beat: heartbeat.write(desk.heartbeat, beat),
-            on_snapshot=tell.on_snapshot,
+            on_snapshot=lambda snapshot, reading: _stored(app, desk, tell, snapshot, reading),
             report=tell.report,
             upkeep=upkeep.start,
             trouble=upkeep.trouble,
@@ -176,6 +184,15 @@ def record(app: App, desk: Desk, tell: Tell, stop: Event) -> Recording:
             return Recorder(snapshots, enrolment.workspace, reader, watcher, pace=pace, around=around).run(stop)
         finally:
             audit.append(app.home.path, "end", workspace=enrolment.workspace.id)
+
+
+def _stored(app: App, desk: Desk, tell: Tell, snapshot: Snapshot, reading: Reading) -> None:
+    tell.on_snapshot(snapshot, reading)
+    try:
+        # a build that ended before its tree was looked at waited for this snapshot
+        settle_reports(app, desk)
+    except GreenloopError as error:
+        tell.report(f"a build's report still waits: {error.message}")
 
 
 @contextmanager

@@ -29,7 +29,7 @@ _HARMLESS = re.compile(rb"(?!.*git)[A-Za-z0-9_-][A-Za-z0-9_.+ -]*", re.IGNORECAS
 """Names that no file system takes for ``.git`` or a way out; libgit2 is asked about others."""
 _TREE = b"40000 "
 _TREE_KIND = 2
-_CACHED_ENTRIES = 100_000
+_CACHED_ENTRIES = 30_000
 
 
 class Mode(IntEnum):
@@ -94,7 +94,7 @@ def file_piece(name: bytes, entry: Entry) -> bytes:
 
 
 class Folders:
-    """Folders that were taken apart or put together lately, by their ids; as many as fit into some tens of MiB."""
+    """Folders that were taken apart or put together lately, by their ids; as many as fit into some MiB."""
 
     def __init__(self) -> None:
         self._kept: OrderedDict[str, dict[bytes, bytes]] = OrderedDict()
