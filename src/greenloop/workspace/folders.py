@@ -29,7 +29,7 @@ _HARMLESS = re.compile(rb"(?!.*git)[A-Za-z0-9_-][A-Za-z0-9_.+ -]*", re.IGNORECAS
 """Names that no file system takes for ``.git`` or a way out; libgit2 is asked about others."""
 _TREE = b"40000 "
 _TREE_KIND = 2
-_CACHED_ENTRIES = 30_000
+_CACHED_ENTRIES = 60_000
 
 
 class Mode(IntEnum):
@@ -190,7 +190,8 @@ class FolderWriter:
             return None
         if items == before:
             return old
-        in_place = all(name in before and is_folder(piece) == is_folder(before[name]) for name, piece in items.items())
+        changed = [key for key in map(os.fsencode, changes) if key in items]
+        in_place = all(key in before and is_folder(items[key]) == is_folder(before[key]) for key in changed)
         return self._store(items if in_place else ordered(items), new=not before)
 
     def _fit(self, name: bytes, present: bytes | None) -> bytes:
