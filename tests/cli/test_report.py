@@ -164,7 +164,7 @@ def test_nothing_is_looked_at_while_recording_is_paused(greenloop: Greenloop, le
 
 
 def test_ctrl_c_ends_the_build_and_not_before_it(ledger: Recorded) -> None:
-    program = "trap 'echo tidy; exit 9' INT; echo ready; sleep 60 & wait"
+    program = "trap 'echo tidy; exit 9' INT; echo ready; sleep 60 >/dev/null 2>&1 & wait"
     command = [sys.executable, "-m", "greenloop", "--home", str(ledger.home.path), "report", "--", "sh", "-c", program]
     with subprocess.Popen(command, cwd=ledger.root, stdout=subprocess.PIPE, start_new_session=True) as process:
         assert process.stdout is not None
