@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from greenloop.records import InputError, RecordError
-from greenloop.snapshots.enrolment import NO_RECORD, Desk, Enrolment, Enrolments, Wish, forbidden
+from greenloop.snapshots.enrolment import Desk, Enrolment, Enrolments, Wish, forbidden
 from greenloop.snapshots.recorder import workspace_for
+from greenloop.workspace.vcs.area import NO_RECORD
 
 
 def consent(root: Path, title: str = "ledger") -> Enrolment:

@@ -12,7 +12,7 @@ import pytest
 
 from greenloop.records import InputError, Snapshot, Workspace
 from greenloop.snapshots.clock import Clock, ManualClock
-from greenloop.snapshots.enrolment import NO_RECORD, Wish
+from greenloop.snapshots.enrolment import Wish
 from greenloop.snapshots.heartbeat import Heartbeat
 from greenloop.snapshots.recorder import Pace, Recorder, Surroundings, workspace_for
 from greenloop.snapshots.secrets import Screen
@@ -20,6 +20,7 @@ from greenloop.snapshots.store import SnapshotStore
 from greenloop.snapshots.watching import Changes, ScriptedWatcher
 from greenloop.workspace.store import TreeStore
 from greenloop.workspace.vcs import Reading, WorkingCopy
+from greenloop.workspace.vcs.area import NO_RECORD
 
 ANN = workspace_for("ann", "ledger")
 Step = Callable[[], object]

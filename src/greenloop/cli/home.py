@@ -4,6 +4,10 @@
     HOME/snapshots.db    the index of the journal (SQLite, WAL); made again when it is missing
     HOME/greenloop.db    verdicts (SQLite, WAL)
     HOME/feedback.jsonl  what was shown, accepted, refused
+    HOME/recorder/       a folder for each recorded one (``snapshots.enrolment``)
+    HOME/audit.jsonl     who turned recording on, looked away, purged, exported, pushed
+    HOME/pseudonyms.key, HOME/writer  what people are called in exports, and this home where it pushes to
+    HOME/scratch/        of exports and pushes that run
     HOME/warm/           warm builds; may be deleted at any time
     HOME/images/         toolchain images
     HOME/ces/            the evaluation service's own: its socket, its lock, finished evaluations, the list of builds

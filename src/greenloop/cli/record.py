@@ -12,6 +12,7 @@ from rich.markup import escape
 from greenloop.cli import recording
 from greenloop.cli.app import App
 from greenloop.cli.console import err, out, tell
+from greenloop.cli.desks import demand, enrolments
 from greenloop.cli.record_show import Fare, fare, plain, show
 from greenloop.records import GreenloopError, InputError, RecordError, Snapshot
 from greenloop.snapshots import audit
@@ -61,7 +62,7 @@ def start(
 
 def _start_all(home: App) -> None:
     failed = False
-    for desk in recording.enrolments(home).desks():
+    for desk in enrolments(home).desks():
         try:
             if desk.wish.recording and desk.running() is None:
                 recording.launch(home, desk)
@@ -79,7 +80,7 @@ def _consented(home: App, folder: Path, author: str, title: str, *, yes: bool) -
         raise InputError(f"{folder}: no such folder", "name the folder of a project")
     root = folder.resolve()
     recording.demand_leave(root)
-    known = recording.enrolments(home).find(root)
+    known = enrolments(home).find(root)
     if known is not None and not (author or title):
         return known
     workspace = recording.workspace_of(home, root, author, title)
@@ -131,7 +132,7 @@ def stop(
 ) -> None:
     """Stop recording a folder; a last snapshot is taken."""
     home = App.of(context)
-    desk = recording.demand(home, folder)
+    desk = demand(home, folder)
     enrolment = desk.enrolment
     # a pause holds to the end: what was done in it is not in the last snapshot either
     desk.want(desk.wish.model_copy(update={"recording": False}))
@@ -154,7 +155,7 @@ def pause(
 ) -> None:
     """Look away until `resume`: what you do meanwhile is not recorded, only how the folder is afterwards."""
     home = App.of(context)
-    desk = recording.demand(home, folder)
+    desk = demand(home, folder)
     if not desk.wish.recording:
         raise InputError(f"{desk.enrolment.root} is not being recorded", "there is nothing to pause")
     until = time.time() + minutes * 60 if minutes else None
@@ -167,7 +168,7 @@ def pause(
 def resume(context: typer.Context, folder: Folder = Path()) -> None:
     """End a pause."""
     home = App.of(context)
-    desk = recording.demand(home, folder)
+    desk = demand(home, folder)
     if not desk.wish.recording:
         raise InputError(f"{desk.enrolment.root} is not being recorded", "`greenloop record start` starts it")
     _want(home, desk, Wish())
@@ -190,7 +191,7 @@ def status(
 ) -> None:
     """Say how the recordings fare. Exit status 1 if one that should run does not, or stores nothing."""
     home = App.of(context)
-    desks = recording.enrolments(home).desks() if folder is None else (recording.demand(home, folder),)
+    desks = enrolments(home).desks() if folder is None else (demand(home, folder),)
     well = True
     for desk in desks:
         try:
@@ -226,7 +227,7 @@ def main(
     """Record an enrolled folder in this process: what `start` runs, without the other commands in its memory."""
     app_ = App.create(home, config)
     try:
-        _record_here(app_, recording.demand(app_, folder))
+        _record_here(app_, demand(app_, folder))
     except GreenloopError as error:
         tell(error)
         raise typer.Exit(error.exit_status) from error

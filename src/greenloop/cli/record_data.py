@@ -9,9 +9,11 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
+from greenloop.builds import priority
 from greenloop.cli import recording
 from greenloop.cli.app import App
 from greenloop.cli.console import err, out, progress, tell
+from greenloop.cli.desks import demand, enrolments
 from greenloop.cli.history import choose
 from greenloop.cli.moments import FORMS, moment
 from greenloop.records import GreenloopError, InputError
@@ -36,14 +38,12 @@ Pseudonymous = Annotated[bool, typer.Option("--pseudonyms", help="Put stable oth
 
 
 def chosen(app: App, patterns: list[str] | None) -> list[str]:
-    """Return the ids of the workspaces that are called so or lie below; all where none is named.
+    """Return the ids of the workspaces that are called so or lie below; none, which stands for all, if none is named.
 
     Raises ``InputError`` when a name fits none.
     """
     known = app.home.snapshots.workspaces()
-    if not patterns:
-        return [one.id for one in known]
-    return [one.id for pattern in patterns for one in choose(known, pattern)]
+    return [one.id for pattern in patterns or () for one in choose(known, pattern)]
 
 
 def export(
@@ -184,7 +184,7 @@ def purge(
     app = App.of(context)
     if sum((bool(since), bool(path), everything)) != 1:
         raise InputError("say what is to go", "exactly one of --since TIME, --path GLOB, --all")
-    desk = None if workspace else recording.demand(app, folder)
+    desk = None if workspace else demand(app, folder)
     id_ = workspace if desk is None else desk.enrolment.workspace.id
     scope = Scope(workspace=id_, since=moment(since) if since else None, paths=tuple(path or ()), everything=everything)
     if not yes:
@@ -213,7 +213,7 @@ def _held_still(app: App, quiet: Desk | None) -> Iterator[None]:
     What is wanted of them is not touched, so that one that does not come back is told as dead. ``quiet`` comes back
     paused: it would record at once what was just taken back, from the files as they are.
     """
-    desks = recording.enrolments(app).desks()
+    desks = enrolments(app).desks()
     ran = [desk for desk in desks if recording.halt(desk)]
     try:
         with ExitStack() as stack:
@@ -235,6 +235,8 @@ def upkeep(
     folder: Annotated[Path, typer.Argument(help="A recorded folder, whose settings hold.")] = Path(),
 ) -> None:
     """Drop what is too old, and repack the store. The recorder runs it by itself, at the lowest priority."""
+    # not in the idle class of the disk: the recorder waits for it at times
+    priority.give_way()
     app = App.of(context)
     settings = app.settings(folder).record
     scope = unfinished(app.home.path)
@@ -248,8 +250,9 @@ def upkeep(
     stamp = app.home.path / "repacked"
     thorough = not stamp.exists() or time.time() - stamp.stat().st_mtime > _THOROUGH_DAYS * 86_400
     work.repack(thorough=thorough)
-    work.prune()
     if thorough:
+        # writes the whole store anew, with the recorder waiting: not every hour
+        work.prune()
         stamp.touch()
     out.print(f"{done.entries} entries dropped, {done.bytes_before / 1e6:.1f} → {work.size_bytes() / 1e6:.1f} MB.")
     if done.over_quota:

@@ -2,12 +2,12 @@
 
 import getpass
 import os
-import shutil
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
@@ -16,12 +16,13 @@ import pygit2
 
 from greenloop.cli.app import App
 from greenloop.cli.config import RecordSettings
+from greenloop.cli.desks import enrolments
 from greenloop.cli.record_shadow import shadow_command
 from greenloop.cli.team_builds import settle_reports
 from greenloop.records import EnvironmentFault, GreenloopError, InputError, Snapshot, Workspace
 from greenloop.snapshots import audit, heartbeat
 from greenloop.snapshots.companion import Companion
-from greenloop.snapshots.enrolment import Desk, Enrolment, Enrolments, forbidden
+from greenloop.snapshots.enrolment import Desk, Enrolment, forbidden
 from greenloop.snapshots.recorder import Pace, Recorder, Recording, Surroundings, workspace_for
 from greenloop.snapshots.retention import enough_space
 from greenloop.snapshots.secrets import Screen
@@ -35,11 +36,6 @@ _LEAN = {"MALLOC_ARENA_MAX": "1", "MALLOC_TRIM_THRESHOLD_": "131072"}
 _LOG_BYTES = 1 << 20
 _FIRST_LOOK_SECONDS = 20.0
 _END_SECONDS = 60.0
-
-
-def enrolments(app: App) -> Enrolments:
-    """Return the home's enrolled folders."""
-    return Enrolments(app.home.path / "recorder")
 
 
 def words(root: Path, workspace: Workspace, settings: RecordSettings, home: Path) -> str:
@@ -83,17 +79,6 @@ def enrol(app: App, root: Path, workspace: Workspace) -> Desk:
     return desk
 
 
-def demand(app: App, folder: Path) -> Desk:
-    """Return the desk of an enrolled folder, or of the nearest one above it. Raises ``InputError`` if none is."""
-    known = enrolments(app)
-    root = folder.resolve()
-    for place in (root, *root.parents):
-        desk = known.find(place)
-        if desk is not None:
-            return desk
-    raise InputError(f"{root} is not recorded", "`greenloop record start` turns recording on")
-
-
 def launch(app: App, desk: Desk) -> subprocess.Popen[bytes]:
     """Start the recorder of an enrolled folder as a process of its own, and wait for its first look.
 
@@ -130,16 +115,6 @@ def itself(app: App) -> list[str]:
 def _options(app: App) -> list[str]:
     config = ["--config", str(app.config_file.absolute())] if app.config_file is not None else []
     return ["--home", str(app.home.path), *config]
-
-
-def await_end(desk: Desk) -> bool:
-    """Wait until no recorder of the folder runs; tell whether it ended within a minute."""
-    deadline = time.monotonic() + _END_SECONDS
-    while desk.running() is not None:
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.05)
-    return True
 
 
 @dataclass(frozen=True)
@@ -230,24 +205,9 @@ class Upkeep:
             return
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                [*calm(), *itself(self._app), "record", "upkeep", self._desk.enrolment.root],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/",
+                [*itself(self._app), "record", "upkeep", self._desk.enrolment.root],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd="/",
             )  # fmt: skip
-
-
-def calm() -> list[str]:
-    """Return the words before a command that make it yield to everything else, as far as this machine has them."""
-    found = [["nice", "-n", "19"]] if shutil.which("nice") else []
-    found += [["ionice", "-c", "3"]] if shutil.which("ionice") else []
-    return [word for words_ in found for word in words_]
-
-
-def ask_to_end(pid: int) -> None:
-    """Tell a process to end in order; that it is gone already is no error."""
-    try:
-        os.kill(pid, 15)
-    except ProcessLookupError:
-        return
 
 
 def halt(desk: Desk) -> bool:
@@ -258,7 +218,11 @@ def halt(desk: Desk) -> bool:
     pid = desk.running()
     if not pid:
         return False
-    ask_to_end(pid)
-    if not await_end(desk):
-        raise EnvironmentFault(f"the recorder (process {pid}) does not end", f"see {desk.log}")
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGTERM)
+    deadline = time.monotonic() + _END_SECONDS
+    while desk.running() is not None:
+        if time.monotonic() > deadline:
+            raise EnvironmentFault(f"the recorder (process {pid}) does not end", f"see {desk.log}")
+        time.sleep(0.05)
     return True

@@ -22,11 +22,9 @@ from pathlib import Path
 
 from greenloop.records import InputError, Part, Record, RecordError, Workspace
 from greenloop.storage import named_io_errors, write_atomically
+from greenloop.workspace.vcs.area import NO_RECORD
 
 _ASKED_SECONDS = 0.5
-
-NO_RECORD = ".greenloop-no-record"
-"""A file of this name at a folder's root, or at its repository's, forbids recording it."""
 
 
 class Enrolment(Record):

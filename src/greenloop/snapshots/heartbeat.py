@@ -37,7 +37,6 @@ class Heartbeat(Part):
     seq: int | None = None
     """The newest snapshot, if there is any."""
     tree: TreeId | None = None
-    snapshot_time: float | None = None
     taken: int = Field(default=0, ge=0)
     """Snapshots since it started."""
     skipped: int = Field(default=0, ge=0)

@@ -16,7 +16,6 @@ writer was just about to tell of, its next push finds that out and sends it agai
 
 import hashlib
 import json
-import os
 import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -29,7 +28,7 @@ from greenloop.snapshots.exports.seam import Counter, Names, PlainNames, Progres
 from greenloop.snapshots.exports.segments import MAX_SNAPSHOTS, History, Piece, Run, Segment, compared, cut, runs
 from greenloop.snapshots.remote import Remote
 from greenloop.snapshots.store import SnapshotStore
-from greenloop.storage import named_io_errors
+from greenloop.storage import made_once
 
 SMALL = 4 << 20
 """Bytes of a segment that is sent again, with what came after it, so that many small ones become one."""
@@ -64,18 +63,7 @@ def writer_id(path: Path) -> str:
 
     Raises ``InputError`` when the file holds something else.
     """
-    with named_io_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        except FileExistsError:
-            text = path.read_text("ascii", "replace").strip()
-        else:
-            text = secrets.token_hex(8)
-            with os.fdopen(handle, "w") as file:
-                file.write(f"{text}\n")
-                file.flush()
-                os.fsync(file.fileno())
+    text = made_once(path, lambda: secrets.token_hex(8))
     if len(text) != 16 or not text.isalnum():
         raise InputError(f"{path}: holds no writer's name", "delete it; this home will be a new writer")
     return text

@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from threading import Event
 from types import FrameType
 
@@ -22,6 +21,7 @@ from greenloop.snapshots.heartbeat import LISTED, Heartbeat, LeftOut
 from greenloop.snapshots.store import SnapshotStore
 from greenloop.snapshots.watching import Changes, Watcher
 from greenloop.workspace.vcs import Reading, Skipped, WorkingCopy, detect
+from greenloop.workspace.vcs.place import lies_in
 
 STAGED_BYTES = 4 << 20
 """So much may wait outside the packs: it is held twice, in memory by whoever reads it, and on the disk."""
@@ -120,7 +120,7 @@ class Recorder:
         self._reader = reader
         self._places = (reader.root, detect(reader.root).root)
         self._allowed()
-        if _holds(reader.root, snapshots.path) or _holds(reader.root, snapshots.trees.path):
+        if lies_in(reader.root, snapshots.path) or lies_in(reader.root, snapshots.trees.path):
             raise InputError(
                 f"{snapshots.path.parent} lies in {reader.root}, so the recorder would record itself",
                 "choose a home outside the recorded folder, or a folder .greenloop in it",
@@ -232,8 +232,9 @@ class Recorder:
 
     def _keep_up(self) -> None:
         trees = self._snapshots.trees
-        waited = trees.staged_since is not None and time.time() - trees.staged_since >= STAGED_SECONDS
-        if trees.staged_bytes >= STAGED_BYTES or waited:
+        since = trees.staged_since
+        waited = since is not None and time.time() - since >= STAGED_SECONDS
+        if waited or trees.staged_bytes >= STAGED_BYTES:
             self._flush()
         if time.monotonic() - self._seen.kept_up >= self._pace.upkeep:
             self._seen.kept_up = time.monotonic()
@@ -256,7 +257,6 @@ class Recorder:
                 watching=self._watcher.mode,
                 seq=None if seen.last is None else seen.last.seq,
                 tree=None if seen.last is None else seen.last.tree,
-                snapshot_time=None if seen.last is None else seen.last.time,
                 taken=seen.taken,
                 skipped=len(seen.skipped),
                 left_out=tuple(LeftOut(path=item.path, reason=item.reason) for item in seen.skipped[:LISTED]),
@@ -294,8 +294,3 @@ def stopped_by_signals() -> Iterator[Event]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _holds(root: Path, path: Path) -> bool:
-    resolved = path.resolve()
-    return resolved.is_relative_to(root) and ".greenloop" not in resolved.relative_to(root).parts

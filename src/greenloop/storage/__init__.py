@@ -6,10 +6,11 @@ Absent here: any table, any record, any knowledge of where the home is.
 """
 
 from greenloop.storage.database import describe, named_database_errors, open_database, replacing, writing
-from greenloop.storage.files import named_io_errors, write_atomically
+from greenloop.storage.files import made_once, named_io_errors, write_atomically
 
 __all__ = [
     "describe",
+    "made_once",
     "named_database_errors",
     "named_io_errors",
     "open_database",

@@ -3,7 +3,7 @@
 import errno
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -30,6 +30,25 @@ def named_io_errors(path: Path) -> Iterator[None]:
     except OSError as error:
         way_out = _WAYS_OUT.get(error.errno or 0, "")
         raise EnvironmentFault(f"{path}: {error.strerror or error}", way_out) from error
+
+
+def made_once(path: Path, make: Callable[[], str]) -> str:
+    """Return the line that the private file ``path`` holds; ``make`` gives it when the file is missing.
+
+    Of several processes that come at once one makes it. Raises ``EnvironmentFault`` when the disk refuses.
+    """
+    with named_io_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        except FileExistsError:
+            return path.read_text("ascii", "replace").strip()
+        text = make()
+        with os.fdopen(handle, "w") as file:
+            file.write(f"{text}\n")
+            file.flush()
+            os.fsync(file.fileno())
+    return text
 
 
 def write_atomically(path: Path, content: bytes) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from greenloop.records import InputError, TreeId
 from greenloop.storage import named_io_errors
+from greenloop.workspace import own_git
 from greenloop.workspace.store import TreeStore
 
 _SECONDS = 300
@@ -72,7 +73,7 @@ def _git(path: Path, quarantine: Path, *arguments: str, given: Path | None = Non
         done = subprocess.run(
             [*limit, "git", "-c", "core.bigFileThreshold=16m", "-c", "pack.threads=1", *arguments],
             stdin=source, capture_output=True, check=False,
-            env={"PATH": os.environ.get("PATH", os.defpath), "GIT_DIR": str(quarantine), "LC_ALL": "C"},
+            env=own_git.environment(quarantine),
         )  # fmt: skip
     if done.returncode != 0:
         said = done.stderr.decode("utf-8", "replace").strip()[-500:] or f"git ended with status {done.returncode}"

@@ -7,6 +7,7 @@ import zlib
 from pathlib import Path
 
 from greenloop.records import EnvironmentFault
+from greenloop.workspace import own_git
 from greenloop.workspace.packing import TEMPORARY, sync_folder
 from greenloop.workspace.staging import NAMES
 
@@ -29,9 +30,8 @@ def _is_whole(index: Path) -> bool:
 
 def _index_again(index: Path) -> str:
     pack, made = index.with_suffix(".pack"), index.with_name(f"{TEMPORARY}{os.getpid()}_again")
-    environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "GIT_DIR": str(index.parents[2])}
     command = ["git", "index-pack", "--threads=1", "-o", str(made), str(pack)]
-    done = subprocess.run(command, capture_output=True, check=False, env=environment)
+    done = subprocess.run(command, capture_output=True, check=False, env=own_git.environment(index.parents[2]))
     if done.returncode != 0:
         made.unlink(missing_ok=True)
         said = done.stderr.decode("utf-8", "replace").strip()[-300:]

@@ -4,7 +4,6 @@ Holds trees and files, and chains of commits under ``refs/greenloop/`` (see ``wo
 no work tree. Packs are read by libgit2; what ``staged()`` gathers comes from its own file.
 """
 
-import os
 import subprocess
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,6 +16,7 @@ from pygit2.enums import FileMode
 
 from greenloop.records import BlobId, EnvironmentFault, InputError, TreeId
 from greenloop.storage import named_io_errors, write_atomically
+from greenloop.workspace import own_git
 from greenloop.workspace.browse import Browser, Change, entry_of
 from greenloop.workspace.durable import Durable
 from greenloop.workspace.folders import FORGED, Entry, Folders, FolderWriter, Mode, is_file, is_folder, oid_of
@@ -274,7 +274,7 @@ class TreeStore:
             # index-pack checks every object and the trailing checksum before it adds anything
             done = subprocess.run(
                 ["git", "index-pack", "--stdin"], stdin=pack, capture_output=True, check=False,
-                env={"PATH": os.environ.get("PATH", os.defpath), "GIT_DIR": str(self.path), "LC_ALL": "C"},
+                env=own_git.environment(self.path),
             )  # fmt: skip
         if done.returncode != 0:
             raise InputError(

@@ -7,13 +7,12 @@ compilers is left as it is: pseudonyms are no anonymity.
 
 import hashlib
 import hmac
-import os
 import re
 import secrets
 from pathlib import Path
 
 from greenloop.records import InputError, Workspace
-from greenloop.storage import named_io_errors
+from greenloop.storage import made_once
 
 _DIGITS = 12
 _KEY_BYTES = 32
@@ -31,18 +30,7 @@ class Pseudonyms:
 
         Raises ``InputError`` when the file holds no key.
         """
-        with named_io_errors(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-            except FileExistsError:
-                text = path.read_text("ascii", "replace").strip()
-            else:
-                text = secrets.token_hex(_KEY_BYTES)
-                with os.fdopen(handle, "w") as file:
-                    file.write(f"{text}\n")
-                    file.flush()
-                    os.fsync(file.fileno())
+        text = made_once(path, lambda: secrets.token_hex(_KEY_BYTES))
         if re.fullmatch(rf"[0-9a-f]{{{2 * _KEY_BYTES}}}", text) is None:
             raise InputError(f"{path}: holds no key for pseudonyms", "delete it; all pseudonyms will then be new")
         return cls(bytes.fromhex(text))

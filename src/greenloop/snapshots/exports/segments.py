@@ -11,7 +11,6 @@ two machines that begin with nearly the same files make nearly the same packs.
 
 import hashlib
 import lzma
-import os
 import subprocess
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -28,6 +27,7 @@ from greenloop.snapshots.exports.seam import Imported, recorded
 from greenloop.snapshots.lines import read_lines
 from greenloop.snapshots.store import SnapshotStore
 from greenloop.storage import named_io_errors
+from greenloop.workspace import own_git
 from greenloop.workspace.packs import read_pack
 from greenloop.workspace.store import TreeStore
 
@@ -203,7 +203,7 @@ def _packed(trees: TreeStore, blobs: dict[BlobId, int], folder: Path) -> Iterato
                 ["git", "pack-objects", "--quiet", "--stdout", "--threads=1", "--window=10", "--depth=50",
                  "--no-reuse-delta", "--no-reuse-object", "--compression=6"],
                 input="".join(f"{blob}\n" for blob in share).encode(), stdout=file, stderr=subprocess.PIPE, check=False,
-                env={"PATH": os.environ.get("PATH", os.defpath), "GIT_DIR": str(trees.path), "LC_ALL": "C"},
+                env=own_git.environment(trees.path),
             )  # fmt: skip
         if done.returncode != 0:
             said = done.stderr.decode("utf-8", "replace").strip()[-300:]

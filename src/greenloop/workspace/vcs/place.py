@@ -37,3 +37,9 @@ def detect(root: Path) -> Place:
                 Place("plain", folder) if place != folder and mercurial.ignores(place, folder) else Place("hg", place)
             )
     return Place("plain", folder)
+
+
+def lies_in(root: Path, path: Path) -> bool:
+    """Say whether ``path`` would be read with the folder ``root`` (absolute): one named ``.greenloop`` in it is not."""
+    resolved = path.resolve()
+    return resolved.is_relative_to(root) and ".greenloop" not in resolved.relative_to(root).parts

@@ -98,11 +98,12 @@ class _Planner:
         parent = b"/".join(folders)
         if parent not in self._unknown:
             known, found = self._known, None
-            for depth in range(1, len(folders) + 1):
-                folder = b"/".join(folders[:depth])
-                if folder not in known.folders or not known.holds_folder(folder):
-                    found = folder
-                    break
+            # where the tree holds the last of them it holds all: one walk instead of one for each
+            if parent not in known.folders or not known.holds_folder(parent):
+                above = (b"/".join(folders[:depth]) for depth in range(1, len(folders) + 1))
+                found = next(
+                    folder for folder in above if folder not in known.folders or not known.holds_folder(folder)
+                )
             self._unknown[parent] = found
         return self._unknown[parent]
 

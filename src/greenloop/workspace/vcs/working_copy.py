@@ -28,7 +28,7 @@ from greenloop.workspace.vcs.heads import Watched, event, token
 from greenloop.workspace.vcs.known import Known
 from greenloop.workspace.vcs.listing import Skipped
 from greenloop.workspace.vcs.one_file import Screen
-from greenloop.workspace.vcs.place import detect
+from greenloop.workspace.vcs.place import detect, lies_in
 from greenloop.workspace.vcs.touched import NestedChanged, NotEnough, Touched, plan
 from greenloop.workspace.vcs.whole import read_whole
 
@@ -74,8 +74,7 @@ class WorkingCopy:
     ) -> None:
         self.place = detect(root)
         self.root = root.resolve()
-        held = cache.resolve()
-        if held.is_relative_to(self.root) and ".greenloop" not in held.relative_to(self.root).parts:
+        if lies_in(self.root, cache):
             raise InputError(f"{cache}: lies in {root}, so it would be read itself", "choose a folder outside")
         self._store = store
         examiner = Examiner(
