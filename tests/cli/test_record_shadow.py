@@ -16,7 +16,6 @@ import pytest
 from tests.cli.conftest import Recorded
 
 from greenloop.builds.images import Image
-from greenloop.cli.record_shadow import shadow_command
 from greenloop.records import BuildReport, Status
 from greenloop.snapshots.companion import Companion
 from greenloop.snapshots.shadow import Doing, ShadowState, read_state
@@ -44,7 +43,7 @@ class Beside:
     def __init__(self, recorded: Recorded) -> None:
         self.recorded = recorded
         self.argv = [sys.executable, "-m", "greenloop", "--home", str(recorded.home.path)]
-        self.argv += shadow_command(str(recorded.root))
+        self.argv += ["record", "shadow", str(recorded.root)]
         self.companion = Companion(self.argv, recorded.desk.path / "shadow.log")
 
     def snapshot(self) -> int:

@@ -9,7 +9,7 @@ from sqlalchemy import Column, Integer, MetaData, Table, func, insert, select, t
 from sqlalchemy.exc import IntegrityError
 
 from greenloop.records import EnvironmentFault, InputError
-from greenloop.storage import describe, named_database_errors, open_database, replacing, writing
+from greenloop.storage.database import describe, named_database_errors, open_database, replacing, writing
 
 TABLES = MetaData()
 NUMBERS = Table("numbers", TABLES, Column("n", Integer, primary_key=True))

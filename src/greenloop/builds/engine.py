@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from greenloop.builds import batch
 from greenloop.builds.diagnostics import PARSER_VERSION
@@ -22,9 +22,11 @@ from greenloop.builds.sandbox.policy import Sandbox
 from greenloop.builds.shelf import Shelf
 from greenloop.builds.stop import Stop
 from greenloop.builds.toolchain import Outcome, Toolchain, Workbench, combine
-from greenloop.builds.verdicts import VerdictStore
 from greenloop.records import EvaluationLimits, InfrastructureError, InputError, Status, Suite, TreeId, Verdict
 from greenloop.workspace.store import TreeStore
+
+if TYPE_CHECKING:
+    from greenloop.builds.verdicts import VerdictStore  # a recorder does without SQLAlchemy
 
 _DOUBTFUL = frozenset({Status.INFRA_ERROR, Status.TIMEOUT, Status.REJECTED})
 _MAX_FAULTS = 5
@@ -60,7 +62,7 @@ class Engine:
         self,
         *,
         store: TreeStore,
-        verdicts: VerdictStore,
+        verdicts: "VerdictStore",
         toolchain: Toolchain,
         sandbox: Sandbox,
         scratch: Path,

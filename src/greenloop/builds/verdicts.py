@@ -7,7 +7,7 @@ from pathlib import Path
 from sqlalchemy import Column, MetaData, String, Table, Text, delete, select
 
 from greenloop.records import RecordError, Severity, Status, Suite, TreeId, Verdict
-from greenloop.storage import named_database_errors, open_database, replacing
+from greenloop.storage.database import named_database_errors, open_database, replacing
 
 _TABLES = MetaData()
 _VERDICTS = Table(

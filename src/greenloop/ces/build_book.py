@@ -6,8 +6,7 @@ from pathlib import Path
 from sqlalchemy import Column, MetaData, String, Table, Text, delete, select
 
 from greenloop.records import RecordError, TreeId, WarmBuild
-from greenloop.storage import open_database
-from greenloop.storage.database import named_database_errors, replacing, writing
+from greenloop.storage.database import named_database_errors, open_database, replacing, writing
 
 _TABLES = MetaData()
 _BUILDS = Table(

@@ -32,7 +32,7 @@ from sqlalchemy import (
 )
 
 from greenloop.records import Conflict, Evaluation, RecordError, Status, TestStatus
-from greenloop.storage import named_database_errors, open_database, replacing, writing
+from greenloop.storage.database import named_database_errors, open_database, replacing, writing
 
 MAX_LOG_BYTES = 256 << 10
 """Bytes of UTF-8 kept of a log, before they are compressed; of a longer one both ends."""

@@ -19,13 +19,16 @@ import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import platformdirs
 
-from greenloop.builds.verdicts import VerdictStore
 from greenloop.feedback.log import FeedbackLog
 from greenloop.snapshots.store import SnapshotStore
 from greenloop.workspace.store import TreeStore
+
+if TYPE_CHECKING:
+    from greenloop.builds.verdicts import VerdictStore
 
 
 @dataclass(frozen=True)
@@ -63,8 +66,11 @@ class Home:
         return SnapshotStore(self.path / "snapshots.db", self.trees, old=self.path / "greenloop.db")
 
     @cached_property
-    def verdicts(self) -> VerdictStore:
+    def verdicts(self) -> "VerdictStore":
         """The stored verdicts."""
+        # SQLAlchemy is 0.2 s and 20 MiB that a recorder for months, and most commands, do without
+        from greenloop.builds.verdicts import VerdictStore
+
         return VerdictStore(self.path / "greenloop.db")
 
     @cached_property

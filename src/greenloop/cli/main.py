@@ -8,28 +8,28 @@ from typing import Annotated
 
 import typer
 
-from greenloop.cli import (
-    ask,
-    ces,
-    dataset,
-    doctor,
-    evaluate,
-    fix,
-    history,
-    init,
-    mine,
-    record,
-    record_data,
-    record_log,
-    record_shadow,
-    report,
-)
 from greenloop.cli.app import App
 from greenloop.cli.console import tell
+from greenloop.cli.late import Late, group_of
 from greenloop.records import GreenloopError
+
+_COMMANDS = {
+    "doctor": Late("doctor:doctor", "Set up"),
+    "init": Late("init:init", "Set up"),
+    "report": Late("report:report", "History"),
+    "mine": Late("mine:mine", "From history to a score"),
+    "fix": Late("fix:fix", "Help with code"),
+    "ask": Late("ask:ask", "Help with code"),
+    "ces": Late("ces:app", "Judging edits"),
+    "record": Late("record:app", "History"),
+    "import": Late("history:importing", "History"),
+    "dataset": Late("dataset:app", "From history to a score"),
+    "eval": Late("evaluate:app", "From history to a score"),
+}
 
 app = typer.Typer(
     name="greenloop",
+    cls=group_of(_COMMANDS),
     help="Turn a team's edit-and-build cycles into a coding assistant whose every suggestion a build has checked.",
     no_args_is_help=True,
     add_completion=True,
@@ -63,28 +63,6 @@ def options(
 ) -> None:
     """Options that every command has; they stand before the command's name."""
     context.obj = App.create(home, config)
-
-
-app.command(rich_help_panel="Set up")(doctor.doctor)
-app.command(rich_help_panel="Set up")(init.init)
-app.add_typer(ces.app, name="ces", rich_help_panel="Judging edits")
-record.app.command("log")(record_log.log)
-record.app.command("shadow", hidden=True)(record_shadow.shadow)
-record.app.command("export")(record_data.export)
-record.app.command("import")(record_data.import_)
-record.app.command("push")(record_data.push)
-record.app.command("purge")(record_data.purge)
-record.app.command("check")(record_data.check)
-record.app.command("audit")(record_data.audit_)
-record.app.command("upkeep", hidden=True)(record_data.upkeep)
-app.add_typer(record.app, name="record", rich_help_panel="History")
-app.command(rich_help_panel="History")(report.report)
-app.add_typer(history.importing, name="import", rich_help_panel="History")
-app.command(rich_help_panel="From history to a score")(mine.mine)
-app.add_typer(dataset.app, name="dataset", rich_help_panel="From history to a score")
-app.add_typer(evaluate.app, name="eval", rich_help_panel="From history to a score")
-app.command(rich_help_panel="Help with code")(fix.fix)
-app.command(rich_help_panel="Help with code")(ask.ask)
 
 
 def main() -> None:

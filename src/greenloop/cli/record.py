@@ -13,6 +13,7 @@ from greenloop.cli import recording
 from greenloop.cli.app import App
 from greenloop.cli.console import err, out, tell
 from greenloop.cli.desks import demand, enrolments
+from greenloop.cli.late import Late, group_of
 from greenloop.cli.record_show import Fare, fare, plain, show
 from greenloop.records import GreenloopError, InputError, RecordError, Snapshot
 from greenloop.snapshots import audit
@@ -21,7 +22,23 @@ from greenloop.snapshots.purge import unfinished
 from greenloop.snapshots.recorder import stopped_by_signals
 from greenloop.workspace.vcs import Reading
 
-app = typer.Typer(no_args_is_help=True, help="Record a folder while someone works in it, with their consent.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Record a folder while someone works in it, with their consent.",
+    cls=group_of(
+        {
+            "log": Late("record_log:log"),
+            "shadow": Late("record_shadow:shadow", hidden=True),
+            "export": Late("record_data:export"),
+            "import": Late("record_data:import_"),
+            "push": Late("record_data:push"),
+            "purge": Late("record_data:purge"),
+            "check": Late("record_data:check"),
+            "audit": Late("record_data:audit_"),
+            "upkeep": Late("record_data:upkeep", hidden=True),
+        }
+    ),
+)
 
 Folder = Annotated[Path, typer.Argument(help="The folder that is recorded.")]
 

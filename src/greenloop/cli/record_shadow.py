@@ -28,11 +28,6 @@ _END_SECONDS = 3.0
 """How long an orderly end may take once the recorder is gone."""
 
 
-def shadow_command(root: str) -> list[str]:
-    """Return the words after ``greenloop`` that start the shadow of an enrolled folder."""
-    return ["record", "shadow", root]
-
-
 def shadow(
     context: typer.Context, folder: Annotated[Path, typer.Argument(help="The folder that is recorded.")]
 ) -> None:

@@ -17,7 +17,6 @@ import pygit2
 from greenloop.cli.app import App
 from greenloop.cli.config import RecordSettings
 from greenloop.cli.desks import enrolments
-from greenloop.cli.record_shadow import shadow_command
 from greenloop.cli.team_builds import settle_reports
 from greenloop.records import EnvironmentFault, GreenloopError, InputError, Snapshot, Workspace
 from greenloop.snapshots import audit, heartbeat
@@ -176,7 +175,7 @@ def _companion(app: App, desk: Desk, settings: RecordSettings) -> Iterator[Calla
     if settings.builds != "shadow":
         yield lambda: settings.builds
         return
-    companion = Companion([*itself(app), *shadow_command(desk.enrolment.root)], desk.path / "shadow.log")
+    companion = Companion([*itself(app), "record", "shadow", desk.enrolment.root], desk.path / "shadow.log")
     try:
         yield companion.keep
     finally:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from greenloop.builds import images
 from greenloop.builds.checker import Checkers
@@ -12,12 +13,14 @@ from greenloop.builds.toolchains import ToolchainName, detect
 from greenloop.builds.toolchains.command import CommandToolchain
 from greenloop.builds.toolchains.dune import Dune
 from greenloop.builds.toolchains.ocaml_file import OcamlFile
-from greenloop.builds.verdicts import VerdictStore
 from greenloop.cli.app import App
 from greenloop.cli.config import Config, ToolchainKind
 from greenloop.cli.console import err
 from greenloop.cli.home import Home
 from greenloop.records import InputError, Suite, TreeId, Workspace
+
+if TYPE_CHECKING:
+    from greenloop.builds.verdicts import VerdictStore  # SQLAlchemy is loaded where there are verdicts to keep
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,7 @@ def bench(
     settings: Config,
     name: ToolchainName,
     *,
-    verdicts: VerdictStore | None = None,
+    verdicts: "VerdictStore" | None = None,
     widest: bool = False,
     spare: int = 0,
     checkers: int = 0,

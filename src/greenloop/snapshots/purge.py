@@ -9,11 +9,11 @@ import sqlite3
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
 from greenloop.builds.shelf import Shelf, discard
-from greenloop.builds.verdicts import VerdictStore
 from greenloop.records import BuildReport, EnvironmentFault, InputError, Overloaded, Part, RecordError, Snapshot, TreeId
 from greenloop.snapshots.exports.scratch import sweep
 from greenloop.snapshots.store import SnapshotStore
@@ -21,6 +21,9 @@ from greenloop.storage import named_io_errors, write_atomically
 from greenloop.workspace.store import Entry
 from greenloop.workspace.upkeep import Upkeep
 from greenloop.workspace.vcs.globs import Globs
+
+if TYPE_CHECKING:
+    from greenloop.builds.verdicts import VerdictStore  # a recorder does without SQLAlchemy
 
 _NOTE = "purge-unfinished.json"
 _REMADE = ("warm", "recorder/*/cache", "recorder/*/*.log", "recorder/*/*.log.1", "recorder/*/shadow.json")
@@ -80,7 +83,7 @@ def _read_note(home: Path) -> _Note | None:
         ) from error
 
 
-def purge(home: Path, store: SnapshotStore, verdicts: VerdictStore, scope: Scope) -> Purged:
+def purge(home: Path, store: SnapshotStore, verdicts: "VerdictStore", scope: Scope) -> Purged:
     """Take what ``scope`` names out of the store; nobody may record into it meanwhile.
 
     An unfinished purge is finished first. Raises ``InputError`` when the scope names nothing that is there,
@@ -103,7 +106,7 @@ def _free(home: Path, store: SnapshotStore) -> None:
         raise Overloaded(f"{len(held)} warm builds are in use", "end what checks or serves here, and purge again")
 
 
-def _purge(home: Path, store: SnapshotStore, verdicts: VerdictStore, scope: Scope) -> Purged:
+def _purge(home: Path, store: SnapshotStore, verdicts: "VerdictStore", scope: Scope) -> Purged:
     upkeep = Upkeep(store.trees)
     before = upkeep.size_bytes()
     note = _read_note(home)

@@ -5,16 +5,6 @@ lines that only grow (``storage.lines``), and databases: SQLite in WAL mode, or 
 Absent here: any table, any record, any knowledge of where the home is.
 """
 
-from greenloop.storage.database import describe, named_database_errors, open_database, replacing, writing
 from greenloop.storage.files import made_once, named_io_errors, write_atomically
 
-__all__ = [
-    "describe",
-    "made_once",
-    "named_database_errors",
-    "named_io_errors",
-    "open_database",
-    "replacing",
-    "write_atomically",
-    "writing",
-]
+__all__ = ["made_once", "named_io_errors", "write_atomically"]

@@ -116,6 +116,11 @@ class Folders:
                 _, dropped = self._kept.popitem(last=False)
                 self._entries -= len(dropped)
 
+    def drop(self, oid: str) -> None:
+        """Forget one folder."""
+        with self._lock:
+            self._entries -= len(self._kept.pop(oid, ()))
+
     def clear(self) -> None:
         """Forget all."""
         with self._lock:
@@ -149,10 +154,13 @@ class Objects(Protocol):
 class FolderWriter:
     """Writes the folders of a tree that a change touches, the deepest first."""
 
-    def __init__(self, objects: Objects, read: Callable[[TreeId], Folder], kept: Folders) -> None:
+    def __init__(
+        self, objects: Objects, read: Callable[[TreeId], Folder], kept: Folders, *, supersede: bool = False
+    ) -> None:
         self._objects = objects
         self._read = read
         self._kept = kept
+        self._supersede = supersede
 
     def update(self, tree: TreeId, changes: Mapping[str, Entry | None]) -> TreeId:
         """See ``TreeStore.update``."""
@@ -192,6 +200,8 @@ class FolderWriter:
             return old
         changed = [key for key in map(os.fsencode, changes) if key in items]
         in_place = all(key in before and is_folder(items[key]) == is_folder(before[key]) for key in changed)
+        if self._supersede and old is not None:
+            self._kept.drop(old)
         return self._store(items if in_place else ordered(items), new=not before)
 
     def _fit(self, name: bytes, present: bytes | None) -> bytes:

@@ -19,7 +19,7 @@ from greenloop.storage import named_io_errors, write_atomically
 from greenloop.workspace import own_git
 from greenloop.workspace.browse import Browser, Change, entry_of
 from greenloop.workspace.durable import Durable
-from greenloop.workspace.folders import FORGED, Entry, Folders, FolderWriter, Mode, is_file, is_folder, oid_of
+from greenloop.workspace.folders import FORGED, Entry, Folder, Folders, FolderWriter, Mode, is_file, is_folder, oid_of
 from greenloop.workspace.soundness import mend_indexes, read_loose
 from greenloop.workspace.staging import NAMES, StagedObjects, object_id
 
@@ -145,7 +145,7 @@ class TreeStore:
 
     def write_blob(self, content: bytes) -> BlobId:
         """Store ``content`` unless it is there, and return its id."""
-        oid = str(pygit2.hash(content))
+        oid = object_id(_BLOB, content).hex()
         if not (self.holds(oid) if self.durable.active else oid in self):
             return self.put(_BLOB, content)
         return oid
@@ -166,17 +166,27 @@ class TreeStore:
         """The id of the tree without files, which is in every store: git and libgit2 know it by heart."""
         return _EMPTY
 
-    def update(self, tree: TreeId, changes: Mapping[str, Entry | None]) -> TreeId:
+    def update(self, tree: TreeId, changes: Mapping[str, Entry | None], *, supersede: bool = False) -> TreeId:
         """Return ``tree`` with ``changes`` made; ``None`` deletes. Cost follows the changes, not the tree.
 
+        With ``supersede`` the caller goes on from the new tree: what it replaces gives way in memory first.
         Raises ``InputError`` when a path runs through a file, or a file stands where a folder is needed.
         """
         with self._named("cannot store a tree"):
-            return FolderWriter(self, self._browser.folder, self._folders).update(tree, changes)
+            writer = FolderWriter(self, self._browser.folder, self._folders, supersede=supersede)
+            return writer.update(tree, changes)
 
     def files(self, tree: TreeId) -> dict[str, Entry]:
         """Return every file of a tree, path → entry, in the order of git (bytes of the path)."""
         return dict(self._browser.walk(tree))
+
+    def walk(self, tree: TreeId) -> Iterator[str]:
+        """Yield the path of every file of a tree, in the order of git; a folder is read once it is come to."""
+        return (path for path, _ in self._browser.walk(tree))
+
+    def pieces(self, tree: TreeId) -> Folder:
+        """Return what is directly in a tree: name → its piece of the tree (see ``workspace.folders``)."""
+        return self._browser.folder(tree)
 
     def entry(self, tree: TreeId, path: str) -> Entry | None:
         """Return the file at ``path``, or ``None`` when there is none (or a folder)."""

@@ -12,11 +12,10 @@ from queue import Empty, Full, Queue
 from types import TracebackType
 from typing import Protocol, Self
 
-import pygit2
-
 from greenloop.records import BlobId
 from greenloop.storage import named_io_errors
 from greenloop.workspace.packing import write_pack
+from greenloop.workspace.staging import object_id
 from greenloop.workspace.store import TreeStore
 
 MANY = 1_000
@@ -55,7 +54,7 @@ class _Named:
     @staticmethod
     def name(content: bytes) -> BlobId:
         """Return the id that one would have."""
-        return str(pygit2.hash(content))
+        return object_id(_BLOB, content).hex()
 
 
 class SingleBlobs(_Named):

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from greenloop.records import TreeId
-from greenloop.workspace.folders import is_folder, oid_of, parse
+from greenloop.workspace.browse import entry_of
+from greenloop.workspace.folders import Folder, is_file, is_folder, oid_of
 from greenloop.workspace.store import Entry, TreeStore
 from greenloop.workspace.vcs import kept
 from greenloop.workspace.vcs.area import Area, FileStamp
@@ -16,7 +17,7 @@ from greenloop.workspace.vcs.place import Place
 from greenloop.workspace.vcs.private_index import PrivateIndex
 
 _AREAS = "areas"
-_TREE_KIND = 2
+_NOTHING: Folder = {}
 
 
 class Known:
@@ -32,6 +33,7 @@ class Known:
         self.cache = cache
         self.examiner = examiner
         self._purpose = purpose
+        self._at: tuple[TreeId, dict[bytes, Folder]] = ("", {})
         self.forget()
 
     def forget(self) -> None:
@@ -128,37 +130,34 @@ class Known:
 
     def entry(self, path: bytes) -> Entry | None:
         """Return the file that the tree holds at ``path``."""
-        try:
-            return self.store.entry(self.tree, path.decode())
-        except UnicodeDecodeError:
-            return None  # such a name never came into a tree
+        piece = self._piece(path)
+        return entry_of(piece) if piece is not None and is_file(piece) else None
 
     def holds_folder(self, path: bytes) -> bool:
         """Say whether the tree holds a folder at ``path``."""
-        try:
-            return self.store.is_folder(self.tree, path.decode())
-        except UnicodeDecodeError:
-            return False
+        return is_folder(self._piece(path))
 
     def below(self, folder: bytes) -> Iterator[bytes]:
         """Yield the files that the tree holds below ``folder``."""
-        oid = self.tree
-        for name in folder.split(b"/"):
-            piece = self._read_folder(oid).get(name)
-            if piece is None or not is_folder(piece):
-                return
-            oid = oid_of(piece)
-        yield from self._walk(oid, folder + b"/")
+        piece = self._piece(folder)
+        if piece is not None and is_folder(piece):
+            for path in self.store.walk(oid_of(piece)):
+                yield folder + b"/" + os.fsencode(path)
 
-    def _walk(self, oid: str, prefix: bytes) -> Iterator[bytes]:
-        for name, piece in self._read_folder(oid).items():
-            if is_folder(piece):
-                yield from self._walk(oid_of(piece), prefix + name + b"/")
-            else:
-                yield prefix + name
+    def _piece(self, path: bytes) -> bytes | None:
+        parent, _, name = path.rpartition(b"/")
+        return self._folder(parent).get(name)
 
-    def _read_folder(self, oid: str) -> dict[bytes, bytes]:
-        return parse(oid, self.store.raw(oid, _TREE_KIND))
+    def _folder(self, path: bytes) -> Folder:
+        """Return what the tree holds directly in a folder. Of paths that lie together, the way is gone once."""
+        if self._at[0] != self.tree:
+            self._at = (self.tree, {b"": self.store.pieces(self.tree)})
+        found = self._at[1].get(path)
+        if found is None:
+            piece = self._piece(path)
+            found = self.store.pieces(oid_of(piece)) if piece is not None and is_folder(piece) else _NOTHING
+            self._at[1][path] = found
+        return found
 
     def skipped(self) -> tuple[Skipped, ...]:
         """Return all that is left out."""

@@ -175,7 +175,7 @@ class WorkingCopy:
                 if area is not None:
                     area.behind.add(path)
         if changes:
-            known.tree = self._store.update(known.tree, changes)
+            known.tree = self._store.update(known.tree, changes, supersede=True)
         return Reading(known.tree, tuple(sorted(changes)), known.skipped(), False, "", now)
 
     def heads(self) -> str:
