@@ -54,7 +54,7 @@ def bench(
     settings: Config,
     name: ToolchainName,
     *,
-    verdicts: "VerdictStore" | None = None,
+    verdicts: "VerdictStore | None" = None,
     widest: bool = False,
     spare: int = 0,
     checkers: int = 0,
