@@ -10,7 +10,7 @@ from threading import Event
 
 import pytest
 
-from greenloop.records import InputError, Snapshot, Workspace
+from greenloop.records import EnvironmentFault, InputError, Snapshot, Workspace
 from greenloop.snapshots.clock import Clock, ManualClock
 from greenloop.snapshots.enrolment import Wish
 from greenloop.snapshots.heartbeat import Heartbeat
@@ -197,6 +197,21 @@ def test_without_room_it_says_so_and_goes_on_when_there_is(store: SnapshotStore,
     assert [beat.halted for beat in beats] == ["", "5 MiB are free", "5 MiB are free", "", ""]
     assert said == ["not recording: 5 MiB are free"]
     assert [beat.seq for beat in beats] == [0, 0, 0, 1, 1]
+
+
+def test_an_upkeep_that_cannot_start_is_told_and_recording_goes_on(store: SnapshotStore, root: Path) -> None:
+    (root / "a").write_text("1")
+    said: list[str] = []
+
+    def upkeep() -> None:
+        raise EnvironmentFault("upkeep.log: no space left on device")
+
+    around = Surroundings(upkeep=upkeep, report=said.append)
+    steps = [seen(lambda: (root / "a").write_text("2"), "a")]
+    recorder(store, root, steps, pace=Pace(upkeep=0.0), around=around).run(Event())
+
+    assert contents(store) == [{"a": "1"}, {"a": "2"}]
+    assert said == ["not recording: upkeep.log: no space left on device"]
 
 
 def test_a_repository_that_forbids_it_later_is_not_recorded_from_then_on(store: SnapshotStore, root: Path) -> None:

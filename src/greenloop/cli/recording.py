@@ -2,6 +2,7 @@
 
 import getpass
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -26,6 +27,7 @@ from greenloop.snapshots.recorder import Pace, Recorder, Recording, Surroundings
 from greenloop.snapshots.retention import enough_space
 from greenloop.snapshots.secrets import Screen
 from greenloop.snapshots.watching import FileWatcher
+from greenloop.storage import named_io_errors
 from greenloop.workspace.vcs import Reading, WorkingCopy, detect
 
 _CACHE_BYTES = 16 << 20
@@ -83,8 +85,7 @@ def launch(app: App, desk: Desk) -> subprocess.Popen[bytes]:
 
     Raises ``EnvironmentFault`` with its last words when it ends at once.
     """
-    if desk.log.exists() and desk.log.stat().st_size > _LOG_BYTES:
-        desk.log.replace(desk.log.with_suffix(".log.1"))
+    _shorten(desk.log)
     with desk.log.open("ab") as log:
         began = log.tell()
         process = subprocess.Popen(
@@ -104,6 +105,13 @@ def launch(app: App, desk: Desk) -> subprocess.Popen[bytes]:
             raise EnvironmentFault(f"the recorder ended at once: {' '.join(said.split())}", f"see {desk.log}")
         time.sleep(0.05)
     return process
+
+
+def _shorten(log: Path) -> None:
+    """Put what a long log holds aside. Whoever has it open goes on in the same file, at its beginning."""
+    if log.exists() and log.stat().st_size > _LOG_BYTES:
+        shutil.copyfile(log, log.with_suffix(".log.1"))
+        os.truncate(log, 0)
 
 
 def itself(app: App) -> list[str]:
@@ -199,10 +207,12 @@ class Upkeep:
         return said[0].removeprefix("greenloop: ") if said else f"upkeep ended with status {self._process.returncode}"
 
     def start(self) -> None:
-        """Start it, unless the last one still runs."""
+        """Start it, unless the last one still runs. Raises ``EnvironmentFault`` when the system refuses."""
         if self._process is not None and self._process.poll() is None:
             return
-        with self._log.open("wb") as log:
+        with named_io_errors(self._desk.log):
+            _shorten(self._desk.log)
+        with named_io_errors(self._log), self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 [*itself(self._app), "record", "upkeep", self._desk.enrolment.root],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd="/",

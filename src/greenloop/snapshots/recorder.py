@@ -230,19 +230,16 @@ class Recorder:
         seen.told, seen.halted = reason, why
         seen.whole = seen.whole or "halt"
 
-    def _keep_up(self) -> None:
+    def _keep_up(self, *, last: bool = False) -> None:
         trees = self._snapshots.trees
-        since = trees.staged_since
-        waited = since is not None and time.time() - since >= STAGED_SECONDS
-        if waited or trees.staged_bytes >= STAGED_BYTES:
-            self._flush()
-        if time.monotonic() - self._seen.kept_up >= self._pace.upkeep:
-            self._seen.kept_up = time.monotonic()
-            self._around.upkeep()
-
-    def _flush(self) -> None:
         try:
-            self._snapshots.trees.flush()
+            since = trees.staged_since
+            waited = since is not None and time.time() - since >= STAGED_SECONDS
+            if last or waited or trees.staged_bytes >= STAGED_BYTES:
+                trees.flush()
+            if not last and time.monotonic() - self._seen.kept_up >= self._pace.upkeep:
+                self._seen.kept_up = time.monotonic()
+                self._around.upkeep()
         except EnvironmentFault as error:
             self._halt(error.message)
 
@@ -275,8 +272,11 @@ class Recorder:
             self.look(Changes(whole="start"))
             while not stop.is_set() and self._around.wish().recording:
                 changes = self._watcher.wait(self._pace.interval, stop)
-                self.look(Changes(changes.paths, changes.whole or ("stop" if stop.is_set() else "")))
-            self._flush()
+                if not stop.is_set():
+                    self.look(changes)
+            # whenever it was told to stop, in a wait or in a look: what was done until then is taken
+            self.look(Changes(whole="stop"))
+            self._keep_up(last=True)
         return Recording(self._workspace, self._seen.taken, self._seen.skipped)
 
 
