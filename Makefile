@@ -28,8 +28,9 @@ types: setup
 layers: setup
 	$(BIN)/lint-imports
 
+# by two processes, a file each at a time
 unit: setup image
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 # the adapters against the real TRL, verl and verifiers, in a virtual environment of their own
 adapters:

@@ -30,9 +30,9 @@ class Program:
     """What it may end in as well: who wins a race is the attacker's affair, as long as it is not the attacker."""
 
 
-def run(script: str, *, seconds: float = 10.0, status: Status = RED, wants: str = "") -> Program:
+def run(script: str, *, seconds: float = 10.0, status: Status = RED, wants: str = "", others: Ends = ()) -> Program:
     """A shell script in the place of the tests."""
-    return Program({"run": script}, status, Stage.TESTS, seconds, wants=wants)
+    return Program({"run": script}, status, Stage.TESTS, seconds, wants=wants, others=others)
 
 
 def python(code: str, *, seconds: float = 10.0, status: Status = RED, wants: str = "", others: Ends = ()) -> Program:
@@ -68,7 +68,8 @@ COMMANDS = {
     "fork bomb": python(
         "import os\nwhile True:\n    try: os.fork()\n    except OSError: pass", seconds=1.5, status=TIMEOUT
     ),
-    "fork bomb in a shell": run(BOMB, seconds=1.5, status=TIMEOUT),
+    # a shell that cannot fork gives up, and where that comes before the time is up it is plain red
+    "fork bomb in a shell": run(BOMB, seconds=1.5, status=TIMEOUT, others=(RED,)),
     "memory hog": python("held = []\nwhile True: held.append(bytearray(1 << 24))", wants="MemoryError"),
     "hogs together": python(
         "import os, time\nfor _ in range(6):\n    if not os.fork():\n        held = bytearray(150 << 20)\n"

@@ -142,8 +142,9 @@ def test_requests_go_where_their_revision_is_and_are_answered_once(lab: Lab) -> 
             again = await asyncio.gather(*(backend.evaluate(one) for one in asked))
             warmed = await backend.warm(revisions[0])
             assert (warmed.revision, warmed.state) == (revisions[0], "green")
+            # as the actors last told: each tells it with its next sign of life
+            await until(lambda: {build.revision for build in backend.builds()} == set(revisions))
             held = {build.revision: build for build in backend.builds()}
-            assert set(held) == set(revisions)
             assert {held[one].tree for one in revisions} == {lab.trees[one] for one in revisions}
             with pytest.raises(InputError, match="no such revision"):
                 await backend.evaluate(request("project@nowhere", "x"))
