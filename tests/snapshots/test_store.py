@@ -125,6 +125,7 @@ def test_a_snapshot_shows_the_newest_report_that_speaks_of_it_and_the_teams_own_
     assert say(1, "shadow", Status.GREEN) == Status.GREEN
     assert say(2, "reported", Status.GREEN, smeared=True) is None
     assert [report.seq for report in store.reports("w/ann")] == [0, 0, 0, 0, 0, 1, 2]
+    assert list(store.newest_reports("w/ann")) == list(store.reports("w/ann"))[::-1]
     # the same snapshot again, as it was recorded and as it is shown
     assert store.add([shot(1, reported=Status.RED), shot(0, reported=Status.RED), shot(0)]) == 0
 

@@ -6,11 +6,12 @@ from datetime import datetime
 
 from greenloop.records import InputError
 
-FORMS = "`14:30` today, `2026-11-20`, `2026-11-20 14:30`, or `30min`, `2h` or `3d` ago"
+FORMS = "`14:30` today, `2026-11-20`, `2026-11-20 14:30`, `30min`, `2h` or `3d` ago, or Unix seconds"
 """What ``moment`` reads, for the help of the options that take one."""
 
 _SECONDS = {"s": 1, "min": 60, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _SPAN = re.compile(rf"(\d+(?:\.\d+)?) ?({'|'.join(_SECONDS)})(?: ago)?")
+_UNIX = re.compile(r"\d{9,11}(?:\.\d+)?")
 _CLOCK = re.compile(r"\d{1,2}:\d\d(?::\d\d)?")
 
 
@@ -28,7 +29,7 @@ def moment(text: str, option: str = "--since", *, now: float | None = None) -> f
     if _CLOCK.fullmatch(words):
         words = f"{time.strftime('%Y-%m-%d', time.localtime(present))} {words.zfill(len('14:30'))}"
     try:
-        found = datetime.fromisoformat(words).timestamp()
+        found = float(words) if _UNIX.fullmatch(words) else datetime.fromisoformat(words).timestamp()
     except (ValueError, OverflowError) as error:
         raise InputError(f"{option}: {text!r} is no time", f"write {FORMS}") from error
     if found > present:

@@ -1,7 +1,9 @@
 """How a recording fares, in the words that ``greenloop record status`` prints."""
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
 from rich.markup import escape
@@ -54,7 +56,7 @@ def fare(app: App, desk: Desk) -> Fare:
     state = heartbeat.state(desk)
     snapshots = app.home.snapshots
     last = snapshots.last(enrolment.workspace.id)
-    build, since = _standing(tuple(snapshots.reports(enrolment.workspace.id)))
+    build, since = _standing(snapshots.newest_reports(enrolment.workspace.id))
     why = beat.halted if state is State.HALTED and beat is not None else _WAYS_OUT.get(state, "")
     if desk.wish.damaged:
         why = f"{desk.path / 'wish.json'} is damaged: `greenloop record start` writes it anew"
@@ -77,17 +79,16 @@ def fare(app: App, desk: Desk) -> Fare:
     )
 
 
-def _standing(reports: tuple[BuildReport, ...]) -> tuple[Status | None, float | None]:
+def _standing(newest_first: Iterable[BuildReport]) -> tuple[Status | None, float | None]:
     """Return the newest status, and when the run of reports that say so began."""
-    clear = [report for report in reports if not report.smeared]
-    if not clear:
+    clear = (report for report in newest_first if not report.smeared)
+    newest = next(clear, None)
+    if newest is None:
         return None, None
-    since = clear[-1]
-    for report in reversed(clear):
-        if report.status is not since.status:
-            break
-        since = report
-    return since.status, since.time
+    since = newest.time
+    for report in takewhile(lambda one: one.status is newest.status, clear):
+        since = report.time
+    return newest.status, since
 
 
 def show(one: Fare, *, skipped: bool) -> None:

@@ -4,7 +4,6 @@ import signal
 import subprocess
 import sys
 import time
-from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -18,6 +17,7 @@ from greenloop.cli.app import App
 from greenloop.cli.config import Config, ToolchainKind
 from greenloop.cli.console import out, tell
 from greenloop.cli.desks import demand
+from greenloop.cli.moments import FORMS, moment
 from greenloop.cli.team_builds import looked_at, team_builds
 from greenloop.records import Category, Diagnostic, GreenloopError, InputError, Status, Suite
 from greenloop.snapshots.enrolment import Desk
@@ -67,7 +67,7 @@ def report(
     begin: Annotated[
         bool, typer.Option("--begin", help="A build begins now; --status follows when it has ended.")
     ] = False,
-    started: Annotated[str, typer.Option(metavar="TIME", help="When it began: Unix seconds, or ISO 8601.")] = "",
+    started: Annotated[str, typer.Option(metavar="TIME", help=f"When it began: {FORMS}.")] = "",
     seconds: Annotated[float | None, typer.Option(min=0, help="How long it took, if it ended just now.")] = None,
     tool: Annotated[str, typer.Option(help="What built, as a name for people.")] = "",
     suite: Annotated[Suite | None, typer.Option(help="How far the build went.")] = None,
@@ -165,15 +165,13 @@ class Telling:
 
 def _run(command: list[str]) -> tuple[int, bool]:
     """Run a command in this terminal; return its exit status as a shell gives it, and whether Ctrl-C was pressed."""
-    try:
-        process = subprocess.Popen(command)
-    except OSError as error:
-        raise InputError(f"{command[0]}: {error.strerror}", "name the command that builds after --") from error
     pressed: list[int] = []
-    # Ctrl-C is for the build, which ends by it or does not; this waits for that
+    # Ctrl-C is for the build, which ends by it or does not; this waits for that. Set before the build can be pressed at
     before = signal.signal(signal.SIGINT, lambda number, _frame: pressed.append(number))
     try:
-        code = process.wait()
+        code = subprocess.Popen(command).wait()
+    except OSError as error:
+        raise InputError(f"{command[0]}: {error.strerror}", "name the command that builds after --") from error
     finally:
         signal.signal(signal.SIGINT, before)
     return code if code >= 0 else _SIGNAL - code, bool(pressed)
@@ -183,24 +181,9 @@ def _start(started: str, seconds: float | None) -> float | None:
     """Return when the build began, in Unix seconds, where that was said."""
     if started and seconds is not None:
         raise InputError("--started and --seconds say the same", "give one of them")
-    now = time.time()
     if seconds is not None:
-        return now - seconds
-    if not started:
-        return None
-    try:
-        start = float(started)
-    except ValueError:
-        try:
-            # without an offset it is local time, as people write it
-            start = datetime.fromisoformat(started).timestamp()
-        except ValueError as error:
-            raise InputError(
-                f"--started: {started!r} is no time", "write Unix seconds, or ISO 8601 as 2026-01-31T14:05:00"
-            ) from error
-    if not start <= now:
-        raise InputError(f"--started: {started!r} is yet to come", "check the clock, or the offset of the time")
-    return start
+        return time.time() - seconds
+    return moment(started, "--started") if started else None
 
 
 def _text(name: str) -> str:

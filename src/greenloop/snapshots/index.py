@@ -200,11 +200,20 @@ class Index:
 
     def reports(self, workspace: str, after: int = -1) -> list[tuple[int, BuildReport]]:
         """Return some reports that came after the one with this key, in the order in which they came."""
-        query = (
-            "SELECT id, workspace, seq, ref, body, crc FROM reports WHERE workspace = ? AND id > ? ORDER BY id LIMIT ?"
-        )
-        rows = self.db.execute(query, (workspace, after, _PART)).fetchall()
-        _in_order([after, *(row[0] for row in rows)])
+        query = "SELECT * FROM reports WHERE workspace = ? AND id > ? ORDER BY id LIMIT ?"
+        found = self._reports(query, workspace, after)
+        _in_order([after, *(key for key, _ in found)])
+        return found
+
+    def reports_before(self, workspace: str, before: int) -> list[tuple[int, BuildReport]]:
+        """Return some reports that came before the one with this key, the newest first."""
+        query = "SELECT * FROM reports WHERE workspace = ? AND id < ? ORDER BY id DESC LIMIT ?"
+        found = self._reports(query, workspace, before)
+        _in_order([*(key for key, _ in reversed(found)), before])
+        return found
+
+    def _reports(self, query: str, workspace: str, key: int) -> list[tuple[int, BuildReport]]:
+        rows = self.db.execute(query, (workspace, key, _PART)).fetchall()
         return [(row[0], BuildReport.from_json(row[4])) for row in rows if _checked(row)]
 
     def settle(self, workspace: str) -> None:

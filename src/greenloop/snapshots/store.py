@@ -4,6 +4,7 @@ The journal (``snapshots.journal``) is what is kept, in the tree store; the data
 """
 
 import sqlite3
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -140,6 +141,13 @@ class SnapshotStore:
         while part := self._read(partial(Index.reports, workspace=workspace, after=after)):
             yield from (report for _, report in part)
             after = part[-1][0]
+
+    def newest_reports(self, workspace: str) -> Iterator[BuildReport]:
+        """Yield the same, the newest first; what is not asked for is not read."""
+        before = sys.maxsize
+        while part := self._read(partial(Index.reports_before, workspace=workspace, before=before)):
+            yield from (report for _, report in part)
+            before = part[-1][0]
 
     def segments(self, workspace: str) -> tuple[Segment, ...]:
         """Return the segments of a workspace's history, the oldest first."""
