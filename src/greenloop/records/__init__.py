@@ -31,7 +31,7 @@ from greenloop.records.evaluation import (
     Timings,
     WarmBuild,
 )
-from greenloop.records.example import Example, Task
+from greenloop.records.example import Example, Origin, Task
 from greenloop.records.feedback import Feedback, FeedbackKind
 from greenloop.records.snapshot import COMMIT, Snapshot, Workspace
 from greenloop.records.suggestion import Badge, Rung, Suggestion
@@ -68,6 +68,7 @@ __all__ = [
     "InfrastructureError",
     "InputError",
     "ModelError",
+    "Origin",
     "Overloaded",
     "Part",
     "Record",

@@ -1,5 +1,7 @@
 """What a model learns from, and what it is asked."""
 
+from enum import StrEnum
+
 from pydantic import Field
 
 from greenloop.records.base import Record
@@ -9,8 +11,24 @@ from greenloop.records.tree import TreeId
 from greenloop.records.verdict import Suite
 
 
+class Origin(StrEnum):
+    """Where an example comes from."""
+
+    EPISODE = "episode"
+    """The end of a run of red: its last red that counts → green."""
+    EARLIER = "earlier"
+    """An earlier red of such a run → its green."""
+    SUBFIX = "subfix"
+    """A step after which the first error was gone and a later one showed; the target is still red."""
+    COMMIT = "commit"
+    FEATURE = "feature"
+    """A piece of a larger change, green → green."""
+    SYNTHETIC = "synthetic"
+    """Made by breaking a green tree; no person's work."""
+
+
 class Example(Record):
-    """(context, prompt, edit) as a person once lived it, proven by verdicts on both trees.
+    """(context, prompt, edit) as a person once lived it, proven by verdicts on both trees; or made, and marked so.
 
     The context is drawn from ``base`` by ``prompts`` with one code for training and serving, so it is not
     kept here. ``id`` is derived from the content.
@@ -33,6 +51,7 @@ class Example(Record):
     changed_lines: int = Field(ge=0)
     toolchain: str
     suite: Suite
+    origin: Origin = Origin.EPISODE
 
 
 class Task(Record):
