@@ -145,6 +145,7 @@ def test_what_contradicts_itself_is_refused(greenloop: Greenloop, ledger: Record
         (("--begin", "--status", "green"), "--begin"),
         (("--status", "green", "--seconds", "1", "--started", "1"), "give one of them"),
         (("--status", "green", "--started", "soon"), "no time"),
+        (("--status", "green", "--seconds", "inf"), "longer than a month"),
         (("--status", "green", "--started", str(time.time() + 9000)), "yet to come"),
     ):
         done = greenloop("report", "--in", ledger.root, *words)

@@ -117,6 +117,14 @@ def test_a_screen_remembers_a_bounded_number_of_contents() -> None:
     assert stopping.remembered == REMEMBERED
 
 
+@pytest.mark.parametrize("path", [f"src/{GITHUB}.txt", f"d_{GITHUB}/a.ml"])
+def test_a_name_that_spells_a_secret_is_stopped(path: str) -> None:
+    reason = screen(path, b"let x = 1")
+    assert reason is not None
+    assert reason.startswith("its name holds a secret")
+    assert GITHUB not in reason
+
+
 def test_a_reason_never_holds_the_secret() -> None:
     for text in (AWS, GITHUB, SLACK, ADDRESS, KEY):
         reason = scan(text.encode())

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from greenloop.records import BuildReport, InputError, Snapshot, Status, Workspace
 from greenloop.snapshots.store import SnapshotStore
@@ -187,6 +188,52 @@ def test_the_histories_of_an_earlier_greenloop_move_in_once(tmp_path: Path, tree
     assert said == [f"2 snapshots moved from {old} into the journal; 1 had lost their trees"]
     with closing(sqlite3.connect(old)) as db:
         assert [row[0] for row in db.execute("SELECT name FROM sqlite_master")] == ["verdicts"]
+
+
+def test_where_the_file_of_refs_was_lost_the_index_still_knows_them(tmp_path: Path, trees: TreeStore) -> None:
+    said: list[str] = []
+    store = SnapshotStore(tmp_path / "snapshots.db", trees)
+    store.add_history([ANN, BOB], [shot(0), shot(1), shot(0, "w/bob")])
+    trees.flush()
+    store.close()
+    (trees.path / "packed-refs").unlink()
+
+    again = SnapshotStore(tmp_path / "snapshots.db", TreeStore(trees.path), report=said.append)
+
+    assert list(again.snapshots("w/ann")) == [shot(0), shot(1)]
+    assert "packed-refs was lost: the ends of 2 segments are put back" in said[0]
+    assert again.check() == ()
+    assert again.add([shot(2)]) == 1
+
+
+def test_a_history_that_was_removed_does_not_come_back_with_them(tmp_path: Path, trees: TreeStore) -> None:
+    store = SnapshotStore(tmp_path / "snapshots.db", trees)
+    store.add_history([ANN], [shot(0)])
+    (segment,) = store.segments("w/ann")
+    with trees.staged():
+        # killed after the journal lost it, and before the index did
+        trees.move_ref(segment.ref, None, was=segment.tip)
+
+    assert SnapshotStore(tmp_path / "snapshots.db", TreeStore(trees.path)).count("w/ann") == 0
+
+
+def test_a_database_of_an_earlier_greenloop_that_is_none_keeps_nobody_out(tmp_path: Path, trees: TreeStore) -> None:
+    (tmp_path / "greenloop.db").write_text("garbage")
+    said: list[str] = []
+
+    store = SnapshotStore(tmp_path / "snapshots.db", trees, old=tmp_path / "greenloop.db", report=said.append)
+
+    assert store.workspaces() == ()
+    assert "file is not a database" in said[0]
+    assert (tmp_path / "greenloop.db").read_text() == "garbage"
+
+
+@pytest.mark.parametrize(
+    "fields", [{"time": 1e308}, {"time": float("nan")}, {"time": float("inf")}, {"seq": 1 << 63}, {"skipped": 10**40}]
+)
+def test_what_no_database_and_no_calendar_holds_is_no_snapshot(fields: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        shot(**{"seq": 0, **fields})  # type: ignore[arg-type]
 
 
 OLD = f"""

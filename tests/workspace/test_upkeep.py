@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 import subprocess
 import threading
 from pathlib import Path
@@ -173,8 +174,10 @@ def test_fsck_finds_damage_wherever_it_is(store: TreeStore, what: str) -> None:
     loose = store.write_blob(b"2" * 500)
     commit(store, b"\x7f" * 4000, first)
     care = Upkeep(store)
-    assert care.fsck() == ()
     store.close()
+    # a check of the whole flushes: what is damaged below is staged still
+    shutil.copytree(store.path, store.path.with_name("whole"))
+    assert Upkeep(TreeStore(store.path.with_name("whole"))).fsck() == ()
     match what:
         case "pack":
             (path,) = (store.path / "objects/pack").glob("*.pack")
@@ -203,6 +206,16 @@ def test_fsck_finds_damage_wherever_it_is(store: TreeStore, what: str) -> None:
 
     assert said
     assert all(str(store.path) in words or REF in words for words in said)
+
+
+def test_a_tree_that_came_before_the_files_that_it_names_is_no_damage(store: TreeStore) -> None:
+    commit(store, b"text\n")
+    # git looks into what a file of this name says of others
+    with store.staged():
+        blob = store.write_blob(b"*.ml filter=x\n")
+    store.write_tree({".gitattributes": Entry(Mode.FILE, blob)})
+
+    assert Upkeep(store).fsck() == ()
 
 
 def test_a_git_that_fails_is_one_clear_error(store: TreeStore) -> None:

@@ -4,10 +4,10 @@ import os
 import subprocess
 import sys
 from contextlib import suppress
-from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from tests.workspace.checkouts import fill, fingerprint, git
 
 from greenloop.records import InputError
 from greenloop.workspace.store import Mode, TreeStore
@@ -27,20 +27,8 @@ def repo(tmp_path: Path) -> Path:
     return folder
 
 
-def git(folder: Path, *arguments: str) -> str:
-    named = ["-c", "user.name=Ann", "-c", "user.email=ann@example.org", "-c", "protocol.file.allow=always"]
-    done = subprocess.run(["git", *named, *arguments], cwd=folder, capture_output=True, check=True)
-    return done.stdout.decode().strip()
-
-
-def write(folder: Path, files: dict[str, str]) -> None:
-    for path, content in files.items():
-        (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        (folder / path).write_text(content)
-
-
 def commit(folder: Path, files: dict[str, str]) -> str:
-    write(folder, files)
+    fill(folder, files)
     git(folder, "add", "-A")
     git(folder, "commit", "-q", "-m", "a change")
     return git(folder, "rev-parse", "HEAD")
@@ -51,19 +39,9 @@ def read(folder: Path, store: TreeStore) -> dict[str, bytes]:
     return {path: store.read_blob(entry.blob) for path, entry in store.files(tree).items()}
 
 
-def fingerprint(folder: Path) -> dict[str, tuple[int, int, int, str]]:
-    """Every path below ``folder`` with its mode, inode, modification time and content."""
-    found = {}
-    for path in sorted(folder.rglob("*")):
-        status = path.lstat()
-        content = sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
-        found[str(path)] = (status.st_mode, status.st_ino, status.st_mtime_ns, content)
-    return found
-
-
 def test_the_working_copy_is_read_not_the_index(repo: Path, store: TreeStore) -> None:
     commit(repo, {"kept.ml": "let a = 1\n", "edited.ml": "old\n", "deleted.ml": "x\n", "staged.ml": "x\n"})
-    write(repo, {"edited.ml": "new\n", "untracked/b.ml": "let b = 2\n"})
+    fill(repo, {"edited.ml": "new\n", "untracked/b.ml": "let b = 2\n"})
     (repo / "deleted.ml").unlink()
     git(repo, "rm", "-q", "staged.ml")
 
@@ -75,7 +53,7 @@ def test_the_working_copy_is_read_not_the_index(repo: Path, store: TreeStore) ->
 
 
 def test_a_clean_checkout_has_the_tree_that_git_committed(repo: Path, store: TreeStore) -> None:
-    write(repo, {"run.sh": "#!/bin/sh\n", "sub/é.ml": "let é = ()\n"})
+    fill(repo, {"run.sh": "#!/bin/sh\n", "sub/é.ml": "let é = ()\n"})
     (repo / "run.sh").chmod(0o755)
     (repo / "sub/link").symlink_to("../run.sh")
     head = commit(repo, {})
@@ -87,8 +65,8 @@ def test_a_clean_checkout_has_the_tree_that_git_committed(repo: Path, store: Tre
 
 
 def test_ignore_rules_of_every_level_hold(repo: Path, store: TreeStore) -> None:
-    write(repo, {".gitignore": "*.o\n!keep.o\n", "sub/.gitignore": "/tmp\n", ".git/info/exclude": "private\n"})
-    write(repo, {"a.o": "", "keep.o": "", "sub/tmp/x": "", "tmp/x": "", "private": ""})
+    fill(repo, {".gitignore": "*.o\n!keep.o\n", "sub/.gitignore": "/tmp\n", ".git/info/exclude": "private\n"})
+    fill(repo, {"a.o": "", "keep.o": "", "sub/tmp/x": "", "tmp/x": "", "private": ""})
 
     assert set(read(repo, store)) == {".gitignore", "sub/.gitignore", "keep.o", "tmp/x"}
 
@@ -97,14 +75,14 @@ def test_what_tools_generate_is_left_out_even_where_nobody_ignores_it_unless_it_
     repo: Path, store: TreeStore
 ) -> None:
     commit(repo, {"node_modules/vendored.js": "1\n"})
-    write(repo, {"_build/log": "x", "lib/_build/log": "x", "node_modules/new.js": "x", "builds/x": "x"})
+    fill(repo, {"_build/log": "x", "lib/_build/log": "x", "node_modules/new.js": "x", "builds/x": "x"})
 
     assert set(read(repo, store)) == {"node_modules/vendored.js", "builds/x"}
 
 
 def test_links_are_stored_and_never_followed(repo: Path, store: TreeStore, tmp_path: Path) -> None:
-    write(tmp_path, {"outside/secret": "s3cret"})
-    write(repo, {"real/a": "a"})
+    fill(tmp_path, {"outside/secret": "s3cret"})
+    fill(repo, {"real/a": "a"})
     (repo / "out").symlink_to(tmp_path / "outside")
     (repo / "dangling").symlink_to("nowhere")
 
@@ -121,7 +99,7 @@ def test_a_tracked_folder_replaced_by_a_link_is_not_read_through_it(
     repo: Path, store: TreeStore, tmp_path: Path
 ) -> None:
     commit(repo, {"lib/a.ml": "ours", "lib/deep/b.ml": "ours"})
-    write(tmp_path, {"outside/a.ml": "theirs", "outside/deep/b.ml": "theirs"})
+    fill(tmp_path, {"outside/a.ml": "theirs", "outside/deep/b.ml": "theirs"})
     subprocess.run(["rm", "-r", "lib"], cwd=repo, check=True)
     (repo / "lib").symlink_to(tmp_path / "outside")
 
@@ -154,7 +132,7 @@ def test_with_a_cache_the_next_reading_is_of_what_changed(repo: Path, store: Tre
         return None
 
     for content in ("b", "changed"):
-        write(repo, {"b": content})
+        fill(repo, {"b": content})
         checkout = read_checkout(repo, store, screen=screen, cache=tmp_path / "cache")
         assert store.read(checkout.tree, "b") == content.encode()
 
@@ -163,7 +141,7 @@ def test_with_a_cache_the_next_reading_is_of_what_changed(repo: Path, store: Tre
 
 def test_a_folder_below_the_root_is_read_alone(repo: Path, store: TreeStore) -> None:
     head = commit(repo, {"lib/a.ml": "a", "lib/.gitignore": "*.tmp\n", "bin/b.ml": "b", ".gitignore": "*.o\n"})
-    write(repo, {"lib/x.o": "", "lib/y.tmp": "", "lib/new.ml": "n"})
+    fill(repo, {"lib/x.o": "", "lib/y.tmp": "", "lib/new.ml": "n"})
 
     checkout = read_checkout(repo / "lib", store)
 
@@ -173,7 +151,7 @@ def test_a_folder_below_the_root_is_read_alone(repo: Path, store: TreeStore) -> 
 
 def test_a_folder_that_the_repository_ignores_is_read_as_a_plain_one(repo: Path, store: TreeStore) -> None:
     commit(repo, {".gitignore": "build/\n"})
-    write(repo, {"build/demo/a.ml": "a", "build/demo/_build/x": "x"})
+    fill(repo, {"build/demo/a.ml": "a", "build/demo/_build/x": "x"})
 
     checkout = read_checkout(repo / "build/demo", store)
 
@@ -181,7 +159,7 @@ def test_a_folder_that_the_repository_ignores_is_read_as_a_plain_one(repo: Path,
 
 
 def test_a_repository_without_commits_is_read(repo: Path, store: TreeStore) -> None:
-    write(repo, {"a": "a"})
+    fill(repo, {"a": "a"})
 
     checkout = read_checkout(repo, store)
 
@@ -195,7 +173,7 @@ def test_an_empty_repository_gives_the_empty_tree(repo: Path, store: TreeStore) 
 def test_a_worktree_is_read(repo: Path, store: TreeStore, tmp_path: Path) -> None:
     commit(repo, {"a": "a"})
     git(repo, "worktree", "add", "-q", str(tmp_path / "tree"), "-b", "side")
-    write(tmp_path / "tree", {"b": "b"})
+    fill(tmp_path / "tree", {"b": "b"})
 
     assert set(read(tmp_path / "tree", store)) == {"a", "b"}
 
@@ -217,7 +195,7 @@ def test_reading_leaves_git_and_the_files_byte_identical(repo: Path, store: Tree
     # the index holds stale time stamps now: `git status` would write it back
     for path in ("a", "b/c"):
         os.utime(repo / path, ns=(1_600_000_000_000_000_000, 1_600_000_000_000_000_000))
-    write(repo, {"new": "x"})
+    fill(repo, {"new": "x"})
     git(repo, "config", "core.fsmonitor", "false")
     before = fingerprint(repo)
 
@@ -290,7 +268,7 @@ def test_started_from_a_hook_the_folder_named_is_read(repo: Path, store: TreeSto
     other = tmp_path / "other"
     other.mkdir()
     git(other, "init", "-q")
-    write(other, {"b": "b"})
+    fill(other, {"b": "b"})
     hook = repo / ".git/hooks/pre-commit"
     hook.parent.mkdir(exist_ok=True)
     hook.write_text(

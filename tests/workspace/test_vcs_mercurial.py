@@ -4,10 +4,10 @@ import os
 import shutil
 import subprocess
 import sys
-from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from tests.workspace.checkouts import fill, fingerprint
 
 from greenloop.records import InputError
 from greenloop.workspace.store import Mode, TreeStore
@@ -36,14 +36,8 @@ def hg(folder: Path, *arguments: str) -> str:
     return done.stdout.decode().strip()
 
 
-def write(folder: Path, files: dict[str, str]) -> None:
-    for path, content in files.items():
-        (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        (folder / path).write_text(content)
-
-
 def commit(folder: Path, files: dict[str, str]) -> str:
-    write(folder, files)
+    fill(folder, files)
     hg(folder, "commit", "-q", "--addremove", "-m", "a change")
     return hg(folder, "log", "-r", ".", "-T", "{node}")
 
@@ -53,19 +47,9 @@ def read(folder: Path, store: TreeStore) -> dict[str, bytes]:
     return {path: store.read_blob(entry.blob) for path, entry in store.files(tree).items()}
 
 
-def fingerprint(folder: Path) -> dict[str, tuple[int, int, int, int, str]]:
-    """Every path below ``folder``, itself too, with mode, inode, both change times and content."""
-    found = {}
-    for path in sorted((folder, *folder.rglob("*"))):
-        status = path.lstat()
-        content = sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
-        found[str(path)] = (status.st_mode, status.st_ino, status.st_mtime_ns, status.st_ctime_ns, content)
-    return found
-
-
 def test_the_working_copy_is_read_as_it_is(repo: Path, store: TreeStore) -> None:
     head = commit(repo, {"kept.ml": "a\n", "edited.ml": "old\n", "deleted.ml": "x", "sub/r.ml": "x"})
-    write(repo, {"edited.ml": "new\n", "untracked/b.ml": "b\n", "spa ce  é": "s"})
+    fill(repo, {"edited.ml": "new\n", "untracked/b.ml": "b\n", "spa ce  é": "s"})
     (repo / "deleted.ml").unlink()
     (repo / "sub/r.ml").chmod(0o755)
     (repo / "link").symlink_to("kept.ml")
@@ -85,21 +69,21 @@ def test_the_working_copy_is_read_as_it_is(repo: Path, store: TreeStore) -> None
 
 def test_ignore_rules_hold_and_what_tools_generate_is_left_out(repo: Path, store: TreeStore) -> None:
     commit(repo, {".hgignore": "syntax: glob\n*.o\nsyntax: regexp\n^private/\n", "_build/tracked": "t"})
-    write(repo, {"a.o": "", "private/x": "", "lib/private/x": "", "_build/log": "", "lib/_build/log": ""})
+    fill(repo, {"a.o": "", "private/x": "", "lib/private/x": "", "_build/log": "", "lib/_build/log": ""})
 
     assert set(read(repo, store)) == {".hgignore", "_build/tracked", "lib/private/x"}
 
 
 def test_the_file_of_ignore_rules_lists_all_that_tools_generate(repo: Path, store: TreeStore) -> None:
-    write(repo, {f"{place}{name}/x": "" for place in ("", "lib/") for name in GENERATED_FOLDERS})
-    write(repo, {"lib/a": "a"})
+    fill(repo, {f"{place}{name}/x": "" for place in ("", "lib/") for name in GENERATED_FOLDERS})
+    fill(repo, {"lib/a": "a"})
 
     assert set(read(repo, store)) == {"lib/a"}
 
 
 def test_a_repository_without_commits_is_read(repo: Path, store: TreeStore) -> None:
     assert read_checkout(repo, store).tree == store.empty
-    write(repo, {"a": "a"})
+    fill(repo, {"a": "a"})
 
     checkout = read_checkout(repo, store)
 
@@ -108,7 +92,7 @@ def test_a_repository_without_commits_is_read(repo: Path, store: TreeStore) -> N
 
 def test_a_folder_below_the_root_is_read_alone(repo: Path, store: TreeStore) -> None:
     head = commit(repo, {"lib/a.ml": "a", "library/b.ml": "b", ".hgignore": "\\.o$\n"})
-    write(repo, {"lib/x.o": "", "lib/new.ml": "n"})
+    fill(repo, {"lib/x.o": "", "lib/new.ml": "n"})
 
     checkout = read_checkout(repo / "lib", store)
 
@@ -119,7 +103,7 @@ def test_a_folder_below_the_root_is_read_alone(repo: Path, store: TreeStore) -> 
 
 def test_a_folder_that_the_repository_ignores_is_read_as_a_plain_one(repo: Path, store: TreeStore) -> None:
     commit(repo, {".hgignore": "^build/\n"})
-    write(repo, {"build/demo/a.ml": "a"})
+    fill(repo, {"build/demo/a.ml": "a"})
 
     checkout = read_checkout(repo / "build/demo", store)
 
@@ -130,7 +114,7 @@ def test_a_folder_that_the_repository_ignores_is_read_as_a_plain_one(repo: Path,
 def test_nested_repositories_are_read(repo: Path, store: TreeStore) -> None:
     commit(repo, {"lib/a": "a"})
     hg(repo, "init", "lib/sub")
-    write(repo, {"lib/sub/x": "x", "top/x": "x"})
+    fill(repo, {"lib/sub/x": "x", "top/x": "x"})
     subprocess.run(["git", "init", "-q", "top"], cwd=repo, check=True)
 
     checkout = read_checkout(repo, store)
@@ -147,7 +131,7 @@ def test_a_git_repository_beside_the_hg_one_is_not_read_as_files(repo: Path, sto
 
 
 def test_names_that_hg_cannot_print_in_columns_are_reported(repo: Path, store: TreeStore) -> None:
-    write(repo, {"good": "g", "blank at end ": "b", "line\nbreak": "l"})
+    fill(repo, {"good": "g", "blank at end ": "b", "line\nbreak": "l"})
     (repo / os.fsdecode(b"latin\xe9")).write_text("l")
 
     checkout = read_checkout(repo, store)
@@ -173,10 +157,10 @@ def test_reading_changes_nothing_below_hg(tmp_path: Path, store: TreeStore, form
     hg(repo, "debugrebuilddirstate")
     hg(repo, "rm", "d")
     hg(repo, "forget", "e")
-    write(repo, {"new": "x"})
+    fill(repo, {"new": "x"})
     # and caches that are missing, which `hg status` makes
     subprocess.run(["rm", "-rf", ".hg/wcache", ".hg/cache"], cwd=repo, check=True)
-    write(repo, {".hg/hgrc": "[extensions]\nblackbox=\nfsmonitor=\n"})
+    fill(repo, {".hg/hgrc": "[extensions]\nblackbox=\nfsmonitor=\n"})
     before = fingerprint(repo / ".hg")
 
     first = read_checkout(repo, store)
@@ -201,7 +185,7 @@ def test_the_head_follows_commits_and_updates(repo: Path) -> None:
 
 
 def test_no_hook_and_no_extension_of_the_repository_is_run(repo: Path, store: TreeStore, tmp_path: Path) -> None:
-    write(repo, {".hgignore": "out/\n", "a": "a", "out/b": "b"})
+    fill(repo, {".hgignore": "out/\n", "a": "a", "out/b": "b"})
     extension = tmp_path / "extension.py"
     extension.write_text(f"open({str(tmp_path / 'ran')!r}, 'w').close()\n")
     hooks = "".join(f"pre-{command} = touch {tmp_path}/ran\n" for command in ("debugwalk", "debugignore"))

@@ -3,10 +3,10 @@
 import os
 import subprocess
 from collections.abc import Mapping
-from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from tests.workspace.checkouts import fingerprint
 
 from greenloop.records import InputError
 from greenloop.workspace.store import Mode, TreeStore
@@ -65,16 +65,6 @@ def hg(tmp_path: Path) -> Repo:
 
 def contents(store: TreeStore, tree: str) -> dict[str, tuple[Mode, bytes]]:
     return {path: (entry.mode, store.read_blob(entry.blob)) for path, entry in store.files(tree).items()}
-
-
-def fingerprint(folder: Path) -> dict[str, tuple[int, int, int, int, str]]:
-    """Every path below ``folder``, itself too, with mode, inode, both change times and content."""
-    found = {}
-    for path in sorted((folder, *folder.rglob("*"))):
-        status = path.lstat()
-        content = sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
-        found[str(path)] = (status.st_mode, status.st_ino, status.st_mtime_ns, status.st_ctime_ns, content)
-    return found
 
 
 def test_a_commit_is_read_as_it_was_not_as_the_checkout_is(repo: Repo, store: TreeStore) -> None:

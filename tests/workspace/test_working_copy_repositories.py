@@ -10,6 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from tests.workspace.checkouts import fill, git, hg
 
 from greenloop.records import InputError
 from greenloop.workspace.store import TreeStore
@@ -39,23 +40,6 @@ def open_copy(store: TreeStore, tmp_path: Path) -> Iterator[Open]:
     yield one
     for copy in opened:
         copy.close()
-
-
-def git(folder: Path, *arguments: str) -> str:
-    named = ["-c", "protocol.file.allow=always"]
-    done = subprocess.run(["git", *named, *arguments], cwd=folder, capture_output=True, check=True)
-    return done.stdout.decode().strip()
-
-
-def hg(folder: Path, *arguments: str) -> str:
-    done = subprocess.run(["hg", *arguments], cwd=folder, capture_output=True, check=True)
-    return done.stdout.decode().strip()
-
-
-def fill(folder: Path, files: dict[str, str]) -> None:
-    for path, content in files.items():
-        (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        (folder / path).write_text(content)
 
 
 def commit(folder: Path, files: dict[str, str]) -> str:

@@ -22,6 +22,7 @@ from greenloop.snapshots.purge import unfinished
 from greenloop.snapshots.recorder import stopped_by_signals
 from greenloop.workspace.vcs import Reading
 
+_LONGEST_PAUSE = 366 * 24 * 60
 app = typer.Typer(
     no_args_is_help=True,
     help="Record a folder while someone works in it, with their consent.",
@@ -175,6 +176,8 @@ def pause(
     desk = demand(home, folder)
     if not desk.wish.recording:
         raise InputError(f"{desk.enrolment.root} is not being recorded", "there is nothing to pause")
+    if minutes is not None and not minutes <= _LONGEST_PAUSE:
+        raise InputError(f"--minutes {minutes}: longer than a year", "leave it out to pause until `resume`")
     until = time.time() + minutes * 60 if minutes else None
     _want(home, desk, Wish(paused=True, until=until))
     end = time.strftime(" until %H:%M", time.localtime(until)) if until else " until `greenloop record resume`"

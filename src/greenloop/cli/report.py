@@ -177,11 +177,16 @@ def _run(command: list[str]) -> tuple[int, bool]:
     return code if code >= 0 else _SIGNAL - code, bool(pressed)
 
 
+_LONGEST_BUILD = 31 * 86_400
+
+
 def _start(started: str, seconds: float | None) -> float | None:
     """Return when the build began, in Unix seconds, where that was said."""
     if started and seconds is not None:
         raise InputError("--started and --seconds say the same", "give one of them")
     if seconds is not None:
+        if not seconds <= _LONGEST_BUILD:
+            raise InputError(f"--seconds {seconds}: longer than a month", "say when it began with --started")
         return time.time() - seconds
     return moment(started, "--started") if started else None
 

@@ -1,11 +1,16 @@
 """What every record shares: immutability, strict reading, and JSON in and out."""
 
 import json
-from typing import ClassVar, Self
+from typing import Annotated, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from greenloop.records.errors import RecordError
+
+UnixTime = Annotated[float, Field(ge=-62_135_596_800, le=253_402_300_799)]
+"""Seconds since 1970, within the years 1 to 9999: all that a calendar, here and in other tools, can show."""
+Count = Annotated[int, Field(ge=0, lt=1 << 63)]
+"""How many, or which one from 0 on: what a database holds in a column."""
 
 
 class Part(BaseModel):

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from greenloop.records.base import Record
+from greenloop.records.base import Count, Record, UnixTime
 from greenloop.records.diagnostic import Diagnostic
 from greenloop.records.verdict import Status, Suite
 
@@ -16,9 +16,9 @@ class BuildReport(Record):
     """
 
     workspace: str
-    seq: int = Field(ge=0)
+    seq: Count
     """The snapshot that it speaks of; of a smeared one, the newest when it came in."""
-    time: float
+    time: UnixTime
     """Unix seconds when it came in."""
     source: Literal["shadow", "reported"]
     status: Status
@@ -28,6 +28,6 @@ class BuildReport(Record):
     """How far the build went, if known."""
     tool: str = ""
     """Who built: the fingerprint of Greenloop's toolchain, or the name that the team's build gave itself."""
-    seconds: float | None = Field(default=None, ge=0)
+    seconds: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     """Wall-clock seconds that the build took, if known."""
     diagnostics: tuple[Diagnostic, ...] = ()

@@ -1,8 +1,6 @@
 """A snapshot: a tree and a time, in the history of one workspace."""
 
-from pydantic import Field
-
-from greenloop.records.base import Record
+from greenloop.records.base import Count, Record, UnixTime
 from greenloop.records.tree import TreeId
 from greenloop.records.verdict import Status
 
@@ -24,8 +22,8 @@ class Snapshot(Record):
     """What a workspace held at a time. Order is by ``seq``, never by the clock."""
 
     workspace: str
-    seq: int = Field(ge=0)
-    time: float
+    seq: Count
+    time: UnixTime
     """Unix seconds, by the clock of the machine that recorded it."""
     tree: TreeId
     cut: str = ""
@@ -35,5 +33,5 @@ class Snapshot(Record):
     """The person asked for a build at this very moment, so the state is not a half-typed one."""
     reported: Status | None = None
     """What the team's own build said of it, if known. It nominates; only a verdict decides."""
-    skipped: int = Field(default=0, ge=0)
+    skipped: Count = 0
     """How many files were left out: too large, secret, or unreadable."""

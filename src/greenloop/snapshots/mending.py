@@ -55,11 +55,23 @@ def replaced(path: Path, trees: TreeStore, damage: str, note: Note) -> Index:
         return Index(path)
 
 
-def synchronise(index: Index, journal: Journal, note: Note) -> None:
+def _restore_refs(index: Index, journal: Journal, trees: TreeStore, note: Note) -> None:
+    """Where the file that holds the ends of all histories was lost, take them from the index, which knows them too."""
+    missing = trees.durable.missing({segment.ref: segment.tip for segment in index.segments()})
+    found = {ref: tip for ref, tip in missing.items() if tip in trees}
+    if found:
+        with trees.staged():
+            for ref, tip in found.items():
+                journal.chains.move(ref, tip, was=None)
+        note(f"{trees.path / 'packed-refs'} was lost: the ends of {len(found)} segments are put back from the index")
+
+
+def synchronise(index: Index, journal: Journal, trees: TreeStore, note: Note) -> None:
     """Let the index say what the journal says: more where it lags, less where the journal lost something."""
     # the index first: whoever writes does so to the journal first
     if {segment.ref: segment.tip for segment in index.segments()} == journal.tips():
         return
+    _restore_refs(index, journal, trees, note)
     index.db.execute("BEGIN IMMEDIATE")
     try:
         known = {segment.ref: segment for segment in index.segments()}
@@ -145,7 +157,7 @@ def after_power_cut(index: Index, journal: Journal, trees: TreeStore, note: Note
             note(
                 f"{workspace_of(ref)}: the newest entries were torn, as by a power cut: cut back to the last whole one"
             )
-        synchronise(index, journal, lambda _words: None)
+        synchronise(index, journal, trees, lambda _words: None)
     index.note("boot", boot)
 
 

@@ -58,6 +58,9 @@ class Screen:
         named = named_secret(path)
         if named is not None or self._allowed.match(path) is not None:
             return named
+        spelled = catalogue().first(path.encode("utf-8", "surrogateescape"))
+        if spelled is not None:
+            return f"its name holds a secret ({spelled})"
         key = sha256(content).digest()
         if key in self._seen:
             self._seen.move_to_end(key)
@@ -84,4 +87,4 @@ def scan(content: bytes) -> str | None:
 
 def screen(path: str, content: bytes) -> str | None:
     """Return the reason against storing ``content`` at ``path``, or ``None``, without any memory."""
-    return named_secret(path) or scan(content)
+    return Screen()(path, content)

@@ -52,7 +52,10 @@ class SnapshotStore:
         with named_faults(path):
             mending.after_power_cut(self._reader, self._journal, trees, self._note)
         if old is not None:
-            mending.migrate(old, trees, self.add_history, self._note)
+            try:
+                mending.migrate(old, trees, self.add_history, self._note)
+            except Damaged as error:
+                self._note(f"{old}: {error}; what an earlier Greenloop recorded in it, if anything, stays there")
 
     def _note(self, words: str) -> None:
         self.notes.append(words)
@@ -61,7 +64,7 @@ class SnapshotStore:
 
     def _mend(self, index: Index) -> None:
         with named_faults(self.path):
-            mending.synchronise(index, self._journal, self._note)
+            mending.synchronise(index, self._journal, self.trees, self._note)
 
     def close(self) -> None:
         """Close the index; the store may be opened again."""

@@ -123,6 +123,16 @@ class Durable:
             found |= {ref: target for ref, (target, _) in self._moves.items()}
         return {ref: at for ref, at in sorted(found.items()) if at is not None and ref.startswith(prefix)}
 
+    def missing(self, known: Mapping[str, str]) -> dict[str, str]:
+        """Return those of the ``known`` refs that are gone with the file of refs, removed by nobody.
+
+        A ref whose removal is staged is not among them: it was taken away on purpose.
+        """
+        if self._packed.path.exists():
+            return {}
+        staged = self.file.refs()
+        return {ref: target for ref, target in known.items() if ref not in staged}
+
     def packed(self) -> Mapping[str, str]:
         """Return the refs that git sees: those that are flushed."""
         with named_io_errors(self._packed.path):

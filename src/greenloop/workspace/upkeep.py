@@ -69,6 +69,10 @@ class Upkeep:
         durable = self._trees.durable
         with durable.guard.upkeep():
             said = [*durable.file.verify(), *self._refs()]
+            if not said:
+                # git sees what is in packs only, and a tree may be there before the files that it names
+                with durable.guard.moving():
+                    durable.flush_alone()
             said += self._git_fsck()
         return tuple(dict.fromkeys(said))
 

@@ -43,6 +43,7 @@ def test_greenloops_own_as_lines_as_an_array_and_alone() -> None:
     ("text", "says"),
     [
         ('{"severity": "error"', "not JSON"),
+        ('[{"line": ' + "9" * 5000 + "}]", "not JSON"),
         (ONE.model_dump_json() + "\n{", "line 2"),
         ('[{"severity": "loud", "category": "type", "message": "m"}]', "diagnostic 1: severity"),
         ('{"version": "1.0", "runs": []}', "only SARIF 2.1.0"),

@@ -34,7 +34,7 @@ def read_handed(text: str, *, root: Path, parse: Parse, failed: bool) -> tuple[D
         return _printed(text, parse, failed=failed)
     try:
         body = json.loads(stripped)
-    except json.JSONDecodeError as error:
+    except ValueError as error:  # beside what is no JSON, a number of thousands of digits
         return distinct(_lines(stripped, error))
     if isinstance(body, dict) and "runs" in body:
         return distinct(_sarif(body, root))
@@ -55,16 +55,16 @@ def _printed(text: str, parse: Parse, *, failed: bool) -> tuple[Diagnostic, ...]
     return (Diagnostic(severity=Severity.ERROR, category=Category.OTHER, message=tail),)
 
 
-def _lines(text: str, whole: json.JSONDecodeError) -> list[Diagnostic]:
+def _lines(text: str, whole: ValueError) -> list[Diagnostic]:
     found: list[Diagnostic] = []
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip():
             continue
         try:
             item = json.loads(line)
-        except json.JSONDecodeError as error:
+        except ValueError as error:
             # of a file that is no JSON lines from its first line on, the error of the whole says more
-            where = f"line {number}: {error.msg}" if found else str(whole)
+            where = f"line {number}: {error}" if found else str(whole)
             raise InputError(f"the diagnostics are not JSON: {where}", "was the file cut short?") from error
         found.append(_validated(item, f"line {number}"))
     return found

@@ -137,6 +137,10 @@ class WorkingCopy:
         return self._known
 
     def _demand_root(self) -> None:
+        # a link in its place leads to files that nobody agreed to have read
+        leads_to = os.path.realpath(self.root)
+        if leads_to != str(self.root):
+            raise InputError(f"{self.root}: leads to {leads_to} now", "put the folder back, or name that one instead")
         if not self.root.is_dir():
             # an empty tree would say that someone deleted every file
             raise InputError(f"{self.root}: the folder is gone", "was it moved, or its disk unmounted?")
