@@ -172,7 +172,7 @@ def test_fsck_finds_damage_wherever_it_is(store: TreeStore, what: str) -> None:
     first = commit(store, b"1" * 500)
     store.flush()
     loose = store.write_blob(b"2" * 500)
-    commit(store, b"\x7f" * 4000, first)
+    second = commit(store, b"\x7f" * 4000, first)
     care = Upkeep(store)
     store.close()
     # a check of the whole flushes: what is damaged below is staged still
@@ -191,7 +191,8 @@ def test_fsck_finds_damage_wherever_it_is(store: TreeStore, what: str) -> None:
             content = path.read_bytes().replace(b"\x7f" * 2000, b"\x7f" * 1999 + b"\x7e", 1)
         case "ref":
             path = store.path / "packed-refs"
-            content = path.read_bytes().replace(first.encode(), b"1" * 40)
+            store.flush()
+            content = path.read_bytes().replace(second.encode(), b"1" * 40)
         case _:
             path = store.path / "staging.db"
             content = b""
