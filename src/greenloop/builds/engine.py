@@ -211,6 +211,36 @@ class Engine:
             )
         return {tree: known[tree] for tree in distinct}
 
+    def confirm(
+        self, trees: Iterable[TreeId], suite: Suite, times: int, progress: Progress | None = None
+    ) -> frozenset[TreeId]:
+        """See ``Judge.confirm``. What was judged again is noted with the verdict, so it is never done twice.
+
+        A judgement that the machine may be to blame for is none: the tree is judged once more the next time.
+        """
+        known = self.judge_many(trees, suite)
+        for number in range(1, times):
+            again = self._verdicts.repeats(known, self._fingerprint, suite)
+            todo = [tree for tree in known if len(again.get(tree, ())) < number]
+
+            def work(some: Sequence[TreeId]) -> tuple[Outcome, ...]:
+                return self._judge_batch(some, suite, self._bench, _DOUBTFUL)
+
+            parts = batch.chunks(todo, self._toolchain.batch, self._workers)
+            done = len(known) - len(todo)
+            for some, outcomes in batch.run(work, parts, self._workers):
+                seen = {
+                    tree: outcome.status
+                    for tree, outcome in zip(some, outcomes, strict=True)
+                    if outcome.status is not Status.INFRA_ERROR
+                }
+                self._verdicts.add_repeats(seen, self._fingerprint, suite, number)
+                done += len(some)
+                if progress is not None:
+                    progress(done, len(known))
+        again = self._verdicts.repeats(known, self._fingerprint, suite)
+        return frozenset(tree for tree, verdict in known.items() if set(again.get(tree, ())) - {verdict.status})
+
     def _demand(self, suite: Suite) -> None:
         if suite not in self._toolchain.suites:
             can = ", ".join(sorted(suite.value for suite in self._toolchain.suites))

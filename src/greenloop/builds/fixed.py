@@ -44,7 +44,7 @@ def assess(
     ``InfrastructureError`` when a verdict is none: a fault of the machine says nothing about the code.
     """
     _check(base, result, before, after)
-    left = _what_is_left(store, base, result, before, after)
+    left = error_left(store, before, after)
     lost = names_lost(store, base, result)
     flags = lint.flags(store, base, result)
     size = changed_lines(store, base, result)
@@ -102,8 +102,12 @@ def _check(base: TreeId, result: TreeId, before: Verdict, after: Verdict) -> Non
         raise InputError(f"the tree {base} is {before.status}, not red", "only a red tree can be fixed")
 
 
-def _what_is_left(store: TreeStore, base: TreeId, result: TreeId, before: Verdict, after: Verdict) -> str:
-    """Return why the error is not gone, or an empty string."""
+def error_left(store: TreeStore, before: Verdict, after: Verdict) -> str:
+    """Return why the first error of a red tree is not gone after a change, or an empty string.
+
+    It is gone when the tree is green, or its first error now lies behind the definition that held the one before, and
+    none is new in another file.
+    """
     if after.green:
         return ""
     if after.status is not Status.RED:
@@ -116,7 +120,7 @@ def _what_is_left(store: TreeStore, base: TreeId, result: TreeId, before: Verdic
         path, _, message = min(fresh, key=str)
         return f"a new error in {path or 'the build'}: {_headline(message)}"
     left = [other for other in after.errors if other.path == error.path]
-    return _still_before(store, base, result, error, min(left, key=_line)) if left else ""
+    return _still_before(store, before.tree, after.tree, error, min(left, key=_line)) if left else ""
 
 
 def _still_before(store: TreeStore, base: TreeId, result: TreeId, error: Diagnostic, first: Diagnostic) -> str:

@@ -32,3 +32,9 @@ class Judge(Protocol):
     ) -> dict[TreeId, Verdict]:
         """Return the verdict on each distinct tree, in the order in which the trees were first named."""
         ...
+
+    def confirm(
+        self, trees: Iterable[TreeId], suite: Suite, times: int, progress: Progress | None = None
+    ) -> frozenset[TreeId]:
+        """Judge each tree until there are ``times`` judgements of it, and return those on which they differ."""
+        ...

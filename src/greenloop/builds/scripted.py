@@ -64,6 +64,16 @@ class ScriptedJudge:
                 progress(len(verdicts), len(distinct))
         return verdicts
 
+    def confirm(
+        self, trees: Iterable[TreeId], suite: Suite, times: int, progress: Progress | None = None
+    ) -> frozenset[TreeId]:
+        """Judge each distinct tree so often; return those on which the script's answers differ."""
+        distinct = tuple(dict.fromkeys(trees))
+        flaky = {tree for tree in distinct if len({self.judge(tree, suite).status for _ in range(times)}) > 1}
+        if progress is not None:
+            progress(len(distinct), len(distinct))
+        return frozenset(flaky)
+
     def _answer(self, tree: TreeId, suite: Suite) -> Answer:
         if callable(self._script):
             return self._script(tree, suite)

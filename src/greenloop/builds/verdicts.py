@@ -1,10 +1,10 @@
 """The verdict store: what is once known of a tree, found again by (tree, toolchain, suite)."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import Column, MetaData, String, Table, Text, delete, select
+from sqlalchemy import Column, Integer, MetaData, String, Table, Text, delete, select
 
 from greenloop.records import RecordError, Severity, Status, Suite, TreeId, Verdict
 from greenloop.storage.database import named_database_errors, open_database, replacing
@@ -19,6 +19,17 @@ _VERDICTS = Table(
     Column("body", Text, nullable=False),
     sqlite_with_rowid=False,
 )
+_REPEATS = Table(
+    "repeats",
+    _TABLES,
+    Column("tree", String(40), primary_key=True),
+    Column("toolchain", String(64), primary_key=True),
+    Column("suite", String(8), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("status", String(16), nullable=False),
+    sqlite_with_rowid=False,
+)
+"""What came out when a tree was judged again to see whether it comes out alike."""
 _CHUNK = 500
 """Trees asked for in one statement; SQLite's oldest limit is 999 variables."""
 
@@ -76,6 +87,35 @@ class VerdictStore:
         with self._named("written"), self._engine.begin() as connection:
             connection.execute(replacing(self._engine, _VERDICTS), rows)
 
+    def repeats(self, trees: Iterable[TreeId], toolchain: str, suite: Suite) -> dict[TreeId, tuple[Status, ...]]:
+        """Return how each tree came out when it was judged again, where it was."""
+        distinct = tuple(dict.fromkeys(trees))
+        found: dict[TreeId, tuple[Status, ...]] = {}
+        with self._named("read"), self._engine.connect() as connection:
+            for start in range(0, len(distinct), _CHUNK):
+                query = (
+                    select(_REPEATS.c.tree, _REPEATS.c.status)
+                    .where(
+                        _REPEATS.c.tree.in_(distinct[start : start + _CHUNK]),
+                        _REPEATS.c.toolchain == toolchain,
+                        _REPEATS.c.suite == suite.value,
+                    )
+                    .order_by(_REPEATS.c.number)
+                )
+                for tree, status in connection.execute(query):
+                    found[tree] = (*found.get(tree, ()), Status(status))
+        return found
+
+    def add_repeats(self, statuses: Mapping[TreeId, Status], toolchain: str, suite: Suite, number: int) -> None:
+        """Note how trees came out the ``number``-th time after their verdict."""
+        rows = [
+            {"tree": tree, "toolchain": toolchain, "suite": suite.value, "number": number, "status": status.value}
+            for tree, status in sorted(statuses.items())
+        ]
+        if rows:
+            with self._named("written"), self._engine.begin() as connection:
+                connection.execute(replacing(self._engine, _REPEATS), rows)
+
     def forget(self, gone: Callable[[TreeId], bool]) -> int:
         """Remove the verdicts on trees of which ``gone`` is true, and return how many those were."""
         with self._named("removed"), self._engine.begin() as connection:
@@ -85,6 +125,7 @@ class VerdictStore:
             for start in range(0, len(lost), _CHUNK):
                 part = lost[start : start + _CHUNK]
                 removed += connection.execute(delete(_VERDICTS).where(_VERDICTS.c.tree.in_(part))).rowcount
+                connection.execute(delete(_REPEATS).where(_REPEATS.c.tree.in_(part)))
         return removed
 
     def close(self) -> None:

@@ -35,6 +35,8 @@ def rules(settings: MiningSettings) -> Rules:
         max_files_per_tick=settings.max_files_per_tick,
         stable_seconds=settings.stable_seconds,
         max_changed_lines=settings.max_changed_lines,
+        max_step_lines=settings.max_step_lines,
+        confirmations=settings.confirmations,
     )
 
 

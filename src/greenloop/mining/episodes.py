@@ -1,21 +1,27 @@
 """Runs of red between greens, and which of their reds count.
 
 A person's half-typed states are red too. A red counts when a build was asked for at it, when it stood for a while, or
-when the red before it showed the same errors. The fix of a run is its last red that counts → the green after it.
+when the red before it showed the same errors. The fix of a run is its last red that counts → the green after it. Its
+earlier reds lead to that green too; and where a compiler stops at its first error, a step from one red to a later one
+whose first error lies behind the definition that held it is the fix of one error among several.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from greenloop.mining.rules import Rules
 from greenloop.mining.states import State, Stretch
-from greenloop.records import Episode, EpisodeKind, Status, TreeId, Verdict
+from greenloop.records import Episode, EpisodeKind, Origin, Status, TreeId, Verdict
 
 UNIT = "runs of red"
 NEVER_GREEN = "not green again before a cut or the end"
 FLEETING = "no red that counts: half-typed"
 UNDO = "undone: the tree before, and no build was asked for"
 NAMES: tuple[str, ...] = (NEVER_GREEN, FLEETING, UNDO)
+
+_MOST_TARGETS = 4
+"""Later reds that are tried as the end of a step: what comes after more attempts answers more than one error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,30 +33,36 @@ class Run:
     reds: tuple[State, ...]
     green: State | None
 
-
-@dataclass(frozen=True, slots=True)
-class Fix:
-    """The last red that counts of a run, and its green."""
-
-    run: Run
-    red: State
-    green: State
+    @property
+    def name(self) -> str:
+        """What examples call their episode."""
+        return f"{self.stretch.workspace.id}#{(self.before or self.reds[0]).first_seq}"
 
     def episode(self) -> Episode:
-        """Return the run as a record."""
-        before, reds = self.run.before, self.run.reds
-        first = before or reds[0]
+        """Return a run that ended green as a record."""
+        assert self.green is not None, "a run without its green is no episode"
+        first = self.before or self.reds[0]
         return Episode(
-            workspace=self.run.stretch.workspace.id,
-            kind=EpisodeKind.RED_GREEN if before is None else EpisodeKind.GREEN_RED_GREEN,
+            workspace=self.stretch.workspace.id,
+            kind=EpisodeKind.RED_GREEN if self.before is None else EpisodeKind.GREEN_RED_GREEN,
             first_seq=first.first_seq,
             last_seq=self.green.last_seq,
             start=first.start,
             end=self.green.start,
-            before=None if before is None else before.tree,
-            reds=tuple(red.tree for red in reds),
+            before=None if self.before is None else self.before.tree,
+            reds=tuple(red.tree for red in self.reds),
             green=self.green.tree,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """A red that counts, and the states to which it may have led, the nearest first: one of them is its target."""
+
+    run: Run
+    origin: Origin
+    red: State
+    targets: tuple[State, ...]
 
 
 def is_red(verdict: Verdict) -> bool:
@@ -78,18 +90,34 @@ def runs(stretch: Stretch, states: Iterable[State], verdicts: Mapping[TreeId, Ve
         yield Run(stretch, before, tuple(reds), None)
 
 
-def fix_of(run: Run, verdicts: Mapping[TreeId, Verdict], rules: Rules) -> Fix | str:
-    """Return the fix of a run, or the name of the rule that drops the run."""
-    if run.green is None:
-        return NEVER_GREEN
+def lessons(run: Run, verdicts: Mapping[TreeId, Verdict], rules: Rules) -> tuple[Lesson, ...] | str:
+    """Return what a run teaches, its fix first, or the name of the rule that drops all of it.
+
+    A run that never came back to green may teach its steps all the same; where it has none, ``NEVER_GREEN`` drops it.
+    """
     counted = [red for place, red in enumerate(run.reds) if _counts(run.reds, place, verdicts, rules)]
+    steps = tuple(_steps(run, counted, verdicts))
+    if run.green is None:
+        return steps or NEVER_GREEN
     if not counted:
         return FLEETING
     # who asked for a build saw the error, so going back to the green before answers it: a fix like any other
     undone = run.before is not None and run.before.tree == run.green.tree
     if undone and not any(red.deliberate for red in run.reds):
         return UNDO
-    return Fix(run, counted[-1], run.green)
+    *earlier, last = counted
+    fixes = [Lesson(run, Origin.EPISODE, last, (run.green,))]
+    fixes += [Lesson(run, Origin.EARLIER, red, (run.green,)) for red in reversed(earlier)]
+    return (*fixes, *steps)
+
+
+def _steps(run: Run, counted: Sequence[State], verdicts: Mapping[TreeId, Verdict]) -> Iterator[Lesson]:
+    for place, red in enumerate(counted):
+        errors = _errors(verdicts[red.tree])
+        later = (other for other in counted[place + 1 :] if _errors(verdicts[other.tree]) != errors)
+        targets = tuple(islice(later, _MOST_TARGETS))
+        if targets:
+            yield Lesson(run, Origin.SUBFIX, red, targets)
 
 
 def _counts(reds: Sequence[State], place: int, verdicts: Mapping[TreeId, Verdict], rules: Rules) -> bool:

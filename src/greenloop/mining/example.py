@@ -3,12 +3,12 @@
 import hashlib
 from dataclasses import dataclass
 
-from greenloop.builds.fixed import first_error
+from greenloop.builds.fixed import error_left, first_error
 from greenloop.mining.describe import describe
 from greenloop.mining.filters import LEAKING, Candidate, filters
 from greenloop.mining.prompt_rules import prompt_for
 from greenloop.mining.rules import Rules
-from greenloop.records import Example, Suite, TreeId, Verdict
+from greenloop.records import Example, Origin, Suite, TreeId, Verdict
 from greenloop.workspace.store import TreeStore
 
 
@@ -16,23 +16,32 @@ from greenloop.workspace.store import TreeStore
 class Proposal:
     """A fix that may become an example. ``time`` is when its target was first seen, in Unix seconds.
 
-    ``accepted``: a person accepted the target from Greenloop's suggestions. ``episode`` names the run of red.
+    ``accepted``: those of the targets that a person accepted from Greenloop's suggestions. ``episode`` names the run of
+    red.
     """
 
     base: Verdict
-    target: Verdict
+    targets: tuple[Verdict, ...]
+    origin: Origin
     workspace: str
     author: str
     time: float
     suite: Suite
-    accepted: bool
+    accepted: frozenset[TreeId]
     rules: Rules
     episode: str = ""
+
+    def target(self, store: TreeStore) -> Verdict:
+        """Return the first of the targets at which the error is gone; the first of all where it never is."""
+        gone = (target for target in self.targets if not error_left(store, self.base, target))
+        return self.targets[0] if len(self.targets) == 1 else next(gone, self.targets[0])
 
 
 def example_of(store: TreeStore, proposal: Proposal) -> Example | str:
     """Return the example, or the name of the filter that drops it."""
-    pair = Candidate(store, proposal.base, proposal.target, accepted=proposal.accepted)
+    target = proposal.target(store)
+    accepted = target.tree in proposal.accepted
+    pair = Candidate(store, proposal.base, target, proposal.origin, accepted=accepted)
     against = next((rule.name for rule in filters(proposal.rules) if rule.drops(pair)), None)
     if against is not None:
         return against
@@ -57,6 +66,7 @@ def example_of(store: TreeStore, proposal: Proposal) -> Example | str:
         changed_lines=pair.changed_lines,
         toolchain=pair.base.toolchain,
         suite=proposal.suite,
+        origin=proposal.origin,
         episode=proposal.episode,
     )
 

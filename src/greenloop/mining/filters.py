@@ -4,10 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
+from greenloop.builds import lint
+from greenloop.builds.fixed import error_left, names_lost
 from greenloop.mining.changed import ChangedFile, changed_files
 from greenloop.mining.episodes import is_red
 from greenloop.mining.rules import Rules
-from greenloop.records import Edit, EditError, Rung, Verdict
+from greenloop.records import Edit, EditError, Origin, Rung, Verdict
 from greenloop.workspace.edits import apply, changed_lines, edit_between
 from greenloop.workspace.store import TreeStore
 
@@ -15,10 +17,11 @@ from greenloop.workspace.store import TreeStore
 class Candidate:
     """A pair of trees that may become an example. What it is asked for is read once."""
 
-    def __init__(self, store: TreeStore, base: Verdict, target: Verdict, *, accepted: bool) -> None:
+    def __init__(self, store: TreeStore, base: Verdict, target: Verdict, origin: Origin, *, accepted: bool) -> None:
         self.store = store
         self.base = base
         self.target = target
+        self.origin = origin
         self.accepted = accepted
 
     @cached_property
@@ -52,10 +55,14 @@ class Filter:
     drops: Callable[[Candidate], bool]
 
 
+_STEPS = frozenset({Origin.EARLIER, Origin.SUBFIX})
+"""What a person did on the way: more goes on there than the error asks for, so less is believed."""
+
 UNIT = "candidates"
 OWN = "written by Greenloop"
 DUPLICATE = "duplicate of an earlier example"
 LEAKING = "no prompt without hindsight"
+FLAKY = "flaky: judged again, it came out otherwise"
 """The rules that are not filters of a pair alone."""
 
 
@@ -70,10 +77,28 @@ def filters(rules: Rules) -> tuple[Filter, ...]:
         Filter(
             f"over {rules.max_changed_lines} changed lines", lambda pair: pair.changed_lines > rules.max_changed_lines
         ),
+        Filter(
+            f"a step of over {rules.max_step_lines} changed lines",
+            lambda pair: pair.origin in _STEPS and pair.changed_lines > rules.max_step_lines,
+        ),
+        Filter("a step that drops a top-level name", lambda pair: pair.origin in _STEPS and _drops_a_name(pair)),
+        Filter("a step by a stub or by deleting", lambda pair: pair.origin in _STEPS and _is_cheap(pair)),
         Filter("no exact edit", lambda pair: pair.edit is None),
     )
 
 
 def _unproven(pair: Candidate) -> bool:
     same = (pair.base.toolchain, pair.base.suite) == (pair.target.toolchain, pair.target.suite)
-    return not (same and is_red(pair.base) and pair.target.green)
+    if not same or not is_red(pair.base):
+        return True
+    if pair.origin is Origin.SUBFIX:
+        return bool(error_left(pair.store, pair.base, pair.target))
+    return not pair.target.green
+
+
+def _drops_a_name(pair: Candidate) -> bool:
+    return bool(names_lost(pair.store, pair.base.tree, pair.target.tree))
+
+
+def _is_cheap(pair: Candidate) -> bool:
+    return bool(lint.flags(pair.store, pair.base.tree, pair.target.tree))

@@ -7,12 +7,12 @@ from itertools import islice
 
 from greenloop.builds.judge import Judge
 from greenloop.mining import episodes, filters, states
-from greenloop.mining.episodes import Fix, fix_of, is_clear, runs
+from greenloop.mining.episodes import Lesson, is_clear, lessons, runs
 from greenloop.mining.example import Proposal, example_of
 from greenloop.mining.funnel import Funnel, Tally
 from greenloop.mining.rules import Rules
 from greenloop.mining.states import History, Stretch, clean
-from greenloop.records import Episode, Example, Suite, TreeId, Verdict, Workspace
+from greenloop.records import Episode, Example, Origin, Suite, TreeId, Verdict, Workspace
 from greenloop.snapshots.store import SnapshotStore
 from greenloop.workspace.crew import Crew
 from greenloop.workspace.store import TreeStore
@@ -41,7 +41,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class MiningResult:
-    """The examples in the order of workspaces and time, the episode of each, and what every rule dropped.
+    """The examples in the order of workspaces and time, the episodes of the whole fixes, and what every rule dropped.
 
     ``trees`` counts distinct trees judged by status; ``cuts`` counts the beginnings of stretches by reason.
     """
@@ -65,7 +65,7 @@ def mine(
     workers: int = 1,
     progress: Callable[[Progress], None] | None = None,
 ) -> MiningResult:
-    """Mine the fixes of ``workspaces`` (all of ``snapshots`` unless given).
+    """Mine the fixes, and the steps towards them, of ``workspaces`` (all of ``snapshots`` unless given).
 
     ``accepted`` are the trees that people accepted from Greenloop's suggestions: they are no examples. Every verdict
     comes from ``judge``. Beside the judge, ``workers`` processes turn what was found into examples; the result does
@@ -106,13 +106,13 @@ class _Miner:
         self._workspaces = workspaces
         self._workspaces_done = 0
         self._progress = progress
-        names = (*(rule.name for rule in filters.filters(rules)), filters.LEAKING, filters.DUPLICATE)
+        names = (*(rule.name for rule in filters.filters(rules)), filters.LEAKING, filters.DUPLICATE, filters.FLAKY)
         self._tally = Tally(
             ((states.UNIT, states.NAMES), (_STATES, (UNCLEAR,)), (episodes.UNIT, episodes.NAMES), (filters.UNIT, names))
         )
-        self._waiting: list[tuple[list[Fix], Iterator[Example | str]]] = []
+        self._waiting: list[tuple[list[Lesson], Iterator[Example | str]]] = []
         self._examples: dict[str, Example] = {}
-        self._episodes: list[Episode] = []
+        self._episodes: dict[str, Episode] = {}
         self._cuts: Counter[str] = Counter()
         self._statuses: Counter[str] = Counter()
         self._seen: set[TreeId] = set()
@@ -128,12 +128,13 @@ class _Miner:
                 batch = []
         self._handle(batch)
         self._collect(0)
+        self._confirm()
         self._tell(0, 0)
 
     def result(self) -> MiningResult:
         return MiningResult(
             examples=tuple(self._examples.values()),
-            episodes=tuple(self._episodes),
+            episodes=tuple(self._episodes[id_] for id_ in self._examples if id_ in self._episodes),
             funnel=self._tally.funnel(),
             trees=dict(sorted(self._statuses.items())),
             cuts=dict(sorted(self._cuts.items())),
@@ -156,33 +157,35 @@ class _Miner:
             if tree not in self._seen:
                 self._seen.add(tree)
                 self._statuses[verdicts[tree].status.value] += 1
-        fixes = [fix for stretch in batch for fix in self._fixes(stretch, verdicts)]
-        proposals = [self._proposal(fix, verdicts) for fix in fixes]
-        self._waiting.append((fixes, self._crew.map(example_of, proposals)))
+        found = [lesson for stretch in batch for lesson in self._lessons(stretch, verdicts)]
+        proposals = [self._proposal(lesson, verdicts) for lesson in found]
+        self._waiting.append((found, self._crew.map(example_of, proposals)))
         # the crew works on this batch while the next one is judged
         self._collect(1)
 
-    def _proposal(self, fix: Fix, verdicts: dict[TreeId, Verdict]) -> Proposal:
+    def _proposal(self, lesson: Lesson, verdicts: dict[TreeId, Verdict]) -> Proposal:
+        workspace = lesson.run.stretch.workspace
         return Proposal(
-            base=verdicts[fix.red.tree],
-            target=verdicts[fix.green.tree],
-            workspace=fix.run.stretch.workspace.id,
-            author=fix.run.stretch.workspace.author,
-            time=fix.green.start,
+            base=verdicts[lesson.red.tree],
+            targets=tuple(verdicts[target.tree] for target in lesson.targets),
+            origin=lesson.origin,
+            workspace=workspace.id,
+            author=workspace.author,
+            time=lesson.targets[0].start,
             suite=self._suite,
-            accepted=fix.green.tree in self._accepted,
+            accepted=self._accepted.intersection(target.tree for target in lesson.targets),
             rules=self._rules,
-            episode=f"{fix.run.stretch.workspace.id}#{fix.episode().first_seq}",
+            episode=lesson.run.name,
         )
 
     def _collect(self, left: int) -> None:
         """Take the crew's results in order, until at most ``left`` batches are under way."""
         while len(self._waiting) > left:
-            fixes, results = self._waiting.pop(0)
-            for fix, result in zip(fixes, results, strict=True):
-                self._take(fix, result)
+            found, results = self._waiting.pop(0)
+            for lesson, result in zip(found, results, strict=True):
+                self._take(lesson, result)
 
-    def _take(self, fix: Fix, result: Example | str) -> None:
+    def _take(self, lesson: Lesson, result: Example | str) -> None:
         self._tally.see(filters.UNIT)
         if isinstance(result, str):
             self._tally.drop(filters.UNIT, result)
@@ -190,7 +193,16 @@ class _Miner:
             self._tally.drop(filters.UNIT, filters.DUPLICATE)
         else:
             self._examples[result.id] = result
-            self._episodes.append(fix.episode())
+            if lesson.origin is Origin.EPISODE:
+                self._episodes[result.id] = lesson.run.episode()
+
+    def _confirm(self) -> None:
+        """Judge both ends of every example again, and drop those that do not come out alike."""
+        ends = [tree for one in self._examples.values() for tree in (one.base, one.target)]
+        flaky = self._judge.confirm(ends, self._suite, self._rules.confirmations)
+        for one in [one for one in self._examples.values() if {one.base, one.target} & flaky]:
+            self._tally.drop(filters.UNIT, filters.FLAKY)
+            del self._examples[one.id]
 
     def _tell(self, done: int, of: int) -> None:
         if self._progress is not None:
@@ -204,15 +216,15 @@ class _Miner:
                 )
             )
 
-    def _fixes(self, stretch: Stretch, verdicts: dict[TreeId, Verdict]) -> Iterator[Fix]:
+    def _lessons(self, stretch: Stretch, verdicts: dict[TreeId, Verdict]) -> Iterator[Lesson]:
         self._tally.see(_STATES, len(stretch.states))
         clear = [state for state in stretch.states if is_clear(verdicts[state.tree])]
         for _ in range(len(stretch.states) - len(clear)):
             self._tally.drop(_STATES, UNCLEAR)
         for run in runs(stretch, clear, verdicts):
             self._tally.see(episodes.UNIT)
-            found = fix_of(run, verdicts, self._rules)
-            if isinstance(found, Fix):
-                yield found
-            else:
+            found = lessons(run, verdicts, self._rules)
+            if isinstance(found, str):
                 self._tally.drop(episodes.UNIT, found)
+            else:
+                yield from found
