@@ -19,7 +19,7 @@ from greenloop.records import GreenloopError, InputError, RecordError, Snapshot
 from greenloop.snapshots import audit
 from greenloop.snapshots.enrolment import Desk, Wish
 from greenloop.snapshots.purge import unfinished
-from greenloop.snapshots.recorder import stopped_by_signals
+from greenloop.snapshots.recorder import demand_apart, stopped_by_signals
 from greenloop.workspace.vcs import Reading
 
 app = typer.Typer(
@@ -67,14 +67,13 @@ def start(
     desk = _consented(home, folder, author, title, yes=yes)
     if desk.running() is not None:
         _want(home, desk, Wish())
-        out.print(f"{escape(desk.enrolment.root)} is being recorded (process {desk.running()}).")
+        _started(desk, anew=False)
     elif foreground:
         _want(home, desk, Wish())
         _record_here(home, desk)
     else:
         desk.want(Wish())
-        recording.launch(home, desk)
-        _started(desk)
+        _started(desk, anew=recording.launch(home, desk))
 
 
 def _start_all(home: App) -> None:
@@ -82,8 +81,7 @@ def _start_all(home: App) -> None:
     for desk in enrolments(home).desks():
         try:
             if desk.wish.recording and desk.running() is None:
-                recording.launch(home, desk)
-                _started(desk)
+                _started(desk, anew=recording.launch(home, desk))
         except GreenloopError as error:
             # the other folders are no less wanted
             tell(error)
@@ -97,6 +95,7 @@ def _consented(home: App, folder: Path, author: str, title: str, *, yes: bool) -
         raise InputError(f"{folder}: no such folder", "name the folder of a project")
     root = folder.resolve()
     recording.demand_leave(root)
+    demand_apart(root, home.home.path)
     known = enrolments(home).find(root)
     if known is not None and not (author or title):
         return known
@@ -114,7 +113,10 @@ def _consented(home: App, folder: Path, author: str, title: str, *, yes: bool) -
     return recording.enrol(home, root, workspace)
 
 
-def _started(desk: Desk) -> None:
+def _started(desk: Desk, *, anew: bool) -> None:
+    if not anew:
+        out.print(f"{escape(desk.enrolment.root)} is being recorded (process {desk.running()}).")
+        return
     out.print(
         f"Recording [bold]{escape(desk.enrolment.root)}[/] as [bold]{escape(desk.enrolment.workspace.id)}[/] "
         f"(process {desk.running()}). `greenloop record status` says how it fares."

@@ -80,10 +80,11 @@ def enrol(app: App, root: Path, workspace: Workspace) -> Desk:
     return desk
 
 
-def launch(app: App, desk: Desk) -> subprocess.Popen[bytes]:
+def launch(app: App, desk: Desk) -> bool:
     """Start the recorder of an enrolled folder as a process of its own, and wait for its first look.
 
-    Raises ``EnvironmentFault`` with its last words when it ends at once.
+    Returns ``False`` when somebody else's start came first, so that the folder is recorded by that one's. Raises
+    ``EnvironmentFault`` with its last words when it ends at once.
     """
     _shorten(desk.log)
     with desk.log.open("ab") as log:
@@ -95,16 +96,18 @@ def launch(app: App, desk: Desk) -> subprocess.Popen[bytes]:
         )  # fmt: skip
     deadline = time.monotonic() + _FIRST_LOOK_SECONDS
     while time.monotonic() < deadline:
-        beat = heartbeat.read(desk.heartbeat)
-        if beat is not None and beat.pid == process.pid:
-            break
-        if process.poll() is not None:
+        ended = process.poll() is not None
+        beat, pid = heartbeat.read(desk.heartbeat), desk.running()
+        if ended and pid is None:
             with desk.log.open("rb") as log:
                 log.seek(began)
                 said = log.read().decode("utf-8", "replace").strip()
             raise EnvironmentFault(f"the recorder ended at once: {' '.join(said.split())}", f"see {desk.log}")
+        # one that holds the folder may yet fail: its first look tells, whoever started it
+        if beat is not None and beat.pid == (pid if ended else process.pid):
+            break
         time.sleep(0.05)
-    return process
+    return process.poll() is None
 
 
 def _shorten(log: Path) -> None:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from threading import Event
 from types import FrameType
 
@@ -82,6 +83,15 @@ def workspace_for(author: str, title: str) -> Workspace:
     return Workspace(id="recorder/" + "/".join(slugs), author=author, title=title, source="recorder")
 
 
+def demand_apart(root: Path, home: Path) -> None:
+    """Raise ``InputError`` where the home lies in the folder that is to be recorded: it would be read itself."""
+    if lies_in(root, home):
+        raise InputError(
+            f"{home} lies in {root}, so the recorder would record itself",
+            "choose a home outside the recorded folder, or a folder .greenloop in it",
+        )
+
+
 @dataclass(slots=True)
 class _Seen:
     """Where the recorder stands."""
@@ -120,11 +130,8 @@ class Recorder:
         self._reader = reader
         self._places = (reader.root, detect(reader.root).root)
         self._allowed()
-        if lies_in(reader.root, snapshots.path) or lies_in(reader.root, snapshots.trees.path):
-            raise InputError(
-                f"{snapshots.path.parent} lies in {reader.root}, so the recorder would record itself",
-                "choose a home outside the recorded folder, or a folder .greenloop in it",
-            )
+        for path in (snapshots.path, snapshots.trees.path):
+            demand_apart(reader.root, path.parent)
         self._snapshots = snapshots
         self._workspace = workspace
         self._watcher = watcher
