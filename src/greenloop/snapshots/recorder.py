@@ -51,7 +51,7 @@ class Surroundings:
     room: Callable[[], str] = str
     """Why nothing may be written at the moment (no free space), or ``""``."""
     beat: Callable[[Heartbeat], None] = lambda _beat: None
-    """Keeps the heartbeat."""
+    """Keeps the heartbeat; it may raise ``EnvironmentFault``."""
     on_snapshot: Callable[[Snapshot, Reading], None] = lambda _snapshot, _reading: None
     """Gets every snapshot just stored, with what was read."""
     report: Callable[[str], None] = lambda _words: None
@@ -102,6 +102,8 @@ class _Seen:
     halted: str = ""
     told: str = ""
     """The last reason for halting that was told, without its figures."""
+    unheard: bool = False
+    """The last sign of life could not be kept."""
     whole: str = "start"
     """Why the next look must be at the whole folder; empty if it need not."""
     taken: int = 0
@@ -230,6 +232,8 @@ class Recorder:
 
     def _halt(self, why: str) -> None:
         seen = self._seen
+        if seen.halted:
+            return  # a full disk refuses the packs too; what it refused first says it
         # told once, not at every look: the MiB that are free differ each time
         reason = re.sub(r"\d+", "", why)
         if reason != seen.told:
@@ -251,24 +255,31 @@ class Recorder:
             self._halt(error.message)
 
     def _beat(self) -> None:
+        """Tell how it stands. A disk that takes no sign of life ends no recording: whoever asks sees an old one."""
         seen = self._seen
-        self._around.beat(
-            Heartbeat(
-                pid=os.getpid(),
-                started=self._started,
-                beat=self._clock.now(),
-                every=self._pace.interval,
-                watching=self._watcher.mode,
-                seq=None if seen.last is None else seen.last.seq,
-                tree=None if seen.last is None else seen.last.tree,
-                taken=seen.taken,
-                skipped=len(seen.skipped),
-                left_out=tuple(LeftOut(path=item.path, reason=item.reason) for item in seen.skipped[:LISTED]),
-                halted=seen.halted,
-                trouble=self._around.trouble(),
-                builds=self._around.builds(),
-            )
+        beat = Heartbeat(
+            pid=os.getpid(),
+            started=self._started,
+            beat=self._clock.now(),
+            every=self._pace.interval,
+            watching=self._watcher.mode,
+            seq=None if seen.last is None else seen.last.seq,
+            tree=None if seen.last is None else seen.last.tree,
+            taken=seen.taken,
+            skipped=len(seen.skipped),
+            left_out=tuple(LeftOut(path=item.path, reason=item.reason) for item in seen.skipped[:LISTED]),
+            halted=seen.halted,
+            trouble=self._around.trouble(),
+            builds=self._around.builds(),
         )
+        try:
+            self._around.beat(beat)
+        except EnvironmentFault as error:
+            if not seen.unheard:
+                self._around.report(f"no sign of life: {error.message}")
+            seen.unheard = True
+        else:
+            seen.unheard = False
 
     def run(self, stop: Event) -> Recording:
         """Take a snapshot now and at every interval with changes, until ``stop`` is set; then once more.
