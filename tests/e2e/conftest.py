@@ -1,4 +1,4 @@
-"""A small dune project under git, and ``greenloop ces serve`` over it."""
+"""A small dune project under git, ``greenloop ces serve`` over it, and ``greenloop record`` over a plain folder."""
 
 import os
 import signal
@@ -13,8 +13,10 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
+from tests.e2e.recorders import SETTINGS, Command
 
 from greenloop.ces.client import Client
+from greenloop.snapshots.enrolment import Enrolments
 
 FILES = {
     "dune-project": "(lang dune 2.9)\n",
@@ -139,3 +141,23 @@ def ces(tmp_path: Path, project: Project) -> Iterator[Serve]:
             return Server(process, home, folder, client)
 
         yield start
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Path:
+    """Return a plain folder that Ann may have recorded."""
+    folder = tmp_path / "work"
+    folder.mkdir()
+    (folder / "greenloop.toml").write_text(SETTINGS)
+    (folder / "a.ml").write_text("let a = 1\n")
+    return folder
+
+
+@pytest.fixture
+def record(tmp_path: Path) -> Iterator[Command]:
+    command = Command(tmp_path / "home")
+    yield command
+    # whatever a test left running ends here, by its process id
+    for desk in Enrolments(tmp_path / "home/recorder").desks():
+        if pid := desk.running():
+            os.kill(pid, signal.SIGKILL)

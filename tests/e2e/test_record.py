@@ -1,84 +1,14 @@
 """The recorder as a person meets it: consent, a process of its own, what it says of itself, and its end."""
 
-import json
 import os
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
 import pytest
-
-from greenloop.cli.home import Home
+from tests.e2e.recorders import SETTINGS, Command, until
 
 pytestmark = pytest.mark.e2e
-
-SETTINGS = """version = 1
-[record]
-interval_seconds = 0.3
-builds = "none"
-free_space_floor_mib = 0
-author = "Ann"
-"""
-_SECONDS = 60.0
-
-
-@dataclass(frozen=True)
-class Command:
-    """``greenloop`` with a home of its own, run as a process."""
-
-    home: Path
-
-    def __call__(self, *arguments: str, status: int = 0) -> str:
-        done = self.run(*arguments)
-        assert done.returncode == status, done.stdout + done.stderr
-        return done.stdout + done.stderr
-
-    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "greenloop", "--home", str(self.home), "record", *arguments],
-            capture_output=True, check=False, text=True, timeout=120, env={**os.environ, "COLUMNS": "200"},
-        )  # fmt: skip
-
-    def taken(self) -> int:
-        """Return how many snapshots there are, as the recorder's heartbeat tells: asked for many times a second."""
-        found = [json.loads(path.read_bytes()) for path in (self.home / "recorder").glob("*/heartbeat.json")]
-        return sum(beat["seq"] + 1 for beat in found if beat["seq"] is not None)
-
-    def fare(self, folder: Path) -> dict[str, object]:
-        body: dict[str, object] = json.loads(self.run("status", str(folder), "--json").stdout)
-        return body
-
-
-@pytest.fixture
-def work(tmp_path: Path) -> Path:
-    folder = tmp_path / "work"
-    folder.mkdir()
-    (folder / "greenloop.toml").write_text(SETTINGS)
-    (folder / "a.ml").write_text("let a = 1\n")
-    return folder
-
-
-@pytest.fixture
-def record(tmp_path: Path, work: Path) -> Iterator[Command]:
-    command = Command(tmp_path / "home")
-    yield command
-    # whatever a test left running ends here, by its process id
-    for lock in (tmp_path / "home/recorder").glob("*/lock"):
-        number = lock.read_text()
-        if number.isdigit() and psutil.pid_exists(int(number)):
-            os.kill(int(number), signal.SIGKILL)
-
-
-def until(what: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + _SECONDS
-    while not what():
-        assert time.monotonic() < deadline, "it did not come to that"
-        time.sleep(0.1)
 
 
 def test_without_consent_nothing_is_recorded(record: Command, work: Path) -> None:
@@ -177,18 +107,6 @@ def test_a_withdrawn_consent_is_gone(record: Command, work: Path) -> None:
     assert "nobody is there to consent" in record("start", str(work), status=2)
 
 
-def recorded(record: Command) -> list[set[str]]:
-    """Return the contents of the files of each snapshot."""
-    store = Home(record.home).snapshots
-    try:
-        return [
-            {store.trees.read_blob(entry.blob).decode() for entry in store.trees.files(one.tree).values()}
-            for one in store.snapshots("recorder/Ann/work")
-        ]
-    finally:
-        store.close()
-
-
 def test_to_stop_in_a_pause_does_not_end_the_pause(record: Command, work: Path) -> None:
     record("start", str(work), "--yes")
     until(lambda: record.taken() == 1)
@@ -197,7 +115,7 @@ def test_to_stop_in_a_pause_does_not_end_the_pause(record: Command, work: Path) 
     (work / "a.ml").write_text("hidden\n")
     record("stop", str(work))
 
-    assert [("hidden\n" in contents) for contents in recorded(record)] == [False]
+    assert [("hidden\n" in contents) for contents in record.contents()] == [False]
 
 
 def test_a_purge_beside_a_recorder_leaves_nothing_and_wakes_nobody(record: Command, work: Path) -> None:
@@ -209,13 +127,13 @@ def test_a_purge_beside_a_recorder_leaves_nothing_and_wakes_nobody(record: Comma
     said = record("purge", str(work), "--path", "notes.txt", "--yes")
     assert "recorded again unless" in said
     until(lambda: record.fare(work)["state"] == "paused")
-    assert [("mine alone\n" in contents) for contents in recorded(record)] == [False, False]
+    assert [("mine alone\n" in contents) for contents in record.contents()] == [False, False]
 
     record("resume", str(work))
     until(lambda: record.fare(work)["snapshots"] == 3)
     assert "Recording is paused" in record("purge", str(work), "--all", "--yes")
     until(lambda: record.fare(work)["state"] == "paused")
-    assert recorded(record) == []
+    assert record.contents() == []
     record("resume", str(work))
     until(lambda: record.fare(work)["snapshots"] == 1)
     record("stop", str(work))
@@ -240,3 +158,22 @@ def test_one_folder_that_cannot_start_does_not_keep_the_others(record: Command, 
     assert "enrolment.json: the consent cannot be read" in said
     assert str(work) in said
     record("stop", str(work))
+
+
+def test_two_starts_at_once_are_one_recorder(record: Command, work: Path) -> None:
+    starts = [record.begin("start", str(work), "--yes") for _ in range(3)]
+    said = [process.communicate(timeout=120)[0] for process in starts]
+
+    assert [process.returncode for process in starts] == [0, 0, 0]
+    assert sorted(words.partition(" ")[0] for words in said) == sorted(["Recording", str(work), str(work)])
+    assert all(f"process {record.process(work)}" in words for words in said)
+    record("stop", str(work))
+
+
+def test_a_home_in_the_folder_is_refused_before_anything_is_made(work: Path) -> None:
+    inside = Command(work / ".gl home")
+
+    said = inside("start", str(work), "--yes", status=2)
+    assert f"{inside.home} lies in {work}" in said
+    assert "Greenloop will record" not in said
+    assert not inside.home.exists()

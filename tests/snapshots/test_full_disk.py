@@ -2,9 +2,18 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from threading import Event
 
 import pytest
+
+from greenloop.records import EnvironmentFault
+from greenloop.snapshots.heartbeat import Heartbeat
+from greenloop.snapshots.recorder import Recorder, Surroundings, workspace_for
+from greenloop.snapshots.store import SnapshotStore
+from greenloop.snapshots.watching import Changes, ScriptedWatcher
+from greenloop.workspace.vcs import WorkingCopy
 
 PROGRAM = """
 import json, random, sys
@@ -66,3 +75,30 @@ def test_a_full_disk_is_named_and_nothing_is_lost(tmp_path: Path, step: str) -> 
     assert "disk" in error
     assert "full" in error
     assert after == ["[0] True", "[]"]
+
+
+def test_a_heartbeat_that_the_disk_refuses_ends_no_recording(store: SnapshotStore, tmp_path: Path) -> None:
+    said: list[str] = []
+    root = tmp_path / "work"
+    root.mkdir()
+    refused = iter([False, True, True, False, True])
+
+    def beat(_beat: Heartbeat) -> None:
+        if next(refused):
+            raise EnvironmentFault("heartbeat.json: No space left on device")
+
+    def save(text: str) -> Callable[[], Changes]:
+        def act() -> Changes:
+            (root / "a.ml").write_text(text)
+            return Changes(frozenset([b"a.ml"]))
+
+        return act
+
+    Recorder(
+        store, workspace_for("ann", "ledger"), WorkingCopy(root, store.trees, tmp_path / "cache"),
+        ScriptedWatcher([save("1"), save("2"), save("3")]), around=Surroundings(beat=beat, report=said.append),
+    ).run(Event())  # fmt: skip
+
+    assert len(list(store.snapshots("recorder/ann/ledger"))) == 4
+    # told once for as long as it lasts
+    assert said == ["no sign of life: heartbeat.json: No space left on device"] * 2

@@ -230,6 +230,33 @@ def test_what_is_recorded_after_a_killed_purge_stays(home: Home) -> None:
     assert [one.seq for one in home.store.snapshots(ANN.id)] == [0, 5]
 
 
+@pytest.mark.parametrize(
+    ("unfinished_one", "asked", "fits"),
+    [
+        (SINCE, Scope(workspace=ANN.id, since=102.0), True),
+        (Scope(workspace=ANN.id, since=0.0), ALL, True),
+        (ALL, PATH, True),
+        (SINCE, Scope(workspace=ANN.id, paths=("nowhere",)), False),
+        (PATH, Scope(workspace=ANN.id, since=1e9), False),
+        (ALL, Scope(workspace="w/eve", everything=True), False),
+    ],
+)
+def test_what_an_unfinished_purge_took_is_no_mistake_to_ask_for(
+    home: Home, unfinished_one: Scope, asked: Scope, fits: bool
+) -> None:
+    note = {"scope": unfinished_one.model_dump(), "last": 4}
+    (home.path / "purge-unfinished.json").write_text(json.dumps(note))
+
+    if fits:
+        assert home.purge(asked).earlier == unfinished_one
+    else:
+        with pytest.raises(InputError):
+            home.purge(asked)
+
+    assert unfinished(home.path) is None
+    assert places(home.path, NEEDLE) == []
+
+
 def test_a_damaged_note_is_told_of(home: Home) -> None:
     (home.path / "purge-unfinished.json").write_text("{")
 

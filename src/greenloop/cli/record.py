@@ -2,6 +2,7 @@
 
 import json
 import time
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,11 +16,12 @@ from greenloop.cli.console import err, out, tell
 from greenloop.cli.desks import demand, enrolments
 from greenloop.cli.late import Late, group_of
 from greenloop.cli.record_show import Fare, fare, plain, show
-from greenloop.records import GreenloopError, InputError, RecordError, Snapshot
+from greenloop.records import EnvironmentFault, GreenloopError, InputError, RecordError, Snapshot
 from greenloop.snapshots import audit
 from greenloop.snapshots.enrolment import Desk, Wish
-from greenloop.snapshots.purge import unfinished
-from greenloop.snapshots.recorder import stopped_by_signals
+from greenloop.snapshots.purge import demand_finished, unfinished, unfinished_error
+from greenloop.snapshots.recorder import demand_apart, stopped_by_signals
+from greenloop.storage import named_io_errors
 from greenloop.workspace.vcs import Reading
 
 _LONGEST_PAUSE = 366 * 24 * 60
@@ -68,14 +70,13 @@ def start(
     desk = _consented(home, folder, author, title, yes=yes)
     if desk.running() is not None:
         _want(home, desk, Wish())
-        out.print(f"{escape(desk.enrolment.root)} is being recorded (process {desk.running()}).")
+        _started(desk, anew=False)
     elif foreground:
         _want(home, desk, Wish())
         _record_here(home, desk)
     else:
         desk.want(Wish())
-        recording.launch(home, desk)
-        _started(desk)
+        _started(desk, anew=recording.launch(home, desk))
 
 
 def _start_all(home: App) -> None:
@@ -83,8 +84,8 @@ def _start_all(home: App) -> None:
     for desk in enrolments(home).desks():
         try:
             if desk.wish.recording and desk.running() is None:
-                recording.launch(home, desk)
-                _started(desk)
+                demand_finished(home.home.path, desk.enrolment.workspace.id)
+                _started(desk, anew=recording.launch(home, desk))
         except GreenloopError as error:
             # the other folders are no less wanted
             tell(error)
@@ -98,10 +99,13 @@ def _consented(home: App, folder: Path, author: str, title: str, *, yes: bool) -
         raise InputError(f"{folder}: no such folder", "name the folder of a project")
     root = folder.resolve()
     recording.demand_leave(root)
+    demand_apart(root, home.home.path)
     known = enrolments(home).find(root)
     if known is not None and not (author or title):
+        demand_finished(home.home.path, known.enrolment.workspace.id)
         return known
     workspace = recording.workspace_of(home, root, author, title)
+    demand_finished(home.home.path, workspace.id)
     if known is not None and known.enrolment.workspace == workspace:
         return known
     if known is not None and known.running() is not None:
@@ -115,7 +119,10 @@ def _consented(home: App, folder: Path, author: str, title: str, *, yes: bool) -
     return recording.enrol(home, root, workspace)
 
 
-def _started(desk: Desk) -> None:
+def _started(desk: Desk, *, anew: bool) -> None:
+    if not anew:
+        out.print(f"{escape(desk.enrolment.root)} is being recorded (process {desk.running()}).")
+        return
     out.print(
         f"Recording [bold]{escape(desk.enrolment.root)}[/] as [bold]{escape(desk.enrolment.workspace.id)}[/] "
         f"(process {desk.running()}). `greenloop record status` says how it fares."
@@ -124,7 +131,9 @@ def _started(desk: Desk) -> None:
 
 def _record_here(home: App, desk: Desk) -> None:
     def report(said: str) -> None:
-        err.print(f"[dim]{time.strftime('%F %T')}[/] [yellow]greenloop:[/] {escape(said)}")
+        # a full disk takes no line of the log either, which is no reason to end; the heartbeat says the same
+        with suppress(OSError):
+            err.print(f"[dim]{time.strftime('%F %T')}[/] [yellow]greenloop:[/] {escape(said)}")
 
     def on_snapshot(snapshot: Snapshot, reading: Reading) -> None:
         if not out.is_terminal:
@@ -153,10 +162,19 @@ def stop(
     desk = demand(home, folder)
     enrolment = desk.enrolment
     # a pause holds to the end: what was done in it is not in the last snapshot either
-    desk.want(desk.wish.model_copy(update={"recording": False}))
+    try:
+        desk.want(desk.wish.model_copy(update={"recording": False}))
+    except EnvironmentFault as error:
+        recording.halt(desk)
+        raise EnvironmentFault(
+            f"{enrolment.root} is not recorded any more, but that you want so cannot be kept: {error.message}",
+            "run `greenloop record stop` again when the disk takes it, else `start --all` starts it again",
+        ) from error
     recording.halt(desk)
-    audit.append(home.home.path, "stop", workspace=enrolment.workspace.id)
+    with named_io_errors(desk.suspended):
+        desk.suspended.unlink(missing_ok=True)
     out.print(f"{escape(enrolment.root)} is not recorded any more.")
+    audit.append(home.home.path, "stop", workspace=enrolment.workspace.id)
     if withdraw:
         (desk.path / "enrolment.json").unlink()
         audit.append(home.home.path, "withdraw", workspace=enrolment.workspace.id)
@@ -191,6 +209,7 @@ def resume(context: typer.Context, folder: Folder = Path()) -> None:
     desk = demand(home, folder)
     if not desk.wish.recording:
         raise InputError(f"{desk.enrolment.root} is not being recorded", "`greenloop record start` starts it")
+    demand_finished(home.home.path, desk.enrolment.workspace.id)
     _want(home, desk, Wish())
     out.print(f"{escape(desk.enrolment.root)} is recorded again.")
 
@@ -213,23 +232,27 @@ def status(
     home = App.of(context)
     desks = enrolments(home).desks() if folder is None else (demand(home, folder),)
     well = True
+    try:
+        scope = unfinished(home.home.path)
+    except RecordError as error:
+        tell(error)
+        well, scope = False, None
     for desk in desks:
         try:
-            one = fare(home, desk)
+            one = fare(home, desk, scope)
         except RecordError as error:
             tell(error)
             well = False
             continue
-        well = well and one.state.well
+        well = well and one.state.well and not one.unread
         if as_json:
             print(json.dumps(_body(one), ensure_ascii=False))
         else:
             show(one, skipped=skipped)
     if not desks:
         out.print("Nothing is recorded. `greenloop record start` turns recording on for a folder.")
-    scope = unfinished(home.home.path)
     if scope is not None:
-        err.print(f"[bold red]greenloop:[/] a purge of {escape(scope.workspace)} did not come to its end: run it again")
+        tell(unfinished_error(scope))
         well = False
     if not well:
         raise typer.Exit(1)

@@ -1,8 +1,6 @@
 """``greenloop record`` on what was recorded: taking it back, handing it on, bringing it in, keeping it in order."""
 
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -10,21 +8,20 @@ import typer
 from rich.markup import escape
 
 from greenloop.builds import priority
-from greenloop.cli import recording
 from greenloop.cli.app import App
-from greenloop.cli.console import err, out, progress, tell
-from greenloop.cli.desks import demand, enrolments
+from greenloop.cli.console import err, out, progress
+from greenloop.cli.desks import demand
 from greenloop.cli.history import choose
 from greenloop.cli.moments import FORMS, moment
-from greenloop.records import GreenloopError, InputError
+from greenloop.cli.standstill import at_standstill
+from greenloop.records import InputError
 from greenloop.snapshots import audit
-from greenloop.snapshots.enrolment import Desk, Wish
 from greenloop.snapshots.exports import FORMATS
 from greenloop.snapshots.exports.jsonl import import_history
 from greenloop.snapshots.exports.pack import import_pack
 from greenloop.snapshots.exports.pseudonyms import Pseudonyms
 from greenloop.snapshots.exports.seam import Names, PlainNames
-from greenloop.snapshots.purge import Scope, unfinished
+from greenloop.snapshots.purge import Purged, Scope, unfinished, unfinished_error
 from greenloop.snapshots.purge import purge as purge_bytes
 from greenloop.snapshots.retention import Retention, retain
 from greenloop.workspace.upkeep import Upkeep
@@ -191,10 +188,11 @@ def purge(
         if not err.is_terminal:
             raise InputError("a purge cannot be undone", "say --yes if you mean it")
         typer.confirm(f"Take this out of {id_} for good?", abort=True, err=True)
-    with _held_still(app, desk if since or everything else None):
-        done = purge_bytes(app.home.path, app.home.snapshots, app.home.verdicts, scope)
+    done = at_standstill(app, desk if since or everything else None, lambda: _purged(app, scope))
     what = "since" if since else "path" if path else "all"
     audit.append(app.home.path, "purge", workspace=id_, scope=what, snapshots=done.snapshots)
+    if done.earlier is not None:
+        out.print(f"An earlier purge of {escape(done.earlier.workspace)}, which was not finished, is finished too.")
     out.print(
         f"{done.snapshots} snapshots are gone or changed; the store was {done.bytes_before / 1e6:.1f} MB and is "
         f"{done.bytes_after / 1e6:.1f} MB."
@@ -206,28 +204,14 @@ def purge(
     out.print("Not touched: " + escape("; ".join(done.beyond)) + ".")
 
 
-@contextmanager
-def _held_still(app: App, quiet: Desk | None) -> Iterator[None]:
-    """End the home's recorders for as long as the block runs, keep others from starting, and start them again.
-
-    What is wanted of them is not touched, so that one that does not come back is told as dead. ``quiet`` comes back
-    paused: it would record at once what was just taken back, from the files as they are.
-    """
-    desks = enrolments(app).desks()
-    ran = [desk for desk in desks if recording.halt(desk)]
+def _purged(app: App, scope: Scope) -> Purged:
+    store, verdicts = app.home.snapshots, app.home.verdicts
     try:
-        with ExitStack() as stack:
-            for desk in desks:
-                stack.enter_context(desk.held())
-            yield
-            if quiet is not None and quiet.wish.recording:
-                quiet.want(Wish(paused=True))
+        return purge_bytes(app.home.path, store, verdicts, scope)
     finally:
-        for desk in ran:
-            try:
-                recording.launch(app, desk)
-            except GreenloopError as error:
-                tell(error)
+        # Ctrl-C may leave a transaction open, for which the recorders that come back would wait
+        store.close()
+        verdicts.close()
 
 
 def upkeep(
@@ -241,9 +225,7 @@ def upkeep(
     settings = app.settings(folder).record
     scope = unfinished(app.home.path)
     if scope is not None:
-        raise InputError(
-            f"a purge of {scope.workspace} did not come to its end", "run `greenloop record purge` again to finish it"
-        )
+        raise unfinished_error(scope)
     store = app.home.snapshots
     done = retain(store, Retention(settings.keep_days, settings.quota_mib), time.time())
     work = Upkeep(store.trees)

@@ -1,7 +1,7 @@
 """How a recording fares, in the words that ``greenloop record status`` prints."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any
@@ -10,10 +10,11 @@ from rich.markup import escape
 
 from greenloop.cli.app import App
 from greenloop.cli.console import out
-from greenloop.records import BuildReport, Part, Status
+from greenloop.records import BuildReport, EnvironmentFault, Part, Status
 from greenloop.snapshots import heartbeat
 from greenloop.snapshots.enrolment import Desk
 from greenloop.snapshots.heartbeat import LeftOut, State
+from greenloop.snapshots.purge import Scope, unfinished_error
 from greenloop.workspace.upkeep import Upkeep
 
 _COLOURS = {Status.GREEN: "green", Status.RED: "red"}
@@ -34,14 +35,16 @@ class Fare:
     why: str
     last: float | None
     """When the newest snapshot was taken."""
-    snapshots: int
+    snapshots: int | None
     skipped: int
     left_out: tuple[LeftOut, ...]
-    store_bytes: int
+    store_bytes: int | None
     """Of the whole store, which all folders of a home share."""
     build: Status | None
     since: float | None
     """Since when the build is as it is, as far as snapshots tell."""
+    unread: str
+    """Why nothing that is stored could be read, so that all this is ``None``; else empty."""
     builds: str
     watching: str
     trouble: str
@@ -49,34 +52,60 @@ class Fare:
     log: str
 
 
-def fare(app: App, desk: Desk) -> Fare:
-    """Return how the recording of an enrolled folder fares."""
+def fare(app: App, desk: Desk, purging: Scope | None) -> Fare:
+    """Return how the recording of an enrolled folder fares; ``purging`` is a purge that is not finished, if any."""
     enrolment = desk.enrolment
     beat = heartbeat.read(desk.heartbeat)
     state = heartbeat.state(desk)
-    snapshots = app.home.snapshots
-    last = snapshots.last(enrolment.workspace.id)
-    build, since = _standing(snapshots.newest_reports(enrolment.workspace.id))
+    stored = _stored(app, enrolment.workspace.id)
     why = beat.halted if state is State.HALTED and beat is not None else _WAYS_OUT.get(state, "")
     if desk.wish.damaged:
         why = f"{desk.path / 'wish.json'} is damaged: `greenloop record start` writes it anew"
+    if purging is not None and purging.workspace == enrolment.workspace.id:
+        # no other way out: what is recorded before it is finished would go with it
+        why = str(unfinished_error(purging))
     return Fare(
         root=enrolment.root,
         workspace=enrolment.workspace.id,
         state=state,
         why=why,
-        last=None if last is None else last.time,
-        snapshots=snapshots.count(enrolment.workspace.id),
+        last=stored.last,
+        snapshots=stored.snapshots,
         skipped=0 if beat is None else beat.skipped,
         left_out=() if beat is None else beat.left_out,
-        store_bytes=Upkeep(snapshots.trees).size_bytes(),
-        build=build,
-        since=since,
+        store_bytes=stored.store_bytes,
+        build=stored.build,
+        since=stored.since,
+        unread=stored.unread,
         builds="" if beat is None else beat.builds,
         watching="" if beat is None else beat.watching,
         trouble="" if beat is None else beat.trouble,
         log=str(desk.log),
     )
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """What the stores tell of a recording, as in ``Fare``."""
+
+    last: float | None = None
+    snapshots: int | None = None
+    store_bytes: int | None = None
+    build: Status | None = None
+    since: float | None = None
+    unread: str = ""
+
+
+def _stored(app: App, workspace: str) -> _Stored:
+    try:
+        # a database is opened for writing, which a full disk refuses: how the recorder fares is known all the same
+        snapshots = app.home.snapshots
+        last = snapshots.last(workspace)
+        build, since = _standing(snapshots.newest_reports(workspace))
+        size = Upkeep(snapshots.trees).size_bytes()
+        return _Stored(None if last is None else last.time, snapshots.count(workspace), size, build, since)
+    except EnvironmentFault as error:
+        return _Stored(unread=str(error))
 
 
 def _standing(newest_first: Iterable[BuildReport]) -> tuple[Status | None, float | None]:
@@ -95,15 +124,10 @@ def show(one: Fare, *, skipped: bool) -> None:
     """Print how a recording fares."""
     colour = _STATES.get(one.state, "bold red")
     out.print(f"[bold]{escape(one.root)}[/] as {escape(one.workspace)}: [{colour}]{one.state.value}[/]")
-    ago = "no snapshot yet" if one.last is None else f"last snapshot {_ago(time.time() - one.last)} ago"
-    facts = [ago, f"{one.snapshots} in all", f"{one.skipped} skipped", f"store {one.store_bytes / 1e6:.1f} MB"]
-    if one.build is None or one.since is None:
-        facts.append(f"build not known ({one.builds or 'no report yet'})")
+    if one.unread:
+        out.print(f"  [bold red]what is stored cannot be read: {escape(one.unread)}[/]")
     else:
-        day = "%H:%M" if time.time() - one.since < 20 * 3600 else "%F %H:%M"
-        when = time.strftime(day, time.localtime(one.since))
-        facts.append(f"build [{_COLOURS.get(one.build, 'yellow')}]{one.build.value}[/] since {when}")
-    out.print("  " + ", ".join(facts))
+        out.print("  " + ", ".join(_facts(one)))
     if one.watching == "polling":
         out.print("  [yellow]without file events: every file is looked at, at every interval[/]")
     if one.trouble:
@@ -116,6 +140,19 @@ def show(one: Fare, *, skipped: bool) -> None:
             out.print(f"  [dim]skipped[/] {escape(item.path)}: {escape(item.reason)}")
         if one.skipped > len(one.left_out):
             out.print(f"  [dim]… and {one.skipped - len(one.left_out)} more[/]")
+
+
+def _facts(one: Fare) -> Iterator[str]:
+    yield "no snapshot yet" if one.last is None else f"last snapshot {_ago(time.time() - one.last)} ago"
+    yield f"{one.snapshots or 0} in all"
+    yield f"{one.skipped} skipped"
+    yield f"store {(one.store_bytes or 0) / 1e6:.1f} MB"
+    if one.build is None or one.since is None:
+        yield f"build not known ({one.builds or 'no report yet'})"
+    else:
+        day = "%H:%M" if time.time() - one.since < 20 * 3600 else "%F %H:%M"
+        when = time.strftime(day, time.localtime(one.since))
+        yield f"build [{_COLOURS.get(one.build, 'yellow')}]{one.build.value}[/] since {when}"
 
 
 def _ago(seconds: float) -> str:

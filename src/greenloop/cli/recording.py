@@ -23,6 +23,7 @@ from greenloop.records import EnvironmentFault, GreenloopError, InputError, Snap
 from greenloop.snapshots import audit, heartbeat
 from greenloop.snapshots.companion import Companion
 from greenloop.snapshots.enrolment import Desk, Enrolment, forbidden
+from greenloop.snapshots.purge import demand_finished
 from greenloop.snapshots.recorder import Pace, Recorder, Recording, Surroundings, workspace_for
 from greenloop.snapshots.retention import enough_space
 from greenloop.snapshots.secrets import Screen
@@ -80,13 +81,15 @@ def enrol(app: App, root: Path, workspace: Workspace) -> Desk:
     return desk
 
 
-def launch(app: App, desk: Desk) -> subprocess.Popen[bytes]:
+def launch(app: App, desk: Desk) -> bool:
     """Start the recorder of an enrolled folder as a process of its own, and wait for its first look.
 
-    Raises ``EnvironmentFault`` with its last words when it ends at once.
+    Returns ``False`` when somebody else's start came first, so that the folder is recorded by that one's. Raises
+    ``EnvironmentFault`` with its last words when it ends at once.
     """
-    _shorten(desk.log)
-    with desk.log.open("ab") as log:
+    with named_io_errors(desk.log):
+        _shorten(desk.log)
+    with named_io_errors(desk.log), desk.log.open("ab") as log:
         began = log.tell()
         process = subprocess.Popen(
             [sys.executable, "-m", "greenloop.cli.record", *_options(app), desk.enrolment.root],
@@ -95,16 +98,18 @@ def launch(app: App, desk: Desk) -> subprocess.Popen[bytes]:
         )  # fmt: skip
     deadline = time.monotonic() + _FIRST_LOOK_SECONDS
     while time.monotonic() < deadline:
-        beat = heartbeat.read(desk.heartbeat)
-        if beat is not None and beat.pid == process.pid:
-            break
-        if process.poll() is not None:
+        ended = process.poll() is not None
+        beat, pid = heartbeat.read(desk.heartbeat), desk.running()
+        if ended and pid is None:
             with desk.log.open("rb") as log:
                 log.seek(began)
                 said = log.read().decode("utf-8", "replace").strip()
             raise EnvironmentFault(f"the recorder ended at once: {' '.join(said.split())}", f"see {desk.log}")
+        # one that holds the folder may yet fail: its first look tells, whoever started it
+        if beat is not None and beat.pid == (pid if ended else process.pid):
+            break
         time.sleep(0.05)
-    return process
+    return process.poll() is None
 
 
 def _shorten(log: Path) -> None:
@@ -139,6 +144,8 @@ def record(app: App, desk: Desk, tell: Tell, stop: Event) -> Recording:
     settings = app.settings(root).record
     pygit2.option(pygit2.enums.Option.SET_CACHE_MAX_SIZE, _CACHE_BYTES)
     with desk.held(), _companion(app, desk, settings) as builds:
+        with named_io_errors(desk.suspended):
+            desk.suspended.unlink(missing_ok=True)
         audit.append(app.home.path, "start", workspace=enrolment.workspace.id)
         snapshots = app.home.snapshots
         for note in snapshots.notes:
@@ -152,7 +159,7 @@ def record(app: App, desk: Desk, tell: Tell, stop: Event) -> Recording:
         upkeep = Upkeep(app, desk)
         around = Surroundings(
             wish=lambda: desk.wish,
-            room=lambda: enough_space(app.home.path, settings.free_space_floor_mib),
+            room=lambda: _hindered(app, enrolment.workspace, settings),
             beat=lambda beat: heartbeat.write(desk.heartbeat, beat),
             on_snapshot=lambda snapshot, reading: _stored(app, desk, tell, snapshot, reading),
             report=tell.report,
@@ -166,6 +173,15 @@ def record(app: App, desk: Desk, tell: Tell, stop: Event) -> Recording:
             return Recorder(snapshots, enrolment.workspace, reader, watcher, pace=pace, around=around).run(stop)
         finally:
             audit.append(app.home.path, "end", workspace=enrolment.workspace.id)
+
+
+def _hindered(app: App, workspace: Workspace, settings: RecordSettings) -> str:
+    """Return why nothing may be stored at the moment, or ``""``."""
+    try:
+        demand_finished(app.home.path, workspace.id)
+    except InputError as error:
+        return str(error)
+    return enough_space(app.home.path, settings.free_space_floor_mib)
 
 
 def _stored(app: App, desk: Desk, tell: Tell, snapshot: Snapshot, reading: Reading) -> None:

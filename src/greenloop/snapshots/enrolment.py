@@ -7,6 +7,7 @@ Nothing is recorded that a person did not turn on, folder by folder. Each enroll
     wish.json       what the person wants now: recording, paused, or stopped
     heartbeat.json  what the recorder that runs says of itself (``snapshots.heartbeat``)
     lock            held for as long as a recorder runs; holds its process id
+    suspended       its recorder was ended for a purge, and is to run again afterwards
     cache/          what is known of the folder's files: their time stamps, never their content
     recorder.log    what the recorder printed
 """
@@ -62,6 +63,7 @@ class Desk:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.heartbeat = path / "heartbeat.json"
+        self.suspended = path / "suspended"
         self.cache = path / "cache"
         self.log = path / "recorder.log"
 

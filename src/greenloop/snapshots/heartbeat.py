@@ -1,17 +1,19 @@
 """What a running recorder says of itself, and what that means to whoever asks how it fares."""
 
+import errno
 import time
 from enum import StrEnum
 from pathlib import Path
 
 from pydantic import Field
 
-from greenloop.records import Part, TreeId
+from greenloop.records import EnvironmentFault, Part, TreeId
 from greenloop.snapshots.enrolment import Desk
-from greenloop.storage import write_atomically
+from greenloop.storage import named_io_errors, write_atomically
 
 LISTED = 500
 """So many left-out files are named; the count is of all."""
+_FULL = {errno.ENOSPC, errno.EDQUOT}
 _MISSED_BEATS = 3
 _SLACK_SECONDS = 60.0
 """A first look at a large folder, or a machine that was asleep, may make a beat late."""
@@ -70,8 +72,20 @@ class State(StrEnum):
 
 
 def write(path: Path, beat: Heartbeat) -> None:
-    """Replace the heartbeat at ``path``."""
-    write_atomically(path, beat.model_dump_json().encode())
+    """Replace the heartbeat at ``path``. Raises ``EnvironmentFault`` when the disk refuses.
+
+    On a full disk it is written over the one before, which takes no room: whoever asks is told why nothing is stored.
+    """
+    content = beat.model_dump_json().encode()
+    try:
+        write_atomically(path, content)
+    except EnvironmentFault as error:
+        cause = error.__cause__
+        if not (isinstance(cause, OSError) and cause.errno in _FULL and path.exists()):
+            raise
+        with named_io_errors(path), path.open("r+b", buffering=0) as file:
+            # in one write, and no shorter than what was there: JSON may end in spaces, and no reader sees a torn end
+            file.write(content.ljust(path.stat().st_size))
 
 
 def read(path: Path) -> Heartbeat | None:

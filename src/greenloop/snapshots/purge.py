@@ -7,7 +7,7 @@ that was killed is finished by the next.
 
 import sqlite3
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,6 +53,12 @@ class Scope(Part):
     everything: bool = False
     """The whole workspace."""
 
+    def covers(self, other: "Scope") -> bool:
+        """Say whether it is no mistake to find nothing of ``other`` once this is gone."""
+        if self.workspace != other.workspace:
+            return False
+        return self.everything or (self.since is not None and not other.paths)
+
 
 @dataclass(frozen=True, slots=True)
 class Purged:
@@ -64,12 +70,33 @@ class Purged:
     bytes_after: int
     beyond: tuple[str, ...]
     """What may hold traces and was not touched."""
+    earlier: Scope | None = None
+    """Another purge that was not finished, and now is."""
+
+
+class _NothingThereError(InputError):
+    """A scope names nothing that is recorded."""
 
 
 def unfinished(home: Path) -> Scope | None:
     """Return the purge that did not come to its end, if any. Raises ``RecordError`` when its note is damaged."""
     note = _read_note(home)
     return None if note is None else note.scope
+
+
+def unfinished_error(scope: Scope) -> InputError:
+    """Return what to raise where an unfinished purge stands in the way."""
+    return InputError(
+        f"a purge of {scope.workspace} is not finished",
+        "wait if it is at work, else run `greenloop record purge` again",
+    )
+
+
+def demand_finished(home: Path, workspace: str) -> None:
+    """Raise ``InputError`` while a purge of ``workspace`` is not finished: what is recorded then may go with it."""
+    scope = unfinished(home)
+    if scope is not None and scope.workspace == workspace:
+        raise unfinished_error(scope)
 
 
 def _read_note(home: Path) -> _Note | None:
@@ -86,15 +113,24 @@ def _read_note(home: Path) -> _Note | None:
 def purge(home: Path, store: SnapshotStore, verdicts: "VerdictStore", scope: Scope) -> Purged:
     """Take what ``scope`` names out of the store; nobody may record into it meanwhile.
 
-    An unfinished purge is finished first. Raises ``InputError`` when the scope names nothing that is there,
-    ``Overloaded``, before anything was done, while an upkeep, an export or a warm build holds what is to go, and
-    ``EnvironmentFault`` when the disk refuses or another process holds the databases; run it again then.
+    An unfinished purge is finished first. Raises ``InputError`` when the scope names nothing that is there, unless the
+    one that was finished took it; ``Overloaded``, before anything was done, while an upkeep, an export or a warm build
+    holds what is to go, and ``EnvironmentFault`` when the disk refuses or another process holds the databases; run it
+    again then.
     """
     _free(home, store)
     earlier = unfinished(home)
-    if earlier is not None and earlier != scope:
-        _purge(home, store, verdicts, earlier)
-    return _purge(home, store, verdicts, scope)
+    if earlier is None or earlier == scope:
+        return _purge(home, store, verdicts, scope)
+    first = replace(_purge(home, store, verdicts, earlier), earlier=earlier)
+    try:
+        done = _purge(home, store, verdicts, scope)
+    except _NothingThereError:
+        # `--since 1h` is another scope at every moment
+        if earlier.covers(scope):
+            return first
+        raise
+    return replace(done, snapshots=first.snapshots + done.snapshots, bytes_before=first.bytes_before, earlier=earlier)
 
 
 def _free(home: Path, store: SnapshotStore) -> None:
@@ -113,7 +149,7 @@ def _purge(home: Path, store: SnapshotStore, verdicts: "VerdictStore", scope: Sc
     again = note is not None and note.scope == scope
     known = any(one.id == scope.workspace for one in store.workspaces())
     if not known and not again:
-        raise InputError(f"{scope.workspace}: no such workspace", "`greenloop record log` lists them")
+        raise _NothingThereError(f"{scope.workspace}: no such workspace", "`greenloop record log` lists them")
     if note is None or not again:
         newest = store.last(scope.workspace)
         note = _Note(scope=scope, last=-1 if newest is None else newest.seq)
@@ -121,7 +157,9 @@ def _purge(home: Path, store: SnapshotStore, verdicts: "VerdictStore", scope: Sc
     changed = _rewrite(store, scope, note.last) if known else 0
     if not changed and not again:
         (home / _NOTE).unlink()
-        raise InputError("nothing that is recorded matches", "`greenloop record log --files` shows what is there")
+        raise _NothingThereError(
+            "nothing that is recorded matches", "`greenloop record log --files` shows what is there"
+        )
     upkeep.prune(0)
     # what a compiler said of a tree quotes it; what still is there keeps its verdicts
     verdicts.forget(lambda tree: tree not in store.trees)

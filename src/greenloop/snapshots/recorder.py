@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from threading import Event
 from types import FrameType
 
@@ -50,7 +51,7 @@ class Surroundings:
     room: Callable[[], str] = str
     """Why nothing may be written at the moment (no free space), or ``""``."""
     beat: Callable[[Heartbeat], None] = lambda _beat: None
-    """Keeps the heartbeat."""
+    """Keeps the heartbeat; it may raise ``EnvironmentFault``."""
     on_snapshot: Callable[[Snapshot, Reading], None] = lambda _snapshot, _reading: None
     """Gets every snapshot just stored, with what was read."""
     report: Callable[[str], None] = lambda _words: None
@@ -82,6 +83,15 @@ def workspace_for(author: str, title: str) -> Workspace:
     return Workspace(id="recorder/" + "/".join(slugs), author=author, title=title, source="recorder")
 
 
+def demand_apart(root: Path, home: Path) -> None:
+    """Raise ``InputError`` where the home lies in the folder that is to be recorded: it would be read itself."""
+    if lies_in(root, home):
+        raise InputError(
+            f"{home} lies in {root}, so the recorder would record itself",
+            "choose a home outside the recorded folder, or a folder .greenloop in it",
+        )
+
+
 @dataclass(slots=True)
 class _Seen:
     """Where the recorder stands."""
@@ -92,6 +102,8 @@ class _Seen:
     halted: str = ""
     told: str = ""
     """The last reason for halting that was told, without its figures."""
+    unheard: bool = False
+    """The last sign of life could not be kept."""
     whole: str = "start"
     """Why the next look must be at the whole folder; empty if it need not."""
     taken: int = 0
@@ -120,11 +132,8 @@ class Recorder:
         self._reader = reader
         self._places = (reader.root, detect(reader.root).root)
         self._allowed()
-        if lies_in(reader.root, snapshots.path) or lies_in(reader.root, snapshots.trees.path):
-            raise InputError(
-                f"{snapshots.path.parent} lies in {reader.root}, so the recorder would record itself",
-                "choose a home outside the recorded folder, or a folder .greenloop in it",
-            )
+        for path in (snapshots.path, snapshots.trees.path):
+            demand_apart(reader.root, path.parent)
         self._snapshots = snapshots
         self._workspace = workspace
         self._watcher = watcher
@@ -223,6 +232,8 @@ class Recorder:
 
     def _halt(self, why: str) -> None:
         seen = self._seen
+        if seen.halted:
+            return  # a full disk refuses the packs too; what it refused first says it
         # told once, not at every look: the MiB that are free differ each time
         reason = re.sub(r"\d+", "", why)
         if reason != seen.told:
@@ -244,24 +255,31 @@ class Recorder:
             self._halt(error.message)
 
     def _beat(self) -> None:
+        """Tell how it stands. A disk that takes no sign of life ends no recording: whoever asks sees an old one."""
         seen = self._seen
-        self._around.beat(
-            Heartbeat(
-                pid=os.getpid(),
-                started=self._started,
-                beat=self._clock.now(),
-                every=self._pace.interval,
-                watching=self._watcher.mode,
-                seq=None if seen.last is None else seen.last.seq,
-                tree=None if seen.last is None else seen.last.tree,
-                taken=seen.taken,
-                skipped=len(seen.skipped),
-                left_out=tuple(LeftOut(path=item.path, reason=item.reason) for item in seen.skipped[:LISTED]),
-                halted=seen.halted,
-                trouble=self._around.trouble(),
-                builds=self._around.builds(),
-            )
+        beat = Heartbeat(
+            pid=os.getpid(),
+            started=self._started,
+            beat=self._clock.now(),
+            every=self._pace.interval,
+            watching=self._watcher.mode,
+            seq=None if seen.last is None else seen.last.seq,
+            tree=None if seen.last is None else seen.last.tree,
+            taken=seen.taken,
+            skipped=len(seen.skipped),
+            left_out=tuple(LeftOut(path=item.path, reason=item.reason) for item in seen.skipped[:LISTED]),
+            halted=seen.halted,
+            trouble=self._around.trouble(),
+            builds=self._around.builds(),
         )
+        try:
+            self._around.beat(beat)
+        except EnvironmentFault as error:
+            if not seen.unheard:
+                self._around.report(f"no sign of life: {error.message}")
+            seen.unheard = True
+        else:
+            seen.unheard = False
 
     def run(self, stop: Event) -> Recording:
         """Take a snapshot now and at every interval with changes, until ``stop`` is set; then once more.
