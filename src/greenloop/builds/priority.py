@@ -16,13 +16,15 @@ _LOW = ("--class", "2", "--classdata", "7")
 def give_way() -> None:
     """Take the lowest CPU priority and a single core, for the rest of this process's life.
 
-    To be called before any thread is started, in a process that leads a session of its own. The one core is what makes
-    a build of any tool one at a time: tools count the processors that they may use.
+    To be called before any thread is started. The one core is what makes a build of any tool one at a time: tools count
+    the processors that they may use.
     """
     os.nice(_LOWEST)
-    with suppress(OSError):
-        # sessions compete as groups (sched_autogroup), within which alone a process's own priority counts
-        _AUTOGROUP.write_text(str(_LOWEST), "ascii")
+    if os.getsid(0) == os.getpid():
+        # sessions compete as groups (sched_autogroup), within which alone a process's own priority counts; in a session
+        # of others, such as a terminal's, it would slow all of them
+        with suppress(OSError):
+            _AUTOGROUP.write_text(str(_LOWEST), "ascii")
     with suppress(OSError):
         # the last: the first one is where interrupts usually go
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
