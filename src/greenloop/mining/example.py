@@ -16,7 +16,7 @@ from greenloop.workspace.store import TreeStore
 class Proposal:
     """A fix that may become an example. ``time`` is when its target was first seen, in Unix seconds.
 
-    ``accepted``: a person accepted the target from Greenloop's suggestions.
+    ``accepted``: a person accepted the target from Greenloop's suggestions. ``episode`` names the run of red.
     """
 
     base: Verdict
@@ -27,6 +27,7 @@ class Proposal:
     suite: Suite
     accepted: bool
     rules: Rules
+    episode: str = ""
 
 
 def example_of(store: TreeStore, proposal: Proposal) -> Example | str:
@@ -56,6 +57,7 @@ def example_of(store: TreeStore, proposal: Proposal) -> Example | str:
         changed_lines=pair.changed_lines,
         toolchain=pair.base.toolchain,
         suite=proposal.suite,
+        episode=proposal.episode,
     )
 
 

@@ -53,6 +53,7 @@ class Filter:
 
 
 UNIT = "candidates"
+OWN = "written by Greenloop"
 DUPLICATE = "duplicate of an earlier example"
 LEAKING = "no prompt without hindsight"
 """The rules that are not filters of a pair alone."""
@@ -62,7 +63,7 @@ def filters(rules: Rules) -> tuple[Filter, ...]:
     """Return the filters in order."""
     return (
         Filter("not proven by verdicts", _unproven),
-        Filter("written by Greenloop", lambda pair: pair.accepted),
+        Filter(OWN, lambda pair: pair.accepted),
         Filter("layout or comments only", lambda pair: all(file.format_only for file in pair.files)),
         Filter("not UTF-8 text, or a link", lambda pair: not all(file.text for file in pair.files)),
         Filter("a generated file", lambda pair: any(file.generated for file in pair.files)),

@@ -172,6 +172,7 @@ class _Miner:
             suite=self._suite,
             accepted=fix.green.tree in self._accepted,
             rules=self._rules,
+            episode=f"{fix.run.stretch.workspace.id}#{fix.episode().first_seq}",
         )
 
     def _collect(self, left: int) -> None:

@@ -52,6 +52,8 @@ class Example(Record):
     toolchain: str
     suite: Suite
     origin: Origin = Origin.EPISODE
+    episode: str = ""
+    """``WORKSPACE#FIRST_SEQ`` of the episode, where mining knows it; a dataset never parts examples of one episode."""
 
 
 class Task(Record):
