@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from greenloop.datasets.split import Split, SplitBy, SplitRule, episodes, split
+from greenloop.datasets.groups import episodes
+from greenloop.datasets.split import Split, SplitBy, SplitRule, split
 from greenloop.records import Category, Edit, Example, InputError, Suite
 
 
