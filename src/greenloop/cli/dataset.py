@@ -109,7 +109,7 @@ def card(
         print(found.to_json())
     else:
         # its head is for Hugging Face `datasets`, not for people
-        out.print(Markdown(readme(found).partition("\n---\n")[2]))
+        out.print(Markdown(readme(found).partition("\n---\n")[2]), soft_wrap=False)
 
 
 @app.command()

@@ -34,31 +34,41 @@ class Against:
         return {id_: reason for id_, reason in found.items() if reason is not None}
 
     def _same(self, example: Example) -> str | None:
-        reason = self._edits.like(edit_text(example.edit))
-        if reason is not None:
-            return f"its edit {reason}"
-        for (side, path), content in touched(self._store, example).items():
-            reason = self._files.like(content.decode("utf-8", "replace"))
-            if reason is not None:
-                return f"{path} {'before' if side == 'base' else 'after'} its edit {reason}"
+        files = [
+            (f"{path} {'before' if side == 'base' else 'after'} its edit", content.decode("utf-8", "replace"))
+            for (side, path), content in touched(self._store, example).items()
+        ]
+        looks = [
+            ("its edit", edit_text(example.edit), self._edits),
+            *((what, text, self._files) for what, text in files),
+        ]
+        # all are looked up before any is measured: what is the same says more than what is near
+        for what, text, held in looks:
+            where = held.same(text)
+            if where is not None:
+                return f"{what} is {where}"
+        for what, text, held in looks:
+            where = held.near(text)
+            if where is not None:
+                return f"{what} is near {where}"
         return None
 
 
 class _Texts:
     def __init__(self, texts: Sequence[tuple[str, str]], threshold: float) -> None:
         self._exact: dict[str, str] = {}
+        for where, text in texts:
+            if text.strip():
+                self._exact.setdefault(text, where)
         self._index = NearIndex(threshold)
-        for number, (where, text) in enumerate(texts):
-            if text not in self._exact:
-                self._exact[text] = where
-                self._index.add((number, where), shingles(text))
+        for text in self._exact:
+            self._index.add(text, shingles(text))
 
-    def like(self, text: str) -> str | None:
-        """Return how ``text`` is held, or ``None``."""
-        if text in self._exact:
-            return f"is {self._exact[text]}" if text.strip() else None
-        near = self._index.near(shingles(text))
-        if not near:
-            return None
-        assert isinstance(near[0].key, tuple), "keys are (number, where)"
-        return f"is near {near[0].key[1]} (Jaccard {near[0].similarity:.2f})"
+    def same(self, text: str) -> str | None:
+        """Return where exactly ``text`` is held."""
+        return self._exact.get(text)
+
+    def near(self, text: str) -> str | None:
+        """Return where a text near ``text`` is held, the nearest, and how near."""
+        found = self._index.near(shingles(text))
+        return f"{self._exact[str(found[0].key)]} (Jaccard {found[0].similarity:.2f})" if found else None

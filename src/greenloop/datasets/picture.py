@@ -2,6 +2,7 @@
 
 import io
 import re
+import warnings
 from itertools import groupby
 
 import matplotlib as mpl
@@ -12,7 +13,8 @@ from greenloop.mining.funnel import Funnel, Step
 _KEPT, _DROPPED = "#2f6f4f", "#9a9a9a"
 _INK = "#555555"
 _MAX_LABEL = 44
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff\u202a-\u202e\u2066-\u2069]")
+"""What XML forbids, and what turns the direction of the text around it."""
 
 
 def funnel_svg(funnel: Funnel) -> bytes:
@@ -44,7 +46,10 @@ def funnel_svg(funnel: Funnel) -> bytes:
         axes.tick_params(axis="y", length=0)
         axes.spines[:].set_visible(False)
         target = io.BytesIO()
-        figure.savefig(target, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+        with warnings.catch_warnings():
+            # whoever shows it picks the font of a letter that DejaVu lacks; here it is only measured
+            warnings.filterwarnings("ignore", message="Glyph .* missing from font", category=UserWarning)
+            figure.savefig(target, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     return target.getvalue()
 
 

@@ -101,7 +101,7 @@ def _by_name(examples: Sequence[Example], rule: SplitRule, ties: Ties) -> Parts:
 
 def _one_group(examples: Sequence[Example], rule: SplitRule) -> tuple[str, str]:
     if rule.by is SplitBy.AUTHOR:
-        what = f"all {len(examples)} examples are by one author"
+        what = f"all {len(examples)} examples are by one author, or by authors whom an episode ties together"
         return f"{what}, so none can be held out by author", "split by time instead: --by time"
     what = f"all {len(examples)} examples are of one directory, or of directories that their edits tie together"
     return f"{what}, so none can be held out by directory", "split otherwise: --by author or --by time"
