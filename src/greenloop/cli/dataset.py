@@ -12,6 +12,7 @@ from greenloop.cli.app import App
 from greenloop.cli.console import out, progress
 from greenloop.cli.mine import funnel_file
 from greenloop.cli.show import table
+from greenloop.datasets.card import PICTURE_FILE
 from greenloop.datasets.load import load, read_examples
 from greenloop.datasets.page import readme
 from greenloop.datasets.split import Split, SplitBy, SplitRule
@@ -108,8 +109,10 @@ def card(
     if as_json:
         print(found.to_json())
     else:
-        # its head is for Hugging Face `datasets`, not for people
-        out.print(Markdown(readme(found).partition("\n---\n")[2]), soft_wrap=False)
+        # its head is for Hugging Face `datasets`, not for people, and a terminal shows no picture
+        page = readme(found).partition("\n---\n")[2].splitlines()
+        out.print(Markdown("\n".join(line for line in page if not line.startswith("!["))), soft_wrap=False)
+        out.print(f"The funnel as a picture: {escape(str(dataset / PICTURE_FILE))}")
 
 
 @app.command()
