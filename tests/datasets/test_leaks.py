@@ -78,10 +78,26 @@ def test_an_example_with_a_secret_is_left_out_and_no_file_holds_it(
     assert sum(map(len, made.parts.values())) == len(others)
 
 
-def test_a_secret_that_the_compiler_quotes_is_found(
+@pytest.mark.parametrize("where", ["message", "prompt", "description"])
+def test_a_secret_in_words_is_found(
+    store: TreeStore, change: Write, others: list[Example], tmp_path: Path, where: str
+) -> None:
+    """What the compiler quotes, what a person typed, what rules say of the change."""
+    words = {where: f'Unbound value: key = "{KEY}"'}
+    leaking = change("let x = y\n", "let x = z\n", time=3.0, **words)
+    made = build([*others, leaking], store, tmp_path / "dataset")
+    assert [one.rule for one in made.dropped()] == ["a secret in what is shown"]
+    assert KEY.encode() not in everything(made.folder, tmp_path)
+
+
+def test_a_secret_in_an_error_that_is_not_shown_is_found(
     store: TreeStore, change: Write, others: list[Example], tmp_path: Path
 ) -> None:
-    leaking = change("let x = y\n", "let x = z\n", message=f'Unbound value: key = "{KEY}"', time=3.0)
+    """A prompt shows few of many errors, an example has them all."""
+    leaking = change("let x = y\n", "let x = z\n", time=3.0)
+    many = [leaking.diagnostics[0].model_copy(update={"message": f"error {n}"}) for n in range(20)]
+    last = leaking.diagnostics[0].model_copy(update={"message": f'key = "{KEY}"'})
+    leaking = leaking.model_copy(update={"diagnostics": (*many, last)})
     made = build([*others, leaking], store, tmp_path / "dataset")
     assert [one.rule for one in made.dropped()] == ["a secret in what is shown"]
     assert KEY.encode() not in everything(made.folder, tmp_path)

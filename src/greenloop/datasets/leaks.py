@@ -90,7 +90,7 @@ def _in_shown(files: _Files, one: Rendered) -> str | None:
             reason = files.reason(path, entry.blob)
             if reason is not None:
                 return reason
-    # what a compiler says may quote another file
+    # what a compiler says may quote another file, and not all that it said need be shown
     said = (message.content for message in one.messages)
     diagnostics = (diagnostic.message for diagnostic in one.example.diagnostics)
     text = "\n".join([*said, one.example.description, *diagnostics])
