@@ -21,6 +21,8 @@ from greenloop.workspace.store import TreeStore
 
 Make = Callable[..., Example]
 
+UNSUMMED = {"card.json", "README.md", "funnel.svg"}
+
 
 def everyone(make: Make) -> list[Example]:
     return [make(f"author {number % 6}", number) for number in range(18)]
@@ -112,9 +114,16 @@ def test_the_card_counts_everything(store: TreeStore, make: Make, tmp_path: Path
     assert sum(part.examples for part in card.parts.values()) == 18
     assert sum(part.authors for part in card.parts.values()) == 6
     assert (card.categories, card.toolchains, card.suites) == ({"type": 18}, ("0" * 64,), ("check",))
-    assert [step.name for step in card.funnel.steps] == ["undone", "same edit of the same files"]
+    assert [step.name for step in card.funnel.steps] == [
+        "undone",
+        "a secret in its edit",
+        "a secret in what is shown",
+        "a secret elsewhere in its trees",
+        "same edit of the same files",
+        "near-duplicate of another example",
+    ]
     files = bytes_of(made.folder)
-    assert card.sha256 == {name: digest for name, digest in files.items() if name not in {"card.json", "README.md"}}
+    assert card.sha256 == {name: digest for name, digest in files.items() if name not in UNSUMMED}
     page = (made.folder / "README.md").read_text()
     assert "| runs of red | undone | 20 | 2 | 18 |" in page
     assert card.dataset in page

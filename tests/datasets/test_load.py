@@ -14,12 +14,15 @@ from greenloop.workspace.edits import apply
 from greenloop.workspace.store import TreeStore
 
 Make = Callable[..., Example]
-FILES = ["train.jsonl", "valid.jsonl", "test.jsonl", "train.parquet", "valid.parquet", "test.parquet", "trees.pack"]
+FILES = ["train.jsonl", "valid.jsonl", "test.jsonl", "train.parquet", "valid.parquet", "test.parquet", "trees.pack",
+         "dropped.jsonl"]  # fmt: skip
 
 
 @pytest.fixture
 def made(store: TreeStore, make: Make, tmp_path: Path) -> Dataset:
     examples = [make(f"author {number % 5}", number, lines=1 + number % 3) for number in range(15)]
+    # one that repeats another, so that something is left out
+    examples.append(make("somebody else", 3, extra="let other = 1\n"))
     return build(examples, store, tmp_path / "dataset")
 
 

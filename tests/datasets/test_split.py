@@ -1,14 +1,18 @@
 """Nothing leaks from one side to another, and nothing is lost on the way."""
 
 from collections import Counter
+from collections.abc import Iterable
+from pathlib import PurePosixPath
+from random import Random
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from greenloop.datasets.split import Split, SplitBy, SplitRule, episodes, split
-from greenloop.records import Category, Edit, Example, InputError, Suite
+from greenloop.datasets.groups import episodes, grouped, of_directory, of_episode
+from greenloop.datasets.split import Split, SplitBy, SplitRule, split
+from greenloop.records import Category, DeleteFile, Edit, Example, InputError, Suite
 
 
 def example(number: int, author: str, time: float, base: int | None = None, target: int | None = None) -> Example:
@@ -123,3 +127,80 @@ def test_one_episode_or_too_wide_a_gap_cannot_be_split_by_time() -> None:
 def test_shares_that_leave_nothing_are_refused(shares: Any) -> None:
     with pytest.raises(InputError, match="shares"):
         SplitRule(**shares)
+
+
+def of_paths(number: int, paths: Iterable[str], episode: str = "", author: str = "ada") -> Example:
+    """An example whose edit names these paths."""
+    edit = Edit(files=tuple(DeleteFile(path=path) for path in sorted(paths)))
+    return example(number, author, number).model_copy(update={"edit": edit, "episode": episode})
+
+
+PATHS = st.sampled_from(["a.ml", "b.ml", "lib/a.ml", "lib/b.ml", "lib/deep/a.ml", "bin/main.ml", "test/t.ml"])
+TOUCHES = st.lists(
+    st.tuples(st.sets(PATHS, min_size=1, max_size=2), st.sampled_from(["", "", "e1", "e2"])), min_size=1, max_size=30
+)
+
+
+@settings(deadline=None, max_examples=100)
+@given(TOUCHES, st.randoms())
+def test_by_directory_neither_a_directory_nor_an_episode_stands_on_two_sides(
+    touches: list[tuple[set[str], str]], chance: Random
+) -> None:
+    examples = [of_paths(n, paths, episode) for n, (paths, episode) in enumerate(touches)]
+    try:
+        parts = split(examples, SplitRule(by=SplitBy.DIRECTORY)).examples
+    except InputError as error:
+        assert "one directory" in error.message  # noqa: PT017 - either end is right, and is checked
+        assert len(grouped(examples, of_directory, of_episode)) == 1
+        return
+    assert Counter(one.id for held in parts.values() for one in held) == Counter(one.id for one in examples)
+    for sides in (
+        {
+            part: {str(PurePosixPath(path).parent) for one in held for path in one.edit.paths}
+            for part, held in parts.items()
+        },
+        {part: {one.episode for one in held if one.episode} for part, held in parts.items()},
+    ):
+        assert not sides[Split.TRAIN] & (sides[Split.VALID] | sides[Split.TEST])
+        assert not sides[Split.VALID] & sides[Split.TEST]
+    assert parts[Split.TRAIN]
+    assert parts[Split.TEST]
+    mixed = list(examples)
+    chance.shuffle(mixed)
+    again = split(mixed, SplitRule(by=SplitBy.DIRECTORY)).examples
+    assert {part: {one.id for one in held} for part, held in again.items()} == {
+        part: {one.id for one in held} for part, held in parts.items()
+    }
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.sampled_from(["e1", "e2", "e3", "e4"]), min_size=2, max_size=30), st.sampled_from([0.0, 3.0]))
+def test_by_time_a_named_episode_is_never_torn(names: list[str], gap: float) -> None:
+    """Steps of one episode that share no tree, as sub-fixes may."""
+    examples = [of_paths(n, ["a.ml"], episode) for n, episode in enumerate(names)]
+    try:
+        parts = split(examples, SplitRule(by=SplitBy.TIME, gap_seconds=gap)).examples
+    except InputError:
+        return
+    sides = [{one.episode for one in held} for held in parts.values()]
+    assert sum(map(len, sides)) == len(set().union(*sides))
+
+
+def test_by_author_an_episode_of_two_people_is_not_torn() -> None:
+    examples = [of_paths(n, ["a.ml"], "pair" if n in (0, 1) else "", author=f"author {n % 5}") for n in range(40)]
+    parts = split(examples, SplitRule()).examples
+    sides = {part for part, held in parts.items() for one in held if one.author in ("author 0", "author 1")}
+    assert len(sides) == 1
+
+
+def test_one_directory_is_told_of_the_other_ways() -> None:
+    tied = [of_paths(1, ["lib/a.ml"]), of_paths(2, ["lib/b.ml", "bin/main.ml"]), of_paths(3, ["bin/b.ml"])]
+    with pytest.raises(InputError, match="of one directory") as caught:
+        split(tied, SplitRule(by=SplitBy.DIRECTORY))
+    assert "--by author" in str(caught.value)
+
+
+@pytest.mark.parametrize("gap", [-1.0, float("nan")])
+def test_a_gap_that_is_none_is_refused(gap: float) -> None:
+    with pytest.raises(InputError, match="gap"):
+        SplitRule(by=SplitBy.TIME, gap_seconds=gap)

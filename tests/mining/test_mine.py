@@ -279,3 +279,13 @@ def test_real_ocaml_judged_in_the_sandbox(lab: Any, tmp_path: Path) -> None:
     for example in result.examples:
         verdicts = engine.judge_many((example.base, example.target), Suite.CHECK)
         assert [one.status for one in verdicts.values()] == [Status.RED, Status.GREEN]
+
+
+def test_an_example_names_its_episode(lab: Any) -> None:
+    """By its workspace and the first snapshot of the run: the green before it, or the first red."""
+    for workspace in ("v", "w"):
+        lab.record(
+            *(lab.tree(f"{text} {workspace}\n") for text in ("bad one", "let x = 1", "bad two", "let y = 2")),
+            workspace=workspace,
+        )
+    assert [one.episode for one in lab.mine().examples] == ["v#0", "v#1", "w#0", "w#1"]

@@ -148,6 +148,13 @@ class MiningSettings(Section):
     """A tick that changes more files than this is a checkout or a generator, and cuts."""
 
 
+class DatasetSettings(Section):
+    """What a dataset leaves out."""
+
+    near_duplicate: float = Field(default=0.8, ge=0.3, le=1.0)
+    """The Jaccard index, over runs of 5 tokens, from which two texts count as the same; 1: equal runs alone."""
+
+
 class EvalSettings(Section):
     """What counts as a fix."""
 
@@ -210,6 +217,7 @@ class Config(Section):
     context: ContextSettings = ContextSettings()
     record: RecordSettings = RecordSettings()
     mining: MiningSettings = MiningSettings()
+    dataset: DatasetSettings = DatasetSettings()
     eval: EvalSettings = EvalSettings()
     ces: CesSettings = CesSettings()
 

@@ -1,40 +1,70 @@
-"""Building a dataset folder from examples: deduplicate, split, write, and put it in place as a whole."""
+"""Building a dataset folder from examples: render, leave out by rules, split, write, and put it in place as a whole."""
 
 import hashlib
-import json
 import shutil
 import tempfile
-from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
 
-import greenloop
+from greenloop.datasets.against import Against
 from greenloop.datasets.card import (
     CARD_FILE,
+    DROPPED_FILE,
     PACK_FILE,
+    PICTURE_FILE,
     README_FILE,
+    AgainstCount,
     DatasetCard,
-    PartCount,
-    dataset_version,
-    readme,
+    card_of,
 )
+from greenloop.datasets.evaluation_set import EvaluationSet
+from greenloop.datasets.exact import SameEdit
+from greenloop.datasets.leaks import Screen, secret_rules
+from greenloop.datasets.lengths import all_lengths
 from greenloop.datasets.load import SUMMED_FILES, Dataset, read_card
+from greenloop.datasets.near import THRESHOLD
+from greenloop.datasets.near_duplicates import NearDuplicates
+from greenloop.datasets.page import readme
+from greenloop.datasets.picture import funnel_svg
+from greenloop.datasets.quotas import quotas
+from greenloop.datasets.rule import UNIT, Dropped, Rendered, Rule, Selection, select
 from greenloop.datasets.split import Parts, SplitBy, SplitRule, split
-from greenloop.datasets.tables import messages_of, parquet
+from greenloop.datasets.tables import parquet, rendered
 from greenloop.mining.funnel import Funnel, Step
 from greenloop.records import Example, InputError
+from greenloop.snapshots.secrets import screen as no_secrets
 from greenloop.storage import named_io_errors, write_atomically
 from greenloop.workspace.crew import Crew
 from greenloop.workspace.store import TreeStore
 
 Progress = Callable[[int, int], None]
-_UNIT = "examples"
-_SAME_EDIT = "same edit of the same files"
 _IN_GAP = "in the gap between the parts"
-_OWN_FILES = SUMMED_FILES | {CARD_FILE, README_FILE}
+_OWN_FILES = SUMMED_FILES | {CARD_FILE, README_FILE, PICTURE_FILE}
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which examples stay. ``near`` is a Jaccard index; a quota of 0 is no limit; ``screen`` finds secrets."""
+
+    near: float = THRESHOLD
+    against: tuple[EvaluationSet, ...] = ()
+    max_per_author: int = 0
+    max_per_file: int = 0
+    screen: Screen = field(default=no_secrets)
+
+    def rules(self, store: TreeStore) -> tuple[Rule, ...]:
+        """Return the rules in order: what must not leave at all, then what repeats, then what is too much."""
+        return (
+            *secret_rules(store, self.screen),
+            SameEdit(store),
+            NearDuplicates(self.near),
+            *(Against(known, store, self.near) for known in self.against),
+            *quotas(per_author=self.max_per_author, per_file=self.max_per_file),
+        )
 
 
 def build(
@@ -44,40 +74,62 @@ def build(
     *,
     name: str = "Greenloop dataset",
     rule: SplitRule | None = None,
+    choice: Choice | None = None,
     budget: int = 1200,
     funnel: Funnel | None = None,
     workers: int = 1,
     progress: Progress | None = None,
 ) -> Dataset:
-    """Write ``examples`` as a dataset at ``out_dir`` and return it.
+    """Write ``examples`` as a dataset at ``out_dir`` and return it. Their order does not matter.
 
     ``store`` holds their trees; ``funnel`` is what mining counted; ``budget`` is in tokens of context for the
     rendered messages, which ``workers`` processes render (see ``workspace.crew``); ``progress`` is called with
     (examples rendered, all). The folder appears as a whole or not at all. An existing dataset there is replaced (what
     others put beside its files is kept); anything else is refused.
 
-    Raises ``InputError`` when there are no examples, they cannot be split, or ``out_dir`` holds something else.
+    Raises ``InputError`` when there are no examples or none is left, two have one id, a tree is missing, they cannot
+    be split, or ``out_dir`` holds something else.
     """
     _check_place(out_dir)
-    rule = rule or SplitRule()
+    rule, choice = rule or SplitRule(), choice or Choice()
     counted = funnel or Funnel(steps=())
-    if not examples:
+    _check(examples, store, counted)
+    ordered = sorted(examples, key=lambda one: (one.time, one.id))
+    with Crew(store, workers) as crew:
+        everything = []
+        for one in crew.map(partial(rendered, budget=budget), ordered):
+            everything.append(one)
+            (progress or _silent)(len(everything), len(ordered))
+    chosen = select(everything, choice.rules(store))
+    counted = Funnel(steps=(*counted.steps, *chosen.steps))
+    if not chosen.kept:
         raise InputError(f"no examples to build a dataset from{_why_none(counted)}", "record or import more history")
-    distinct = _distinct(examples, store)
-    parts = split(distinct, rule)
-    counted = Funnel(steps=(*counted.steps, *_own_steps(len(examples), len(distinct), parts, rule)))
+    parts = split([one.example for one in chosen.kept], rule)
+    if rule.by is SplitBy.TIME:
+        step = Step(name=_IN_GAP, unit=UNIT, seen=len(chosen.kept), dropped=parts.in_gap)
+        counted = Funnel(steps=(*counted.steps, step))
     with named_io_errors(out_dir):
         out_dir.parent.mkdir(parents=True, exist_ok=True)
         scratch = Path(tempfile.mkdtemp(prefix=f".{out_dir.name}.", dir=out_dir.parent))
         # a folder below the private one gets the modes that people expect
         (scratch / "new").mkdir()
     try:
-        with Crew(store, workers) as crew:
-            _write_files(scratch / "new", parts, store, crew, budget, progress or _silent)
+        _write_files(scratch / "new", parts, chosen, store)
         sums = {path.name: _digest(path) for path in sorted((scratch / "new").iterdir())}
-        card = _card(name, parts, rule.described(), budget, counted, sums)
-        write_atomically(scratch / "new" / README_FILE, readme(card).encode())
-        write_atomically(scratch / "new" / CARD_FILE, f"{card.to_json()}\n".encode())
+        written = {one.id for held in parts.examples.values() for one in held}
+        card = card_of(
+            {part.value: held for part, held in parts.examples.items()},
+            name=name,
+            split=rule.described(),
+            budget=budget,
+            near=choice.near,
+            lengths=all_lengths([one for one in chosen.kept if one.example.id in written]),
+            against=[AgainstCount(name=one.name, digest=one.digest, texts=len(one.held)) for one in choice.against],
+            funnel=counted,
+            pyarrow=pa.__version__,
+            sums=sums,
+        )
+        _write_card(scratch / "new", card)
         _put_in_place(scratch / "new", out_dir, scratch / "old")
     finally:
         # whatever goes wrong, an old dataset that could not be put back is never deleted
@@ -104,70 +156,49 @@ def _check_place(out_dir: Path) -> None:
         ) from error
 
 
+def _check(examples: Sequence[Example], store: TreeStore, funnel: Funnel) -> None:
+    if not examples:
+        raise InputError(f"no examples to build a dataset from{_why_none(funnel)}", "record or import more history")
+    place: dict[str, int] = {}
+    for number, one in enumerate(examples, 1):
+        if place.setdefault(one.id, number) != number:
+            raise InputError(
+                f"two examples have the id {one.id}: number {place[one.id]} and number {number}", "keep one of them"
+            )
+    lost = [one.id for one in examples if one.base not in store or one.target not in store]
+    if lost:
+        raise InputError(
+            f"{store.path}: the tree store does not hold the trees of {len(lost)} of {len(examples)} examples, such as "
+            f"{lost[0]}",
+            "build where they were mined, or import that history here first",
+        )
+
+
 def _why_none(funnel: Funnel) -> str:
     drops = [f"{step.name}: {step.dropped} of {step.seen} {step.unit}" for step in funnel.steps if step.dropped]
     return f"; dropped before: {'; '.join(drops)}" if drops else ""
 
 
-def _distinct(examples: Sequence[Example], store: TreeStore) -> list[Example]:
-    """Drop what repeats an earlier example: the same edit of files with the same bytes, whatever else the tree has."""
-    seen: set[str] = set()
-    kept = []
-    for example in examples:
-        files = [(path, store.entry(example.base, path)) for path in example.edit.paths]
-        blobs = [(path, entry and (int(entry.mode), entry.blob)) for path, entry in files]
-        key = hashlib.sha256(json.dumps([blobs, example.edit.to_json()]).encode()).hexdigest()
-        if key not in seen:
-            seen.add(key)
-            kept.append(example)
-    return kept
-
-
-def _own_steps(given: int, distinct: int, parts: Parts, rule: SplitRule) -> list[Step]:
-    steps = [Step(name=_SAME_EDIT, unit=_UNIT, seen=given, dropped=given - distinct)]
-    if rule.by is SplitBy.TIME:
-        steps.append(Step(name=_IN_GAP, unit=_UNIT, seen=distinct, dropped=parts.in_gap))
-    return steps
-
-
-def _write_files(folder: Path, parts: Parts, store: TreeStore, crew: Crew, budget: int, progress: Progress) -> None:
+def _write_files(folder: Path, parts: Parts, chosen: Selection, store: TreeStore) -> None:
     everything = [example for held in parts.examples.values() for example in held]
-    # the crew renders while this process writes the trees
-    rendered = enumerate(crew.map(partial(messages_of, budget=budget), everything), 1)
     store.export_pack((tree for one in everything for tree in (one.base, one.target)), folder / PACK_FILE)
+    by_id: dict[str, Rendered] = {one.example.id: one for one in chosen.kept}
     for part, held in parts.examples.items():
         write_atomically(folder / f"{part}.jsonl", "".join(f"{one.to_json()}\n" for one in held).encode())
-        rows = []
-        # `held` comes first: at its end nothing of the next part has been taken
-        for example, (done, messages) in zip(held, rendered, strict=False):
-            rows.append((example, messages))
-            progress(done, len(everything))
-        write_atomically(folder / f"{part}.parquet", parquet(rows))
+        write_atomically(folder / f"{part}.parquet", parquet(by_id[one.id] for one in held))
+    between = (Dropped(id=one.id, rule=_IN_GAP, because="too near to another part in time") for one in parts.between)
+    lines = "".join(f"{one.to_json()}\n" for one in (*chosen.dropped, *between))
+    write_atomically(folder / DROPPED_FILE, lines.encode())
+
+
+def _write_card(folder: Path, card: DatasetCard) -> None:
+    write_atomically(folder / PICTURE_FILE, funnel_svg(card.funnel))
+    write_atomically(folder / README_FILE, readme(card).encode())
+    write_atomically(folder / CARD_FILE, f"{card.to_json()}\n".encode())
 
 
 def _digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def _card(name: str, parts: Parts, split_by: str, budget: int, funnel: Funnel, sums: dict[str, str]) -> DatasetCard:
-    everything = [example for held in parts.examples.values() for example in held]
-    return DatasetCard(
-        name=name,
-        dataset=dataset_version(sums),
-        parts={part.value: _count(held) for part, held in parts.examples.items()},
-        split=split_by,
-        categories=dict(sorted(Counter(one.category.value for one in everything).items())),
-        toolchains=tuple(sorted({one.toolchain for one in everything})),
-        suites=tuple(sorted({one.suite.value for one in everything})),
-        prompt_budget=budget,
-        funnel=funnel,
-        software={"greenloop": greenloop.__version__, "pyarrow": pa.__version__},
-        sha256=sums,
-    )
-
-
-def _count(examples: Sequence[Example]) -> PartCount:
-    return PartCount(examples=len(examples), authors=len({one.author for one in examples}))
 
 
 def _put_in_place(fresh: Path, out_dir: Path, aside: Path) -> None:

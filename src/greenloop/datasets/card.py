@@ -1,17 +1,23 @@
-"""The card: what a dataset holds, where it came from and what was left out, for programs and for people."""
+"""The card: what a dataset holds, where it came from and what was left out, for programs."""
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from pydantic import Field
 
+import greenloop
+from greenloop.datasets.lengths import Lengths
+from greenloop.mining.filters import OWN
 from greenloop.mining.funnel import Funnel
-from greenloop.records import Part, Record
+from greenloop.records import Example, Origin, Part, Record
 
 CARD_FILE = "card.json"
 README_FILE = "README.md"
+PICTURE_FILE = "funnel.svg"
 PACK_FILE = "trees.pack"
+DROPPED_FILE = "dropped.jsonl"
 
 
 class PartCount(Part):
@@ -19,6 +25,14 @@ class PartCount(Part):
 
     examples: int = Field(ge=0)
     authors: int = Field(ge=0)
+
+
+class AgainstCount(Part):
+    """An evaluation set that the examples were compared with; ``texts`` are what it holds to compare."""
+
+    name: str
+    digest: str
+    texts: int = Field(ge=0)
 
 
 class DatasetCard(Record):
@@ -32,17 +46,35 @@ class DatasetCard(Record):
     """The split rule in one sentence."""
     categories: dict[str, int]
     """Examples by the class of their first error."""
+    origins: dict[str, int]
+    """Examples by where they come from."""
+    authors: dict[str, int]
+    """Examples by author."""
+    lengths: dict[str, Lengths]
+    """Of prompts, replies and edits."""
     toolchains: tuple[str, ...]
     """Fingerprints of the toolchains whose verdicts prove the examples."""
     suites: tuple[str, ...]
     prompt_budget: int
     """Tokens of context in the rendered ``messages``, by the estimate of ``prompts.tokens``."""
+    near: float = Field(gt=0, le=1)
+    """The Jaccard index from which two texts are near-duplicates."""
+    against: tuple[AgainstCount, ...]
+    """The evaluation sets that nothing here stands in."""
+    own_left_out: int | None
+    """Greenloop's own suggestions that a person accepted and mining left out; ``None``: nobody counted."""
     funnel: Funnel
     """What every rule dropped, from snapshots to the examples here."""
     software: dict[str, str]
     """Versions of what wrote the files."""
     sha256: dict[str, str]
-    """File → SHA-256 of its bytes, for every file but the card and its README."""
+    """File → SHA-256 of its bytes, for every file but the card, its README and its picture."""
+
+    @property
+    def synthetic(self) -> float:
+        """The share of the examples that were made, not lived, from 0 to 1."""
+        total = sum(self.origins.values())
+        return self.origins.get(Origin.SYNTHETIC.value, 0) / total if total else 0.0
 
 
 def dataset_version(sums: Mapping[str, str]) -> str:
@@ -51,60 +83,45 @@ def dataset_version(sums: Mapping[str, str]) -> str:
     return hashlib.sha256(listed.encode()).hexdigest()[:16]
 
 
-def readme(card: DatasetCard) -> str:
-    """Return the card as Markdown; its head tells Hugging Face `datasets` which file is which part."""
-    files = [
-        line
-        for part, count in card.parts.items()
-        if count.examples
-        for line in (f"      - split: {part}", f"        path: {part}.parquet")
-    ]
-    parts = [[part, count.examples, count.authors] for part, count in card.parts.items()]
-    steps = [[step.unit, step.name, step.seen, step.dropped, step.kept] for step in card.funnel.steps]
-    lines = [
-        "---",
-        "configs:",
-        "  - config_name: default",
-        "    data_files:",
-        *files,
-        "---",
-        "",
-        f"# {card.name}",
-        "",
-        "Edits that took a red tree to a green one, as people made them; verdicts of a build prove both ends.",
-        "Made by Greenloop.",
-        "",
-        *_table(["part", "examples", "authors"], parts),
-        "",
-        f"- Version: `{card.dataset}`",
-        f"- Split: {card.split}.",
-        f"- Toolchains (fingerprints): {', '.join(f'`{one}`' for one in card.toolchains)}",
-        f"- Suites: {', '.join(card.suites)}",
-        f"- Software: {', '.join(f'{name} {version}' for name, version in sorted(card.software.items()))}",
-        f"- Context in `messages`: at most {card.prompt_budget} tokens, estimated.",
-        "",
-        "## Kinds of error",
-        "",
-        *_table(["category", "examples"], [[name, count] for name, count in sorted(card.categories.items())]),
-        "",
-        "## What was left out",
-        "",
-        *_table(["unit", "rule", "seen", "dropped", "kept"], steps),
-        "",
-        "## Files",
-        "",
-        "`*.jsonl`: one example a line, every field. `*.parquet`: the same, flat, with rendered `messages`.",
-        f"`{PACK_FILE}`: a git pack with the trees before and after each edit. `{CARD_FILE}`: this card for programs.",
-        "",
-        *_table(["file", "SHA-256"], [[name, f"`{digest}`"] for name, digest in sorted(card.sha256.items())]),
-        "",
-    ]
-    return "\n".join(lines)
+def card_of(
+    parts: Mapping[str, Sequence[Example]],
+    *,
+    name: str,
+    split: str,
+    budget: int,
+    near: float,
+    lengths: dict[str, Lengths],
+    against: Sequence[AgainstCount],
+    funnel: Funnel,
+    pyarrow: str,
+    sums: dict[str, str],
+) -> DatasetCard:
+    """Count everything there is to count."""
+    everything = [example for held in parts.values() for example in held]
+    counted = any(step.name == OWN for step in funnel.steps)
+    return DatasetCard(
+        name=name,
+        dataset=dataset_version(sums),
+        parts={
+            part: PartCount(examples=len(held), authors=len({one.author for one in held}))
+            for part, held in parts.items()
+        },
+        split=split,
+        categories=_counts(one.category.value for one in everything),
+        origins=_counts(one.origin.value for one in everything),
+        authors=_counts(one.author for one in everything),
+        lengths=lengths,
+        toolchains=tuple(sorted({one.toolchain for one in everything})),
+        suites=tuple(sorted({one.suite.value for one in everything})),
+        prompt_budget=budget,
+        near=near,
+        against=tuple(against),
+        own_left_out=funnel.dropped(OWN) if counted else None,
+        funnel=funnel,
+        software={"greenloop": greenloop.__version__, "pyarrow": pyarrow},
+        sha256=sums,
+    )
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
-    return [_row(head), _row(["---"] * len(head)), *map(_row, rows)]
-
-
-def _row(cells: Sequence[object]) -> str:
-    return f"| {' | '.join(str(cell).replace('|', chr(92) + '|') for cell in cells)} |"
+def _counts(values: Iterable[str]) -> dict[str, int]:
+    return dict(sorted(Counter(values).items()))

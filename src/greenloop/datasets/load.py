@@ -5,15 +5,20 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
-from greenloop.datasets.card import CARD_FILE, PACK_FILE, DatasetCard, dataset_version
+from greenloop.datasets.card import CARD_FILE, DROPPED_FILE, PACK_FILE, DatasetCard, dataset_version
+from greenloop.datasets.rule import Dropped
 from greenloop.datasets.split import Split
-from greenloop.records import Example, InputError, RecordError, Task
+from greenloop.records import Example, InputError, Record, RecordError, Task
 from greenloop.storage import named_io_errors
 from greenloop.workspace.store import TreeStore
 
-SUMMED_FILES = frozenset({PACK_FILE, *(f"{part}.{end}" for part in Split for end in ("jsonl", "parquet"))})
+SUMMED_FILES = frozenset(
+    {PACK_FILE, DROPPED_FILE, *(f"{part}.{end}" for part in Split for end in ("jsonl", "parquet"))}
+)
 """The files whose sums a card holds: each of them, and no path that leads elsewhere."""
+Line = TypeVar("Line", bound=Record)
 _REBUILD = "build or fetch the dataset again"
 
 
@@ -71,6 +76,10 @@ class Dataset:
             if example.changed_lines <= max_changed_lines
         )
 
+    def dropped(self) -> tuple[Dropped, ...]:
+        """Return what was left out when it was built, in the order of the rules."""
+        return _read(self.folder / DROPPED_FILE, Dropped)
+
     def add_trees(self, store: TreeStore) -> None:
         """Add the trees of all examples, before and after, to ``store``."""
         store.import_pack(self.folder / PACK_FILE)
@@ -120,6 +129,10 @@ def read_examples(path: Path) -> tuple[Example, ...]:
 
     Raises ``InputError`` naming file and line when one cannot be read, or the file was cut short.
     """
+    return _read(path, Example)
+
+
+def _read(path: Path, kind: type[Line]) -> tuple[Line, ...]:
     with named_io_errors(path):
         content = path.read_bytes()
     try:
@@ -128,13 +141,13 @@ def read_examples(path: Path) -> tuple[Example, ...]:
         raise InputError(f"{path}: not UTF-8 text (byte {error.start})", _REBUILD) from error
     if lines[-1]:
         raise InputError(f"{path}: cut short: the last line has no end", _REBUILD)
-    examples = []
+    found = []
     for number, line in enumerate(lines[:-1], 1):
         try:
-            examples.append(Example.from_json(line))
+            found.append(kind.from_json(line))
         except RecordError as error:
             raise InputError(f"{path}, line {number}: {error.message}", error.way_out or _REBUILD) from error
-    return tuple(examples)
+    return tuple(found)
 
 
 def _digest(path: Path) -> str:

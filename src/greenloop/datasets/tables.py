@@ -2,13 +2,13 @@
 
 import io
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from greenloop.models.seam import Message
+from greenloop.datasets.rule import Rendered
 from greenloop.prompts.gather import gather
 from greenloop.prompts.question import Question
 from greenloop.prompts.render import render_training
@@ -21,6 +21,8 @@ _FIELDS: "list[pa.Field[Any]]" = [
     pa.field("workspace", pa.string()),
     pa.field("author", pa.string()),
     pa.field("time", pa.float64()),
+    pa.field("episode", pa.string()),
+    pa.field("origin", pa.string()),
     pa.field("category", pa.string()),
     pa.field("prompt", pa.string()),
     pa.field("description", pa.string()),
@@ -38,27 +40,31 @@ SCHEMA = pa.schema(_FIELDS)
 """``diagnostics`` and ``edit`` are JSON; ``messages`` are what the model sees and what it should reply."""
 
 
-def messages_of(store: TreeStore, example: Example, budget: int) -> tuple[Message, ...]:
-    """Return system, user and assistant message of an example, its context in at most ``budget`` tokens."""
+def rendered(store: TreeStore, example: Example, budget: int) -> Rendered:
+    """Return an example with its system, user and assistant message, its context in at most ``budget`` tokens."""
     question = Question(tree=example.base, prompt=example.prompt, diagnostics=example.diagnostics)
-    return render_training(question, gather(store, question, budget=budget), example.edit)
+    context = gather(store, question, budget=budget)
+    return Rendered(example, render_training(question, context, example.edit), context.paths)
 
 
-def parquet(examples: Iterable[tuple[Example, Sequence[Message]]]) -> bytes:
+def parquet(examples: Iterable[Rendered]) -> bytes:
     """Return examples with their messages as one Parquet file; the same input gives the same bytes."""
-    rows = [_row(example, messages) for example, messages in examples]
     sink = io.BytesIO()
-    pq.write_table(pa.Table.from_pylist(rows, schema=SCHEMA), sink, compression="zstd", version="2.6")
+    table = pa.Table.from_pylist([_row(one) for one in examples], schema=SCHEMA)
+    pq.write_table(table, sink, compression="zstd", version="2.6")
     return sink.getvalue()
 
 
-def _row(example: Example, messages: Sequence[Message]) -> dict[str, object]:
+def _row(one: Rendered) -> dict[str, object]:
+    example = one.example
     said = [diagnostic.model_dump(mode="json") for diagnostic in example.diagnostics]
     return {
         "id": example.id,
         "workspace": example.workspace,
         "author": example.author,
         "time": example.time,
+        "episode": example.episode,
+        "origin": example.origin.value,
         "category": example.category.value,
         "prompt": example.prompt,
         "description": example.description,
@@ -69,5 +75,5 @@ def _row(example: Example, messages: Sequence[Message]) -> dict[str, object]:
         "toolchain": example.toolchain,
         "diagnostics": json.dumps(said, sort_keys=True, ensure_ascii=False),
         "edit": example.edit.to_json(),
-        "messages": [{"role": message.role, "content": message.content} for message in messages],
+        "messages": [{"role": message.role, "content": message.content} for message in one.messages],
     }

@@ -1,0 +1,107 @@
+"""The card as people read it: ``README.md``, whose head tells Hugging Face `datasets` which file is which part."""
+
+from collections.abc import Iterable, Sequence
+
+from greenloop.datasets.card import CARD_FILE, DROPPED_FILE, PACK_FILE, PICTURE_FILE, DatasetCard
+
+_MOST_AUTHORS = 10
+
+
+def readme(card: DatasetCard) -> str:
+    """Return the card as Markdown."""
+    sections = (_head(card), _facts(card), _contents(card), _left_out(card), _files(card))
+    return "\n".join(line for section in sections for line in section)
+
+
+def _head(card: DatasetCard) -> list[str]:
+    files = [
+        line
+        for part, count in card.parts.items()
+        if count.examples
+        for line in (f"      - split: {part}", f"        path: {part}.parquet")
+    ]
+    return ["---", "configs:", "  - config_name: default", "    data_files:", *files, "---", ""]
+
+
+def _facts(card: DatasetCard) -> list[str]:
+    parts = [[part, count.examples, count.authors] for part, count in card.parts.items()]
+    own = "not counted" if card.own_left_out is None else str(card.own_left_out)
+    return [
+        f"# {card.name}",
+        "",
+        "Edits that took a red tree to a green one, as people made them; verdicts of a build prove both ends.",
+        "Made by Greenloop.",
+        "",
+        *_table(["part", "examples", "authors"], parts),
+        "",
+        f"- Version: `{card.dataset}`",
+        f"- Split: {card.split}.",
+        f"- Toolchains (fingerprints): {', '.join(f'`{one}`' for one in card.toolchains)}",
+        f"- Suites: {', '.join(card.suites)}",
+        f"- Software: {', '.join(f'{name} {version}' for name, version in sorted(card.software.items()))}",
+        f"- Context in `messages`: at most {card.prompt_budget} tokens, estimated.",
+        f"- Near-duplicates: Jaccard index of {card.near:g} or more, over runs of 5 tokens.",
+        f"- Synthetic: {card.synthetic:.1%} of the examples.",
+        f"- Greenloop's own suggestions that people accepted, left out when mining: {own}.",
+        *(f"- Nothing here is in `{one.name}` (`{one.digest}`, {one.texts} texts), or nearly." for one in card.against),
+        "",
+    ]
+
+
+def _contents(card: DatasetCard) -> list[str]:
+    measured = [[what, of.least, of.median, of.ninety, of.most] for what, of in card.lengths.items()]
+    most = sorted(card.authors.items(), key=lambda entry: (-entry[1], entry[0]))
+    authors: list[list[object]] = [[f"`{author}`", count] for author, count in most[:_MOST_AUTHORS]]
+    if len(most) > _MOST_AUTHORS:
+        rest = most[_MOST_AUTHORS:]
+        authors.append([f"{len(rest)} more", sum(count for _, count in rest)])
+    return [
+        "## Kinds of error",
+        "",
+        *_table(["category", "examples"], [[name, count] for name, count in sorted(card.categories.items())]),
+        "",
+        "## Where they come from",
+        "",
+        *_table(["origin", "examples"], [[name, count] for name, count in sorted(card.origins.items())]),
+        "",
+        *_table(["author", "examples"], authors),
+        "",
+        "## Lengths",
+        "",
+        *_table(["of", "least", "median", "90 %", "most"], measured),
+        "",
+    ]
+
+
+def _left_out(card: DatasetCard) -> list[str]:
+    steps = [[step.unit, step.name, step.seen, step.dropped, step.kept] for step in card.funnel.steps]
+    return [
+        "## What was left out",
+        "",
+        f"![Each step from snapshots to examples: the table below says the same]({PICTURE_FILE})",
+        "",
+        *_table(["unit", "rule", "seen", "dropped", "kept"], steps),
+        "",
+    ]
+
+
+def _files(card: DatasetCard) -> list[str]:
+    return [
+        "## Files",
+        "",
+        "`train`, `valid` and `test` `.jsonl`: one example a line, every field. `.parquet`: the same, flat, with",
+        f"rendered `messages`. `{DROPPED_FILE}`: what was left out here, by id, rule and reason. `{PACK_FILE}`: a git",
+        f"pack with the trees before and after each edit. `{CARD_FILE}`: this card for programs. `{PICTURE_FILE}`: the",
+        "funnel.",
+        "",
+        *_table(["file", "SHA-256"], [[name, f"`{digest}`"] for name, digest in sorted(card.sha256.items())]),
+        "",
+    ]
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
+    return [_row(head), _row(["---"] * len(head)), *map(_row, rows)]
+
+
+def _row(cells: Sequence[object]) -> str:
+    return f"| {' | '.join(str(cell).replace('|', chr(92) + '|') for cell in cells)} |"
