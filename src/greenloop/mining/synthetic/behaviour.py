@@ -13,6 +13,10 @@ _SHIFTED = {"<": "<=", "<=": "<", ">": ">=", ">=": ">"}
 _OTHER = {"&&": "||", "||": "&&"}
 _NUMBER = re.compile(r"\d+")
 _MOST_LINES = 3
+_OPEN_ENDED = frozenset(
+    {"if_expression", "let_expression", "match_expression", "function_expression", "fun_expression", "try_expression"}
+)
+"""What would take the rest of the ``if`` into itself as its first branch."""
 
 
 def flipped(project: Project) -> Iterator[Mutant]:
@@ -45,7 +49,12 @@ def swapped(project: Project) -> Iterator[Mutant]:
             if len(branches) != 2 or _loops(node):
                 continue
             left, right = branches
-            if left is None or right is None or not (_short(left) and _short(right)) or right.type == "if_expression":
+            if (
+                left is None
+                or right is None
+                or not (_short(left) and _short(right))
+                or {left.type, right.type} & _OPEN_ENDED
+            ):
                 continue
             if text(left) != text(right):
                 yield code.mutant("swapped-branches", node, replaced(left, text(right)), replaced(right, text(left)))

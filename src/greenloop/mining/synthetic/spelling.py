@@ -47,8 +47,8 @@ def renamed(project: Project) -> Iterator[Mutant]:
             if binding.type == "parameter" and binding.children[0].type in {"~", "?"}:
                 continue  # a label is a name for its callers too
             scope = _scope(code, binding)
-            uses = [one for one in code.nodes("value_path") if text(one) == text(pattern) and _within(one, scope)]
-            if len(uses) < _LEAST_USES:
+            named = (one for one in code.nodes("value_path") if text(one) == text(pattern) and _within(one, scope))
+            if len([one for one in named if one.start_byte > pattern.end_byte]) < _LEAST_USES:
                 continue
             kind = "renamed-parameter" if binding.type == "parameter" else "renamed-definition"
             sign = _SIGNS[drawn(project.seed, code.path, pattern.start_byte) % len(_SIGNS)]
