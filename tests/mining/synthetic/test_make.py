@@ -13,7 +13,7 @@ from greenloop.mining.synthetic.make import OVER, SyntheticResult, make
 from greenloop.mining.synthetic.mix import Mix
 from greenloop.mining.synthetic.plan import Plan
 from greenloop.mining.synthetic.project import Project
-from greenloop.mining.synthetic.prove import GREEN, UNCLEAR, UNKNOWABLE, UNREAD
+from greenloop.mining.synthetic.prove import GREEN, MASKED, UNCLEAR, UNKNOWABLE, UNREAD
 from greenloop.mining.synthetic.registry import MUTATIONS
 from greenloop.records import Category, Diagnostic, InputError, Origin, Severity, Span, Status, Suite, TreeId
 from greenloop.workspace.edits import apply
@@ -133,6 +133,14 @@ def test_what_cannot_be_known_is_asked_for_only_where_a_test_pins_it(store: Tree
     result = make(store, judge, judge.judge, tree, plan)
     assert result.made == ()
     assert result.funnel.dropped(UNKNOWABLE) == 1
+
+
+def test_a_warning_before_the_error_is_no_task(bench: Bench) -> None:
+    both = (*error(Category.WARNING), *error(Category.TYPE))
+    bench.judge = ScriptedJudge(lambda tree, suite: Status.GREEN if tree == bench.tree else both)
+    result = bench.make(4, mix=Mix({Category.WARNING: 1, Category.TYPE: 1}))
+    assert result.made == ()
+    assert result.funnel.dropped(MASKED) > 0
 
 
 def test_the_mix_is_kept_and_what_is_over_is_counted(bench: Bench) -> None:

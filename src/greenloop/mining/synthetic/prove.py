@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from greenloop.builds.fixed import first_error
 from greenloop.builds.judge import Judge
 from greenloop.mining.episodes import is_red
 from greenloop.mining.example import Proposal, example_of
@@ -10,7 +11,7 @@ from greenloop.mining.synthetic.code import Mutant
 from greenloop.mining.synthetic.inference import inferable
 from greenloop.mining.synthetic.plan import Plan
 from greenloop.mining.synthetic.project import Project
-from greenloop.records import Example, Origin, Stage, Suite, TreeId, Verdict
+from greenloop.records import Category, Example, Origin, Stage, Suite, TreeId, Verdict
 from greenloop.workspace.store import Entry, TreeStore
 from greenloop.workspace.syntax import language_of
 from greenloop.workspace.tokens import same_code
@@ -20,7 +21,9 @@ UNREAD = "a file that the build does not read"
 UNKNOWABLE = "what is to be restored cannot be known"
 GREEN = "still green"
 UNCLEAR = "timed out, or red without an error"
-NAMES = (SAME, UNREAD, UNKNOWABLE, GREEN, UNCLEAR)
+MASKED = "a warning is printed before the error"
+"""Warnings that the dev profile makes errors: one that only follows from the mutant would be asked for in its place."""
+NAMES = (SAME, UNREAD, UNKNOWABLE, GREEN, UNCLEAR, MASKED)
 _NONSENSE = b"\n)\n"
 """Text that no OCaml file and no dune file can end in."""
 
@@ -91,6 +94,8 @@ class Prover:
             return GREEN
         if not is_red(verdict):
             return UNCLEAR
+        if first_error(verdict).category is Category.WARNING and not _all_warnings(verdict):
+            return MASKED
         if not known and verdict.stages[-1].stage is not Stage.TESTS:
             return UNKNOWABLE
         proposal = Proposal(
@@ -117,3 +122,7 @@ class Prover:
     def _with(self, path: str, content: bytes) -> TreeId:
         entry = Entry(self._entry(path).mode, self._store.write_blob(content))
         return self._store.update(self._tree, {path: entry})
+
+
+def _all_warnings(verdict: Verdict) -> bool:
+    return all(error.category is Category.WARNING for error in verdict.errors)
