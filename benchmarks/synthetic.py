@@ -1,9 +1,9 @@
 """A start without a history: verified examples a minute, from green projects that are broken in typed ways.
 
-    python benchmarks/synthetic.py [--project DIR]... [--count 300] [--seed 1] [--json]
+    python benchmarks/synthetic.py [--project DIR]... [--count 300] [--seed 1] [--out DIR] [--json]
 
 Each ``DIR`` holds a dune project that builds and passes its tests here; nothing is fetched. Without one, the project in
-``examples/orderbook`` is taken. Each gets a home of its own, so that no verdict is known before. The minutes are wall
+``examples/orderbook`` is taken. Each gets a home of its own, so that no verdict is known before; ``--out`` keeps the examples. The minutes are wall
 clock of judging, the three runs of the green tree and the first warm build included. The last line of ``--json`` is
 
     {"projects": {name: {"verified": …, "per_minute": …, "kinds": {kind: count}, "categories": {…}, "judged": …}},
@@ -26,12 +26,13 @@ from rich.table import Table
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def mined(project: Path, count: int, seed: int) -> dict[str, Any]:
-    """Return what ``greenloop mine --synthetic --json`` counts in ``project``."""
+def mined(project: Path, count: int, seed: int, out: Path | None) -> dict[str, Any]:
+    """Return what ``greenloop mine --synthetic --json`` counts in ``project``; ``out`` keeps the examples."""
     with tempfile.TemporaryDirectory() as scratch:
+        target = Path(scratch) / "examples.jsonl" if out is None else out.resolve() / f"{project.name}.jsonl"
         command = [
             *(sys.executable, "-m", "greenloop", "--home", f"{scratch}/home", "mine", "--synthetic", "--json"),
-            *("--count", str(count), "--seed", str(seed), "--out", f"{scratch}/examples.jsonl"),
+            *("--count", str(count), "--seed", str(seed), "--out", str(target)),
         ]
         done = subprocess.run(command, cwd=project, stdout=subprocess.PIPE, text=True, check=True)
     counts: dict[str, Any] = json.loads(done.stdout)
@@ -44,10 +45,11 @@ def main() -> None:
     parser.add_argument("--project", type=Path, action="append", help="a green dune project; may be given again")
     parser.add_argument("--count", type=int, default=300, help="examples wanted of each")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--out", type=Path, help="a folder that keeps the examples and their counts")
     parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
     options = parser.parse_args()
     projects = [path.resolve() for path in options.project or [ROOT / "examples" / "orderbook"]]
-    found = {path.name: mined(path, options.count, options.seed) for path in projects}
+    found = {path.name: mined(path, options.count, options.seed, options.out) for path in projects}
     table = Table(title="Verified examples from green projects")
     for head in ("project", "verified", "judged", "a minute", "kinds", "categories"):
         table.add_column(head, justify="left" if head in {"project", "categories"} else "right")

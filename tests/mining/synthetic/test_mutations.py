@@ -113,6 +113,12 @@ def broken(kind: str, files: Mapping[str, str], path: str | None = None) -> list
             "let f x = x <= 3\nlet g = while x < 1 do () done\n",
             ["let f x = x >= 3\nlet g = while x < 1 do () done\n"],
         ),
+        # what a recursion ends by stays too
+        (
+            "flipped-comparison",
+            "let rec f n = if n < 1 then 0 else f (n - 1)\nlet g n = if n < 1 then f n else 0\n",
+            ["let rec f n = if n < 1 then 0 else f (n - 1)\nlet g n = if n > 1 then f n else 0\n"],
+        ),
         ("flipped-logic", "let f x y = x && y\n", ["let f x y = x || y\n"]),
         ("off-by-one", "let f x = x < 3\n", ["let f x = x <= 3\n"]),
         # the step of a recursion stays: it might never end

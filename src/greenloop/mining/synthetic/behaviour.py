@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import tree_sitter
 
-from greenloop.mining.synthetic.code import Code, Mutant, has_comment, inside, replaced, text
+from greenloop.mining.synthetic.code import Code, Mutant, has_comment, inside, replaced, text, walk
 from greenloop.mining.synthetic.project import Project
 
 _FLIPPED = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "=": "<>", "<>": "=", "==": "!=", "!=": "=="}
@@ -61,8 +61,23 @@ def swapped(project: Project) -> Iterator[Mutant]:
 
 
 def _loops(node: tree_sitter.Node) -> bool:
-    """Whether a loop hangs on it: a mutant that never ends tells little and costs a time-out."""
-    return inside(node, "while_expression")
+    """Whether a loop may hang on it: a mutant that never ends tells little and costs a time-out.
+
+    So it is in a ``while``, and in an ``if`` of which a branch calls a definition around it.
+    """
+    if inside(node, "while_expression"):
+        return True
+    above: tree_sitter.Node | None = node
+    while above is not None and above.type != "let_binding":
+        if above.type == "if_expression" and any(_calls_itself(one) for one in walk(above)):
+            return True
+        above = above.parent
+    return False
+
+
+def _calls_itself(node: tree_sitter.Node) -> bool:
+    function = node.child_by_field_name("function") if node.type == "application_expression" else None
+    return function is not None and _binds(node, text(function))
 
 
 def _recursive_argument(code: Code, node: tree_sitter.Node) -> bool:
