@@ -3,8 +3,9 @@
     python benchmarks/synthetic.py [--project DIR]... [--count 300] [--seed 1] [--out DIR] [--json]
 
 Each ``DIR`` holds a dune project that builds and passes its tests here; nothing is fetched. Without one, the project in
-``examples/orderbook`` is taken. Each gets a home of its own, so that no verdict is known before; ``--out`` keeps the examples. The minutes are wall
-clock of judging, the three runs of the green tree and the first warm build included. The last line of ``--json`` is
+``examples/orderbook`` is taken. Each gets a home of its own, so that no verdict is known before; ``--out`` keeps the
+examples. The minutes are wall clock of judging, the three runs of the green tree and the first warm build included. The
+last line of ``--json`` is
 
     {"projects": {name: {"verified": …, "per_minute": …, "kinds": {kind: count}, "categories": {…}, "judged": …}},
      "synthetic_per_min": …}

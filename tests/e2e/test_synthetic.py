@@ -75,6 +75,8 @@ def test_a_green_project_becomes_a_dataset(greenloop: Greenloop, project: Path, 
     card = json.loads(done(greenloop("dataset", "card", tmp_path / "set", "--json")))
     assert sum(part["examples"] for part in card["parts"].values()) == 24
     assert card["categories"] == counts["categories"]
+    assert card["origins"] == {"synthetic": 24}
+    assert "no person's work" in (tmp_path / "set/README.md").read_text()
 
 
 def test_the_mix_follows_real_examples_and_a_revision_can_be_named(
@@ -95,3 +97,14 @@ def test_the_mix_follows_real_examples_and_a_revision_can_be_named(
     assert refused.returncode != 0
     assert "red at run 1 of 3" in refused.stderr
     assert not (tmp_path / "c.jsonl").exists()
+
+
+@pytest.mark.parametrize(
+    "words", [("--count", "5"), ("--seed", "1"), ("--rev", "HEAD"), ("--synthetic", "--workspace", "w")]
+)
+def test_words_of_the_other_way_of_mining_are_refused(
+    greenloop: Greenloop, project: Path, words: tuple[str, ...]
+) -> None:
+    refused = greenloop("mine", *words, cwd=project)
+    assert refused.returncode != 0
+    assert words[-2] in refused.stderr

@@ -13,7 +13,7 @@ from greenloop.cli.app import App
 from greenloop.cli.config import MiningSettings
 from greenloop.cli.console import out, progress
 from greenloop.cli.history import choose
-from greenloop.cli.mine_synthetic import Wanted, mine_synthetic
+from greenloop.cli.mine_synthetic import Wanted, check_words, mine_synthetic
 from greenloop.cli.show import table
 from greenloop.cli.toolchains import bench, toolchain_name
 from greenloop.mining.episodes import UNIT as EPISODES
@@ -50,8 +50,10 @@ def mine(
     synthetic: Annotated[
         bool, typer.Option("--synthetic", help="Break the checkout at hand, which is green, in place of a history.")
     ] = False,
-    count: Annotated[int, typer.Option(min=1, help="Synthetic: how many examples.")] = 300,
-    seed: Annotated[int, typer.Option(help="Synthetic: the same seed and tree give the same examples.")] = 0,
+    count: Annotated[int | None, typer.Option(min=1, help="Synthetic: how many examples; 300 unless given.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Synthetic: the same seed and tree give the same examples; 0 unless given.")
+    ] = None,
     like: Annotated[
         Path | None,
         typer.Option(exists=True, dir_okay=False, help="Synthetic: real examples whose mix of errors to follow."),
@@ -67,8 +69,9 @@ def mine(
     """
     app = App.of(context)
     settings = app.settings(Path())
+    wanted = Wanted(count=count, seed=seed, like=like, revision=revision)
+    check_words(wanted, synthetic=synthetic, workspace=workspace or [])
     if synthetic:
-        wanted = Wanted(count=count, seed=seed, like=like, revision=revision)
         mine_synthetic(context, Path(), wanted, target, rules=rules(settings.mining), as_json=as_json)
         return
     snapshots = app.home.snapshots

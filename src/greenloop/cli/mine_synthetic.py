@@ -20,19 +20,32 @@ from greenloop.mining.rules import Rules
 from greenloop.mining.synthetic.make import SyntheticResult, make
 from greenloop.mining.synthetic.mix import Mix
 from greenloop.mining.synthetic.plan import Plan
-from greenloop.records import TreeId
+from greenloop.records import InputError, TreeId
 from greenloop.storage import write_atomically
 from greenloop.workspace.vcs import read_revision
+
+_COUNT = 300
+"""Examples, unless the command line says how many."""
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What the command line asks for. ``revision`` is ``None`` for the checkout as it stands on the disk."""
+    """What the command line asks for; ``None`` is what was not given."""
 
-    count: int
-    seed: int
+    count: int | None
+    seed: int | None
     like: Path | None
     revision: str | None
+
+
+def check_words(wanted: Wanted, *, synthetic: bool, workspace: list[str]) -> None:
+    """Raise ``InputError`` where a word was given that the other way of mining knows, and this one would pass over."""
+    if synthetic and workspace:
+        raise InputError("`--synthetic` breaks a checkout, it looks at no workspace", "leave out `--workspace`")
+    named = {"--count": wanted.count, "--seed": wanted.seed, "--like": wanted.like, "--rev": wanted.revision}
+    given = next((name for name, value in named.items() if value is not None), None)
+    if given is not None and not synthetic:
+        raise InputError(f"`{given}` is for synthetic examples", f"add `--synthetic`, or leave out `{given}`")
 
 
 def mine_synthetic(
@@ -43,8 +56,8 @@ def mine_synthetic(
     now = present(context, folder)
     judge = bench(now.app.home, now.settings, now.judge.toolchain, widest=True)
     plan = Plan(
-        count=wanted.count,
-        seed=wanted.seed,
+        count=_COUNT if wanted.count is None else wanted.count,
+        seed=wanted.seed or 0,
         mix=mix,
         deepest=judge.suite,
         workspace=f"synthetic: {now.checkout.root.name}",

@@ -157,6 +157,7 @@ def _card(name: str, parts: Parts, split_by: str, budget: int, funnel: Funnel, s
         parts={part.value: _count(held) for part, held in parts.examples.items()},
         split=split_by,
         categories=dict(sorted(Counter(one.category.value for one in everything).items())),
+        origins=dict(sorted(Counter(one.origin.value for one in everything).items())),
         toolchains=tuple(sorted({one.toolchain for one in everything})),
         suites=tuple(sorted({one.suite.value for one in everything})),
         prompt_budget=budget,

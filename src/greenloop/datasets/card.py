@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pydantic import Field
 
 from greenloop.mining.funnel import Funnel
-from greenloop.records import Part, Record
+from greenloop.records import Origin, Part, Record
 
 CARD_FILE = "card.json"
 README_FILE = "README.md"
@@ -32,6 +32,8 @@ class DatasetCard(Record):
     """The split rule in one sentence."""
     categories: dict[str, int]
     """Examples by the class of their first error."""
+    origins: dict[str, int] = Field(default_factory=dict)
+    """Examples by where they come from; empty in a card that was written before this was counted."""
     toolchains: tuple[str, ...]
     """Fingerprints of the toolchains whose verdicts prove the examples."""
     suites: tuple[str, ...]
@@ -71,7 +73,7 @@ def readme(card: DatasetCard) -> str:
         "",
         f"# {card.name}",
         "",
-        "Edits that took a red tree to a green one, as people made them; verdicts of a build prove both ends.",
+        f"{_of_whom(card.origins)}; verdicts of a build prove both ends.",
         "Made by Greenloop.",
         "",
         *_table(["part", "examples", "authors"], parts),
@@ -100,6 +102,17 @@ def readme(card: DatasetCard) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _of_whom(origins: Mapping[str, int]) -> str:
+    made = origins.get(Origin.SYNTHETIC, 0)
+    if not made:
+        return "Edits that took a red tree to a green one, as people made them"
+    if made == sum(origins.values()):
+        return "Edits that mend what Greenloop broke in a green tree: synthetic, no person's work"
+    return (
+        f"Edits that took a red tree to a green one, as people made them but for {made} synthetic ones of Greenloop's"
+    )
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
