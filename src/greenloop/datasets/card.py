@@ -111,7 +111,7 @@ def _of_whom(origins: Mapping[str, int]) -> str:
     if made == sum(origins.values()):
         return "Edits that mend what Greenloop broke in a green tree: synthetic, no person's work"
     return (
-        f"Edits that took a red tree to a green one, as people made them but for {made} synthetic ones of Greenloop's"
+        f"Edits that took a red tree to a green one, but for {made} synthetic ones, as people made them"
     )
 
 
