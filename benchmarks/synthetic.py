@@ -7,7 +7,7 @@ Each ``DIR`` holds a dune project that builds and passes its tests here; nothing
 examples. The minutes are wall clock of judging, the three runs of the green tree and the first warm build included. The
 last line of ``--json`` is
 
-    {"projects": {name: {"verified": …, "per_minute": …, "kinds": {kind: count}, "categories": {…}, "judged": …}},
+    {"projects": {name: {"verified": …, "per_minute": …, "kinds": {kind: count}, "categories": {…}, "tried": …}},
      "synthetic_per_min": …}
 
 where ``synthetic_per_min`` is all verified examples over all minutes.
@@ -52,15 +52,15 @@ def main() -> None:
     projects = [path.resolve() for path in options.project or [ROOT / "examples" / "orderbook"]]
     found = {path.name: mined(path, options.count, options.seed, options.out) for path in projects}
     table = Table(title="Verified examples from green projects")
-    for head in ("project", "verified", "judged", "a minute", "kinds", "categories"):
+    for head in ("project", "verified", "tried", "a minute", "kinds", "categories"):
         table.add_column(head, justify="left" if head in {"project", "categories"} else "right")
     for name, one in found.items():
         categories = ", ".join(f"{count} {category}" for category, count in one["categories"].items())
-        cells = (one["verified"], one["judged"], one["per_minute"], len(one["kinds"]))
+        cells = (one["verified"], one["tried"], one["per_minute"], len(one["kinds"]))
         table.add_row(name, *map(str, cells), categories)
     Console().print(table)
     if options.json:
-        kept = ("verified", "per_minute", "kinds", "categories", "judged")
+        kept = ("verified", "per_minute", "kinds", "categories", "tried")
         minutes = sum(one["minutes"] for one in found.values())
         made = sum(one["verified"] for one in found.values())
         rate = round(made / minutes, 1) if minutes else 0.0

@@ -113,7 +113,7 @@ def _counts(result: SyntheticResult, plan: Plan, toolchain: str, fingerprint: st
         "mix": {name.value: count for name, count in plan.mix.quotas(plan.count).items()},
         "short": [name.value for name in result.short],
         "candidates": dict(result.candidates),
-        "judged": sum(step.seen for step in _first_steps(result)),
+        "tried": sum(step.seen for step in _first_steps(result)),
         "groups": [
             {
                 "toolchain": toolchain,

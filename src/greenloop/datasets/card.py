@@ -110,9 +110,7 @@ def _of_whom(origins: Mapping[str, int]) -> str:
         return "Edits that took a red tree to a green one, as people made them"
     if made == sum(origins.values()):
         return "Edits that mend what Greenloop broke in a green tree: synthetic, no person's work"
-    return (
-        f"Edits that took a red tree to a green one, but for {made} synthetic ones, as people made them"
-    )
+    return f"Edits that took a red tree to a green one, but for {made} synthetic ones, as people made them"
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
