@@ -72,7 +72,8 @@ def mine(
     wanted = Wanted(count=count, seed=seed, like=like, revision=revision)
     check_words(wanted, synthetic=synthetic, workspace=workspace or [])
     if synthetic:
-        mine_synthetic(context, Path(), wanted, target, rules=rules(settings.mining), as_json=as_json)
+        beside = funnel_file(target)
+        mine_synthetic(context, Path(), wanted, target, beside, rules=rules(settings.mining), as_json=as_json)
         return
     snapshots = app.home.snapshots
     everything = snapshots.workspaces()

@@ -49,9 +49,9 @@ def check_words(wanted: Wanted, *, synthetic: bool, workspace: list[str]) -> Non
 
 
 def mine_synthetic(
-    context: typer.Context, folder: Path, wanted: Wanted, target: Path, *, rules: Rules, as_json: bool
+    context: typer.Context, folder: Path, wanted: Wanted, target: Path, beside: Path, *, rules: Rules, as_json: bool
 ) -> None:
-    """Break the green tree at ``folder`` and write the proven repairs to ``target``, their counts beside it."""
+    """Break the green tree at ``folder`` and write the proven repairs to ``target``, their counts to ``beside``."""
     mix = Mix.usual() if wanted.like is None else Mix.like(read_examples(wanted.like))
     now = present(context, folder)
     judge = bench(now.app.home, now.settings, now.judge.toolchain, widest=True)
@@ -77,7 +77,6 @@ def mine_synthetic(
     minutes = (time.monotonic() - began) / 60
     counts = _counts(result, plan, judge.toolchain, engine.fingerprint, minutes)
     write_atomically(target, "".join(f"{one.example.to_json()}\n" for one in result.made).encode())
-    beside = target.with_suffix(".funnel.json")
     places = {one.example.id: _place(one.mutant.kind, one.mutant.path, one.mutant.line) for one in result.made}
     write_atomically(beside, (json.dumps({**counts, "mutants": places}, sort_keys=True, indent=1) + "\n").encode())
     if as_json:
@@ -96,7 +95,9 @@ def _place(kind: str, path: str, line: int) -> dict[str, object]:
 def _tree(now: Present, revision: str | None) -> TreeId:
     if revision is None:
         return now.checkout.tree
-    read = read_revision(now.checkout.root, revision, now.app.home.trees)
+    read = read_revision(
+        now.checkout.root, revision, now.app.home.trees, max_file_bytes=now.settings.record.max_file_bytes
+    )
     return read.tree
 
 
