@@ -13,6 +13,7 @@ from greenloop.cli.app import App
 from greenloop.cli.config import MiningSettings
 from greenloop.cli.console import out, progress
 from greenloop.cli.history import choose
+from greenloop.cli.mine_synthetic import Wanted, check_words, mine_synthetic
 from greenloop.cli.show import table
 from greenloop.cli.toolchains import bench, toolchain_name
 from greenloop.mining.episodes import UNIT as EPISODES
@@ -48,6 +49,20 @@ def mine(
     workspace: Annotated[
         list[str] | None, typer.Option("--workspace", "-w", help="Only this workspace; may be given again.")
     ] = None,
+    synthetic: Annotated[
+        bool, typer.Option("--synthetic", help="Break the checkout at hand, which is green, in place of a history.")
+    ] = False,
+    count: Annotated[int | None, typer.Option(min=1, help="Synthetic: how many examples; 300 unless given.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Synthetic: the same seed and tree give the same examples; 0 unless given.")
+    ] = None,
+    like: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="Synthetic: real examples whose mix of errors to follow."),
+    ] = None,
+    revision: Annotated[
+        str | None, typer.Option("--rev", help="Synthetic: a green revision in the place of the checkout.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the counts as one JSON object.")] = False,
 ) -> None:
     """Find red→green episodes, prove both ends by verdicts, and write them as examples.
@@ -56,6 +71,12 @@ def mine(
     """
     app = App.of(context)
     settings = app.settings(Path())
+    wanted = Wanted(count=count, seed=seed, like=like, revision=revision)
+    check_words(wanted, synthetic=synthetic, workspace=workspace or [])
+    if synthetic:
+        beside = funnel_file(target)
+        mine_synthetic(context, Path(), wanted, target, beside, rules=rules(settings.mining), as_json=as_json)
+        return
     snapshots = app.home.snapshots
     everything = snapshots.workspaces()
     chosen = tuple(one for pattern in workspace or [] for one in choose(everything, pattern)) or everything

@@ -1,8 +1,9 @@
 """The card as people read it: ``README.md``, whose head tells Hugging Face `datasets` which file is which part."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from greenloop.datasets.card import CARD_FILE, DROPPED_FILE, PACK_FILE, PICTURE_FILE, DatasetCard
+from greenloop.records import Origin
 
 _MOST_AUTHORS = 10
 
@@ -29,8 +30,7 @@ def _facts(card: DatasetCard) -> list[str]:
     return [
         f"# {card.name}",
         "",
-        "Edits that took a red tree to a green one, as people made them; verdicts of a build prove both ends.",
-        "Made by Greenloop.",
+        f"{_of_whom(card.origins)} Verdicts of a build prove both ends. Made by Greenloop.",
         "",
         *_table(["part", "examples", "authors"], parts),
         "",
@@ -105,3 +105,16 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
 
 def _row(cells: Sequence[object]) -> str:
     return f"| {' | '.join(str(cell).replace('|', chr(92) + '|') for cell in cells)} |"
+
+
+def _of_whom(origins: Mapping[str, int]) -> str:
+    """Say in words what kinds of examples there are."""
+    words = {
+        Origin.EPISODE: "{} edits took a red tree to a green one, as people made them.",
+        Origin.EARLIER: "{} go from an earlier red of such a run to its green.",
+        Origin.SUBFIX: "{} mended the first error and left a later one.",
+        Origin.COMMIT: "{} are commits.",
+        Origin.FEATURE: "{} are pieces of a larger change, green at both ends.",
+        Origin.SYNTHETIC: "{} mend what Greenloop broke in a green tree: synthetic, no person's work.",
+    }
+    return " ".join(said.format(origins[origin]) for origin, said in words.items() if origins.get(origin))
