@@ -5,7 +5,7 @@
 
 ``--from`` and ``--to`` are folders with two versions of one dune project, such as source packages of a distribution;
 what needs a library that is not here (benchmarks, say) is left out of both by ``--without``. ``--generated`` takes a
-project of ``dune_project.py`` and a feature of some 600 lines over it instead. The last line of ``--json`` is one object:
+project of ``dune_project.py`` and a feature of some 600 lines over it instead. ``--json`` ends with one object:
 
     features, pieces, green_prefix_share, exact, builds, sizes, planned, fragments, uncut, unsplit, seconds
 """

@@ -35,6 +35,7 @@ def split(
         Path | None,
         typer.Option("--feature", help="A pull request of GitHub or a merge request of GitLab, exported as JSON."),
     ] = None,
+    title: Annotated[str, typer.Option(help="What people called the change; prompts may be drawn from it.")] = "",
     examples: Annotated[Path, typer.Option("--out", "-o", help="Where the pieces go, one example a line.")] = Path(
         "pieces.jsonl"
     ),
@@ -48,6 +49,7 @@ def split(
     settings = app.settings(folder)
     root = project_root(folder)
     feature = _feature(app.home.trees, root, base, target, file)
+    feature = feature.model_copy(update={"title": title}) if title else feature
     judge = bench(app.home, settings, toolchain_name(app.home, settings, feature.target))
     splitter = Splitter(app.home.trees, judge.engine, judge.suite, rules=rules(settings.mining))
     with progress("building prefixes", "fragments") as report:
@@ -96,7 +98,7 @@ def _show(store: TreeStore, result: Split, taken: Taken, examples: Path) -> None
         (_words(store, piece), str(piece.lines), str(len(piece.paths)), "green" if piece.green else "not green")
         for piece in result.pieces
     ]
-    title = f"{result.feature.title}: {len(result.pieces)} pieces, {result.builds} builds, {result.seconds:.0f} s"
+    title = f"{result.feature.title or result.feature.source}: {len(result.pieces)} pieces, {result.builds} builds, {result.seconds:.0f} s"
     table(title, ("piece", "lines", "files", "prefix"), rows)
     for number, piece in enumerate(result.pieces, 1):
         if piece.reason:

@@ -19,6 +19,9 @@ def cut(path: str, old: Sequence[bytes], new: Sequence[bytes], hunk: Hunk) -> It
     if _open_ended(old, hunk.end) or _open_ended(new, hunk.new_end):
         yield hunk
         return
+    if max(hunk.end - hunk.start, hunk.new_end - hunk.new_start) < 2:
+        yield hunk
+        return
     if language_of(path) is None:
         if hunk.start == hunk.end or hunk.new_start == hunk.new_end:
             coming = [(hunk.start, at) for at in _paragraphs(new, hunk.new_start, hunk.new_end)]
@@ -73,7 +76,7 @@ def _paragraphs(lines: Sequence[bytes], start: int, end: int) -> Iterator[int]:
 
 def _starts(path: str, lines: Sequence[bytes], start: int, end: int) -> dict[int, str]:
     """Return first line → name of the items that begin in [start, end), comments above them included."""
-    if end - start < 2:
+    if start == end:
         return {}
     held = items(b"".join(lines), language_of(path))
     found: dict[int, str] = {}
