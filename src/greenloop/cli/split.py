@@ -98,7 +98,8 @@ def _show(store: TreeStore, result: Split, taken: Taken, examples: Path) -> None
         (_words(store, piece), str(piece.lines), str(len(piece.paths)), "green" if piece.green else "not green")
         for piece in result.pieces
     ]
-    title = f"{result.feature.title or result.feature.source}: {len(result.pieces)} pieces, {result.builds} builds, {result.seconds:.0f} s"
+    what = result.feature.title or result.feature.source
+    title = f"{what}: {len(result.pieces)} pieces, {result.builds} builds, {result.seconds:.0f} s"
     table(title, ("piece", "lines", "files", "prefix"), rows)
     for number, piece in enumerate(result.pieces, 1):
         if piece.reason:

@@ -11,8 +11,8 @@ from greenloop.workspace.vcs import read_revision
 def from_revisions(store: TreeStore, root: Path, base: str, target: str, *, title: str = "") -> Feature:
     """Return the feature from revision ``base`` to revision ``target``.
 
-    ``title`` is what people called it, if anybody says. The two are taken as they are: for a branch, name as base the commit that it left from. Raises ``InputError`` when
-    there is no such revision.
+    ``title`` is what people called it, if anybody says. The two are taken as they are: for a branch, name as base the
+    commit that it left from. Raises ``InputError`` when there is no such revision.
     """
     feature = Feature(
         base=read_revision(root, base, store).tree,

@@ -159,14 +159,14 @@ def _names_that_come(book: _Book) -> Iterator[Needs]:
     """Who uses a new name needs what brings it: in its file, or through the module's name in another."""
     for name, bringers in book.bringing.items():
         for user in book.using.get(name, ()):
-            if name in user.brings and not user.interface:
-                continue
+            own = name in user.brings
             for one in bringers:
                 if one.stem == user.stem:
                     # an interface leans on its implementation, not the other way
-                    sees = one.interface == user.interface
+                    sees = one.interface == user.interface and not own
                 else:
-                    sees = one.module in spelled(user.fragment.file)[1]
+                    # who brings a name of its own means another's only where it says so
+                    sees = one.module in (user.uses if own else spelled(user.fragment.file)[1])
                 if sees:
                     yield user.fragment.number, one.fragment.number
 
