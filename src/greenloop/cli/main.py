@@ -18,6 +18,7 @@ _COMMANDS = {
     "init": Late("init:init", "Set up"),
     "report": Late("report:report", "History"),
     "mine": Late("mine:mine", "From history to a score"),
+    "split": Late("split:split", "From history to a score"),
     "fix": Late("fix:fix", "Help with code"),
     "ask": Late("ask:ask", "Help with code"),
     "ces": Late("ces:app", "Judging edits"),

@@ -32,6 +32,11 @@ def describe(error: Diagnostic, files: Sequence[ChangedFile]) -> str:
     return " ".join([f"Fix {_CLASSES[error.category]}{where}{said}.", *map(_of_file, files)])
 
 
+def describe_files(files: Sequence[ChangedFile]) -> str:
+    """Return sentences that say what the edit of ``files`` does, where nothing was wrong before."""
+    return " ".join(map(_of_file, files))
+
+
 def _of_file(file: ChangedFile) -> str:
     if file.old is None:
         return f"Add {file.path}{_listed(' with', _names(file.new_items))}."

@@ -68,8 +68,12 @@ FLAKY = "flaky: judged again, it came out otherwise"
 
 def filters(rules: Rules) -> tuple[Filter, ...]:
     """Return the filters in order."""
+    return (Filter("not proven by verdicts", _unproven), *keeping(rules))
+
+
+def keeping(rules: Rules) -> tuple[Filter, ...]:
+    """Return, in order, those that look at the change alone, whatever its ends were proven to be."""
     return (
-        Filter("not proven by verdicts", _unproven),
         Filter(OWN, lambda pair: pair.accepted),
         Filter("layout or comments only", lambda pair: all(file.format_only for file in pair.files)),
         Filter("not UTF-8 text, or a link", lambda pair: not all(file.text for file in pair.files)),

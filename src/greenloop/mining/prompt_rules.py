@@ -73,13 +73,13 @@ def prompt_for(
     """
     names = _names(category, diagnostics, files)
     hidden = hindsight(diagnostics, files)
-    filled = ((style.weight, _filled(style.wording, names)) for style in _styles(category))
-    usable = [(weight, prompt) for weight, prompt in filled if prompt is not None]
+    wordings = ((style.weight, filled(style.wording, names)) for style in _styles(category))
+    usable = [(weight, prompt) for weight, prompt in wordings if prompt is not None]
     while usable:
-        drawn = _drawn(example_id, usable)
-        if not leaks(drawn[1], hidden):
-            return drawn[1]
-        usable.remove(drawn)
+        chosen = drawn(example_id, usable)
+        if not leaks(chosen[1], hidden):
+            return chosen[1]
+        usable.remove(chosen)
     return None
 
 
@@ -128,14 +128,16 @@ def _names(category: Category, diagnostics: Sequence[Diagnostic], files: Sequenc
     return names
 
 
-def _filled(wording: str, names: dict[str, str]) -> str | None:
+def filled(wording: str, names: dict[str, str]) -> str | None:
+    """Return the wording with its names, or ``None`` where one is unknown."""
     try:
         return wording.format_map(names)
     except KeyError:
         return None
 
 
-def _drawn(example_id: str, usable: Sequence[tuple[int, str]]) -> tuple[int, str]:
+def drawn(example_id: str, usable: Sequence[tuple[int, str]]) -> tuple[int, str]:
+    """Return one of ``usable`` (weight, prompt) by the example's id: always the same one."""
     total = sum(weight for weight, _ in usable)
     left = int.from_bytes(hashlib.sha256(f"prompt {example_id}".encode()).digest()[:8], "big") % total
     for entry in usable:

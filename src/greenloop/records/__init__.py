@@ -32,6 +32,7 @@ from greenloop.records.evaluation import (
     WarmBuild,
 )
 from greenloop.records.example import Example, Origin, Task
+from greenloop.records.feature import Comment, Feature
 from greenloop.records.feedback import Feedback, FeedbackKind
 from greenloop.records.snapshot import COMMIT, Snapshot, Workspace
 from greenloop.records.suggestion import Badge, Rung, Suggestion
@@ -47,6 +48,7 @@ __all__ = [
     "BuildReport",
     "Cancelled",
     "Category",
+    "Comment",
     "Conflict",
     "DeleteFile",
     "Diagnostic",
@@ -59,6 +61,7 @@ __all__ = [
     "EvaluationLimits",
     "EvaluationRequest",
     "Example",
+    "Feature",
     "Feedback",
     "FeedbackKind",
     "FileEdit",

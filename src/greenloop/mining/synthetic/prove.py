@@ -100,16 +100,16 @@ class Prover:
             return UNKNOWABLE
         proposal = Proposal(
             base=verdict,
-            target=self._base[verdict.suite],
+            targets=(self._base[verdict.suite],),
+            origin=Origin.SYNTHETIC,
             workspace=self._plan.workspace,
             author=f"synthetic: {attempt.mutant.path}",
             time=0.0,
             suite=verdict.suite,
-            accepted=False,
+            accepted=frozenset(),
             rules=self._plan.rules,
         )
-        found = example_of(self._store, proposal)
-        return found if isinstance(found, str) else found.model_copy(update={"origin": Origin.SYNTHETIC})
+        return example_of(self._store, proposal)
 
     def _source(self, path: str) -> bytes:
         return self._store.read_blob(self._entry(path).blob)

@@ -11,7 +11,7 @@ from greenloop.workspace.vcs.committed import Revision
 from greenloop.workspace.vcs.listing import Skipped
 from greenloop.workspace.vcs.names import NameWatch
 from greenloop.workspace.vcs.place import Place, detect
-from greenloop.workspace.vcs.revision import read_commit, read_revision, resolve_revision
+from greenloop.workspace.vcs.revision import common_ancestor, read_commit, read_revision, resolve_revision
 from greenloop.workspace.vcs.working_copy import Reading, WorkingCopy
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "Revision",
     "Skipped",
     "WorkingCopy",
+    "common_ancestor",
     "detect",
     "read_checkout",
     "read_commit",

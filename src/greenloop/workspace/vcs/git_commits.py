@@ -43,6 +43,14 @@ def resolve(folder: Path, rev: str) -> str:
     raise InputError(f"{folder}: no revision {rev!r}", "name a branch, a tag or a commit that is in this repository")
 
 
+def ancestor(folder: Path, one: str, other: str) -> str:
+    """Return the newest commit that both come from. Raises ``InputError`` when there is none."""
+    found = _git(folder, "merge-base", one, other, answers=(0, 1)).decode().strip()
+    if not found:
+        raise InputError(f"{folder}: {one} and {other} have no common ancestor", "name revisions of one history")
+    return found
+
+
 def read(folder: Path, inside: str, commit: str, store: TreeStore, max_file_bytes: int) -> Revision:
     """Read a commit, or the folder ``inside`` of it, into the store.
 

@@ -1,0 +1,116 @@
+"""``greenloop split``: a large change as isolated ones, every prefix of which builds."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from greenloop.cli.app import App
+from greenloop.cli.console import out, progress
+from greenloop.cli.mine import rules
+from greenloop.cli.show import table
+from greenloop.cli.toolchains import bench, toolchain_name
+from greenloop.cli.turns import project_root
+from greenloop.mining.changed import changed_files
+from greenloop.mining.describe import describe_files
+from greenloop.mining.features.reading import read_feature
+from greenloop.mining.features.revisions import from_revisions
+from greenloop.mining.split.examples import Taken, examples_of
+from greenloop.mining.split.split import Piece, Split, Splitter
+from greenloop.records import Feature, InputError
+from greenloop.storage import write_atomically
+from greenloop.workspace.store import TreeStore
+
+_MOST_WORDS = 110
+
+
+def split(
+    context: typer.Context,
+    folder: Annotated[Path, typer.Argument(help="A folder of the repository.")] = Path(),
+    base: Annotated[str, typer.Option("--from", help="The revision before the change.")] = "",
+    target: Annotated[str, typer.Option("--to", help="The revision with the change.")] = "",
+    file: Annotated[
+        Path | None,
+        typer.Option("--feature", help="A pull request of GitHub or a merge request of GitLab, exported as JSON."),
+    ] = None,
+    title: Annotated[str, typer.Option(help="What people called the change; prompts may be drawn from it.")] = "",
+    examples: Annotated[Path, typer.Option("--out", "-o", help="Where the pieces go, one example a line.")] = Path(
+        "pieces.jsonl"
+    ),
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Split a change into pieces of at most `mining.max_changed_lines` lines, each green after the one before.
+
+    Exit status 0 when it was split, 1 when its base or its target is not green.
+    """
+    app = App.of(context)
+    settings = app.settings(folder)
+    root = project_root(folder)
+    feature = _feature(app.home.trees, root, base, target, file)
+    feature = feature.model_copy(update={"title": title}) if title else feature
+    judge = bench(app.home, settings, toolchain_name(app.home, settings, feature.target))
+    splitter = Splitter(app.home.trees, judge.engine, judge.suite, rules=rules(settings.mining))
+    with progress("building prefixes", "fragments") as report:
+        result = splitter.split(feature, report)
+    taken = examples_of(
+        app.home.trees, judge.engine, judge.suite, result, workspace=root.name, rules=rules(settings.mining)
+    )
+    write_atomically(examples, "".join(one.to_json() + "\n" for one in taken.examples).encode())
+    if as_json:
+        print(json.dumps(_as_json(result, taken)))
+    else:
+        _show(app.home.trees, result, taken, examples)
+    if result.unsplit and result.pieces:
+        raise typer.Exit(1)
+
+
+def _feature(store: TreeStore, root: Path, base: str, target: str, file: Path | None) -> Feature:
+    if file is not None and not (base or target):
+        return read_feature(store, root, file)
+    if file is None and base and target:
+        return from_revisions(store, root, base, target)
+    raise InputError("it takes --from and --to, or --feature alone", "as in `greenloop split --from main --to topic`")
+
+
+def _as_json(result: Split, taken: Taken) -> dict[str, object]:
+    return {
+        "features": 1,
+        "pieces": len(result.pieces),
+        "green_prefix_share": round(result.green_prefix_share, 4),
+        "exact": result.exact,
+        "builds": result.builds,
+        "seconds": round(result.seconds, 2),
+        "planned": result.planned,
+        "fragments": result.fragments,
+        "sizes": [piece.lines for piece in result.pieces],
+        "uncut": [{"paths": piece.paths, "reason": piece.reason} for piece in result.pieces if piece.reason],
+        "unsplit": result.unsplit,
+        "examples": len(taken.examples),
+        "dropped": dict(sorted(taken.dropped.items())),
+        "comments": len(result.feature.comments),
+    }
+
+
+def _show(store: TreeStore, result: Split, taken: Taken, examples: Path) -> None:
+    rows = [
+        (_words(store, piece), str(piece.lines), str(len(piece.paths)), "green" if piece.green else "not green")
+        for piece in result.pieces
+    ]
+    what = result.feature.title or result.feature.source
+    title = f"{what}: {len(result.pieces)} pieces, {result.builds} builds, {result.seconds:.0f} s"
+    table(title, ("piece", "lines", "files", "prefix"), rows)
+    for number, piece in enumerate(result.pieces, 1):
+        if piece.reason:
+            out.print(f"[yellow]Piece {number} is over the limit:[/] {escape(piece.reason)}.")
+    if result.unsplit:
+        out.print(f"[yellow]Not split:[/] {escape(result.unsplit)}.")
+    for reason, count in sorted(taken.dropped.items()):
+        out.print(f"No example of {count}: {escape(reason)}.")
+    out.print(f"{len(taken.examples)} examples written to {escape(str(examples))}.")
+
+
+def _words(store: TreeStore, piece: Piece) -> str:
+    said = describe_files(changed_files(store.changes(piece.base, piece.target), store.read_blob))
+    return said if len(said) <= _MOST_WORDS else f"{said[: _MOST_WORDS - 1].rstrip()}…"
