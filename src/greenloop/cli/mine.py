@@ -16,7 +16,7 @@ from greenloop.cli.history import choose
 from greenloop.cli.mine_synthetic import Wanted, check_words, mine_synthetic
 from greenloop.cli.show import table
 from greenloop.cli.toolchains import bench, toolchain_name
-from greenloop.mining.episodes import UNIT as EPISODES
+from greenloop.mining.filters import UNIT as CANDIDATES
 from greenloop.mining.mine import MiningResult, Progress
 from greenloop.mining.mine import mine as mine_histories
 from greenloop.mining.rules import Rules
@@ -122,7 +122,7 @@ def _counts(snapshots: int, results: list[tuple[str, str, MiningResult]]) -> dic
     return {
         "snapshots": snapshots,
         "trees": sum(sum(result.trees.values()) for _, _, result in results),
-        "mined": sum(result.funnel.kept(EPISODES) for _, _, result in results),
+        "mined": sum(result.funnel.seen(CANDIDATES) for _, _, result in results),
         "verified": sum(len(result.examples) for _, _, result in results),
         "groups": [
             {

@@ -45,6 +45,10 @@ class Funnel(Record):
         """How many things of kind ``unit`` were left after its last step; 0 for an unknown unit."""
         return next((step.kept for step in reversed(self.steps) if step.unit == unit), 0)
 
+    def seen(self, unit: str) -> int:
+        """How many things of kind ``unit`` came to its first step; 0 for an unknown unit."""
+        return next((step.seen for step in self.steps if step.unit == unit), 0)
+
     def dropped(self, name: str) -> int:
         """How many things the step ``name`` dropped; 0 for an unknown step."""
         return sum(step.dropped for step in self.steps if step.name == name)
