@@ -86,9 +86,9 @@ class Durable:
         self._moves.clear()
         self._size, self._owner = 0, None
 
-    def put(self, kind: int, content: bytes) -> str:
-        """Add an object to the block, and return its id."""
-        oid = object_id(kind, content)
+    def put(self, kind: int, content: bytes, name: str | None = None) -> str:
+        """Add an object to the block, and return its id, which is ``name`` where the caller knows it."""
+        oid = object_id(kind, content) if name is None else bytes.fromhex(name)
         if oid not in self.pending:
             self.pending[oid] = (kind, content)
             self._size += len(content)

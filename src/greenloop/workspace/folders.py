@@ -24,7 +24,7 @@ Folder = Mapping[bytes, bytes]
 
 FORGED = "no Greenloop wrote this tree: do not trust the dataset that it came with"
 
-_PIECE = re.compile(rb"(([0-7]+) ([^\0]+)\0.{20})", re.DOTALL)
+_PIECE = re.compile(rb"([0-7]+ ([^\0]+)\0.{20})", re.DOTALL)
 _HARMLESS = re.compile(rb"(?!.*git)[A-Za-z0-9_-][A-Za-z0-9_.+ -]*", re.IGNORECASE)
 """Names that no file system takes for ``.git`` or a way out; libgit2 is asked about others."""
 _TREE = b"40000 "
@@ -51,7 +51,7 @@ class Entry:
 def parse(tree: str, raw: bytes) -> dict[bytes, bytes]:
     """Take the bytes of ``tree`` apart. Raises ``InputError`` when they are none of a tree, or name a thing twice."""
     pieces = _PIECE.findall(raw)
-    items = {name: piece for piece, _mode, name in pieces}
+    items = {name: piece for piece, name in pieces}
     if len(items) < len(pieces):
         raise InputError(f"tree {tree}: a name stands in it twice", FORGED)
     if sum(map(len, items.values())) != len(raw):
@@ -136,8 +136,8 @@ class Objects(Protocol):
         """The id of the tree without files."""
         ...
 
-    def put(self, kind: int, content: bytes) -> str:
-        """Store an object."""
+    def put(self, kind: int, content: bytes, oid: str | None = None) -> str:
+        """Store an object, whose id is ``oid`` where that is known."""
         ...
 
     def holds(self, oid: str) -> bool:
@@ -221,7 +221,7 @@ class FolderWriter:
         oid = object_id(_TREE_KIND, raw).hex()
         # a folder that was changed is hardly ever one that was there before; to ask takes longer than to write
         if not (new and self._objects.holds(oid)):
-            self._objects.put(_TREE_KIND, raw)
+            self._objects.put(_TREE_KIND, raw, oid)
         self._kept.keep(oid, items)
         return oid
 

@@ -101,10 +101,13 @@ class TreeStore:
         """Let go of the staging file. The store may be used again."""
         self.durable.file.close()
 
-    def put(self, kind: int, content: bytes) -> str:
-        """Store an object of git's ``kind`` (1 commit, 2 tree, 3 blob): in the block that is open, else as a file."""
+    def put(self, kind: int, content: bytes, oid: str | None = None) -> str:
+        """Store an object of git's ``kind`` (1 commit, 2 tree, 3 blob): in the block that is open, else as a file.
+
+        ``oid`` is its id, where that is known.
+        """
         if self.durable.active:
-            return self.durable.put(kind, content)
+            return self.durable.put(kind, content, oid)
         with self._named(f"cannot store {len(content)} bytes"):
             return str(self._odb.write(kind, content))
 
@@ -147,7 +150,7 @@ class TreeStore:
         """Store ``content`` unless it is there, and return its id."""
         oid = object_id(_BLOB, content).hex()
         if not (self.holds(oid) if self.durable.active else oid in self):
-            return self.put(_BLOB, content)
+            return self.put(_BLOB, content, oid)
         return oid
 
     def read_blob(self, blob: BlobId) -> bytes:

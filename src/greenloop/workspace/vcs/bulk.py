@@ -35,12 +35,8 @@ _Batch = list[tuple[bytes, int, bytes]]
 class Blobs(Protocol):
     """Takes contents; they are in the store once the block ended."""
 
-    def name(self, content: bytes) -> BlobId:
-        """Return the id that one would have."""
-        ...
-
-    def add(self, content: bytes) -> BlobId:
-        """Take one, and return its id."""
+    def add(self, blob: BlobId, content: bytes) -> None:
+        """Take one, by the id that ``name_of`` gives."""
         ...
 
     def __enter__(self) -> Self: ...
@@ -50,22 +46,21 @@ class Blobs(Protocol):
     ) -> None: ...
 
 
-class _Named:
-    @staticmethod
-    def name(content: bytes) -> BlobId:
-        """Return the id that one would have."""
-        return object_id(_BLOB, content).hex()
+def name_of(content: bytes) -> BlobId:
+    """Return the id of a content."""
+    return object_id(_BLOB, content).hex()
 
 
-class SingleBlobs(_Named):
+class SingleBlobs:
     """Writes each as the store does."""
 
     def __init__(self, store: TreeStore) -> None:
         self._store = store
 
-    def add(self, content: bytes) -> BlobId:
+    def add(self, blob: BlobId, content: bytes) -> None:
         """Store one."""
-        return self._store.write_blob(content)
+        if not self._store.holds(blob):
+            self._store.put(_BLOB, content, blob)
 
     def __enter__(self) -> Self:
         """Begin."""
@@ -77,7 +72,7 @@ class SingleBlobs(_Named):
         """End: there is nothing left to do."""
 
 
-class PackedBlobs(_Named):
+class PackedBlobs:
     """Writes all into packs of the store, in a thread: compressing is most of the work, and runs beside the reading.
 
     A kill leaves files with the name of ``packing.TEMPORARY``, which upkeep deletes. Raises ``EnvironmentFault`` when
@@ -117,11 +112,10 @@ class PackedBlobs(_Named):
         while batch := self._queue.get():
             yield from batch
 
-    def add(self, content: bytes) -> BlobId:
-        """Take one, and return its id."""
-        blob = self.name(content)
+    def add(self, blob: BlobId, content: bytes) -> None:
+        """Take one."""
         if self._store.holds(blob):
-            return blob
+            return
         self._batch.append((bytes.fromhex(blob), _BLOB, content))
         self._size += len(content)
         self._left -= 1
@@ -130,7 +124,6 @@ class PackedBlobs(_Named):
         if not self._left:
             self._finish()
             self._left, self._written = _PACK_OBJECTS, self._start()
-        return blob
 
     def _hand_over(self) -> None:
         batch, self._batch, self._size = self._batch, [], 0

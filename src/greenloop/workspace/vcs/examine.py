@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from greenloop.records import EnvironmentFault
 from greenloop.workspace.store import Entry, TreeStore
-from greenloop.workspace.vcs.bulk import Blobs
+from greenloop.workspace.vcs.bulk import Blobs, name_of
 from greenloop.workspace.vcs.globs import Globs
 from greenloop.workspace.vcs.listing import Skipped, shown
 from greenloop.workspace.vcs.one_file import (
@@ -129,16 +129,16 @@ class Examiner:
         return self._store_it(path, read, old, blobs)
 
     def _store_it(self, path: bytes, read: Content, old: Entry | None, blobs: Blobs) -> Entry:
-        if old is not None:
-            blob = blobs.name(read.content)
-            if blob == old.blob:
-                # these very bytes were let through here before
-                return old if old.mode is read.mode else Entry(read.mode, blob)
+        blob = name_of(read.content)
+        if old is not None and blob == old.blob:
+            # these very bytes were let through here before
+            return old if old.mode is read.mode else Entry(read.mode, blob)
         if self._screen is not None:
             reason = self._screen(path.decode(), read.content)
             if reason is not None:
                 raise Left(reason, read.stamp)
-        return Entry(read.mode, blobs.add(read.content))
+        blobs.add(blob, read.content)
+        return Entry(read.mode, blob)
 
     def _check_name(self, path: bytes, status: os.stat_result) -> None:
         if not is_text(path):
