@@ -3,7 +3,7 @@
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from greenloop.records import Example
+from greenloop.records import Example, Origin
 
 
 class Leaders:
@@ -64,9 +64,14 @@ def grouped(examples: Sequence[Example], *ties: Ties) -> list[Group]:
 
 
 def of_episode(example: Example) -> Iterable[Hashable]:
-    """What examples of one episode share: its name where mining gave one, and a tree of the same workspace."""
+    """What examples of one episode share: its name where mining gave one, and a tree of the same workspace.
+
+    Synthetic examples all lead back to the one green tree that was broken, each by a slip of its own: no episode.
+    """
     if example.episode:
         yield "episode", example.episode
+    if example.origin is Origin.SYNTHETIC:
+        return
     for tree in (example.base, example.target):
         yield "tree", example.workspace, tree
 
