@@ -23,6 +23,12 @@ class Lab:
     rules: Rules = field(default_factory=Rules)
     accepted: frozenset[TreeId] = frozenset()
 
+    @classmethod
+    def at(cls, folder: Path) -> "Lab":
+        """Make empty stores in ``folder``."""
+        trees = TreeStore(folder / "trees")
+        return cls(trees, SnapshotStore(folder / "snapshots.sqlite", trees))
+
     def tree(self, *texts: str | bytes, names: Sequence[str] = ("a.ml", "b.ml", "c.ml")) -> TreeId:
         """Store a tree of ``a.ml``, ``b.ml`` … with these texts."""
         contents = [text.encode() if isinstance(text, str) else text for text in texts]
@@ -75,5 +81,4 @@ class Lab:
 
 @pytest.fixture
 def lab(tmp_path: Path) -> Lab:
-    trees = TreeStore(tmp_path / "trees")
-    return Lab(trees, SnapshotStore(tmp_path / "snapshots.sqlite", trees))
+    return Lab.at(tmp_path)

@@ -3,15 +3,15 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
 
 from greenloop.builds.judge import Judge
-from greenloop.mining import episodes, filters, states
+from greenloop.mining import episodes, filters, nominate, states
 from greenloop.mining.episodes import Lesson, is_clear, lessons, runs
 from greenloop.mining.example import Proposal, example_of
 from greenloop.mining.funnel import Funnel, Tally
+from greenloop.mining.nominate import Window, windows
 from greenloop.mining.rules import Rules
-from greenloop.mining.states import History, Stretch, clean
+from greenloop.mining.states import Nominated, Stretch, clean
 from greenloop.records import Episode, Example, Origin, Suite, TreeId, Verdict, Workspace
 from greenloop.snapshots.store import SnapshotStore
 from greenloop.workspace.crew import Crew
@@ -19,8 +19,8 @@ from greenloop.workspace.store import TreeStore
 
 UNCLEAR = "no clear verdict: timed out, or red without an error"
 _STATES = "states"
-_GROUP_WORKSPACES = 16
-"""Workspaces whose snapshots are in memory at a time."""
+_GROUP_SNAPSHOTS = 10_000
+"""Snapshots that are in memory at a time, and one window more."""
 _BATCH_STATES = 2000
 """States judged at a time: enough to keep all workers busy, few enough to hold their verdicts in memory."""
 
@@ -108,7 +108,12 @@ class _Miner:
         self._progress = progress
         names = (*(rule.name for rule in filters.filters(rules)), filters.LEAKING, filters.DUPLICATE, filters.FLAKY)
         self._tally = Tally(
-            ((states.UNIT, states.NAMES), (_STATES, (UNCLEAR,)), (episodes.UNIT, episodes.NAMES), (filters.UNIT, names))
+            (
+                (nominate.UNIT, states.NAMES),
+                (_STATES, (UNCLEAR,)),
+                (episodes.UNIT, episodes.NAMES),
+                (filters.UNIT, names),
+            )
         )
         self._waiting: list[tuple[list[Lesson], Iterator[Example | str]]] = []
         self._examples: dict[str, Example] = {}
@@ -141,13 +146,21 @@ class _Miner:
         )
 
     def _stretches(self, workspaces: Iterable[Workspace], snapshots: SnapshotStore) -> Iterator[Stretch]:
-        left = iter(workspaces)
-        while group := list(islice(left, _GROUP_WORKSPACES)):
-            histories = [History(one, tuple(snapshots.snapshots(one.id)), self._rules) for one in group]
-            for found, funnel in self._crew.map(clean, histories, chunk=1):
-                self._tally.add(funnel)
-                self._workspaces_done += 1
-                yield from found
+        group: list[Window] = []
+        for workspace in workspaces:
+            for window in windows(workspace, snapshots.snapshots(workspace.id), self._rules, self._tally):
+                group.append(window)
+                if sum(len(held.snapshots) for held in group) >= _GROUP_SNAPSHOTS:
+                    yield from self._cleaned(group)
+                    group = []
+            self._workspaces_done += 1
+        yield from self._cleaned(group)
+
+    def _cleaned(self, group: list[Window]) -> Iterator[Stretch]:
+        nominated = [Nominated(window, self._rules) for window in group]
+        for found, funnel in self._crew.map(clean, nominated, chunk=1):
+            self._tally.add(funnel)
+            yield from found
 
     def _handle(self, batch: list[Stretch]) -> None:
         trees = tuple(dict.fromkeys(state.tree for stretch in batch for state in stretch.states))

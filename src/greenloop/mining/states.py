@@ -1,20 +1,24 @@
 """From raw snapshots to states: distinct neighbouring trees, in stretches that nothing cuts.
 
-The order of the rules is: cuts, then trees equal to the one before, then changes of generated files only, then
-changes of layout and comments only. A snapshot that a rule drops still counts for how long its state stood, and
-for whether a build was asked for. Where only layout or generated files changed, the state goes on with the later tree.
+The order of the rules is: trees that the store has lost, ticks of too many files, trees equal to the one before, then
+changes of generated files only, then changes of layout and comments only. A snapshot that one of the last three drops
+still counts for how long its state stood, and for whether a build was asked for. Where only layout or generated files
+changed, the state goes on with the later tree. ``nominate`` has cut before what can be cut without a tree.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from greenloop.mining.changed import ChangedFile, changed_files
 from greenloop.mining.funnel import Funnel, Tally
+from greenloop.mining.nominate import AMONG_GREENS, UNIT, Window
 from greenloop.mining.rules import Rules
-from greenloop.records import COMMIT, Snapshot, TreeId, Workspace
+from greenloop.records import InputError, Snapshot, TreeId, Workspace
 from greenloop.workspace.store import TreeStore
 
-UNIT = "snapshots"
+LOST = "its tree, or a file of it, is lost"
+"""Also what begins the stretch after it: nobody knows what went on there."""
+MANY_FILES = "many files"
 EQUAL = "equal to the one before"
 
 
@@ -35,8 +39,8 @@ class State:
     deliberate: bool
 
     def stood(self) -> float:
-        """Seconds from the first sight of this state to the next one."""
-        return self.until - self.start
+        """Seconds from the first sight of this state to the next one; 0 where the clock went back meanwhile."""
+        return max(0.0, self.until - self.start)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,60 +64,70 @@ SAMENESSES: tuple[Sameness, ...] = (
     Sameness("only generated files changed", lambda file: file.generated),
     Sameness("only layout or comments changed", lambda file: file.generated or file.format_only),
 )
-NAMES: tuple[str, ...] = (EQUAL, *(rule.name for rule in SAMENESSES))
+_PROLONGING = frozenset({EQUAL, *(rule.name for rule in SAMENESSES)})
+NAMES: tuple[str, ...] = (AMONG_GREENS, LOST, EQUAL, *(rule.name for rule in SAMENESSES))
 
 
 @dataclass(frozen=True, slots=True)
-class History:
-    """The snapshots of one workspace in order, and the rules to clean them by."""
+class Nominated:
+    """Snapshots that are worth looking at, and the rules to clean them by."""
 
-    workspace: Workspace
-    snapshots: tuple[Snapshot, ...]
+    window: Window
     rules: Rules
 
 
-def clean(store: TreeStore, history: History) -> tuple[tuple[Stretch, ...], Funnel]:
-    """Return the stretches of one workspace in order, and the count of every rule."""
+def clean(store: TreeStore, nominated: Nominated) -> tuple[tuple[Stretch, ...], Funnel]:
+    """Return the stretches of one window in order, and the count of every rule."""
     tally = Tally(((UNIT, NAMES),))
-    found = tuple(stretches(history.workspace, history.snapshots, store, history.rules, tally))
+    found = tuple(stretches(nominated.window, store, nominated.rules, tally))
     return found, tally.funnel()
 
 
-def stretches(
-    workspace: Workspace, snapshots: Iterable[Snapshot], store: TreeStore, rules: Rules, tally: Tally
-) -> Iterator[Stretch]:
-    """Yield the stretches of one workspace in order; ``tally`` counts every snapshot, and what each rule drops."""
+def stretches(window: Window, store: TreeStore, rules: Rules, tally: Tally) -> Iterator[Stretch]:
+    """Yield the stretches of one window in order; ``tally`` counts every snapshot, and what each rule drops."""
     states: list[State] = []
-    began = "start"
-    for snapshot in snapshots:
+    began = window.cut
+    for snapshot in window.snapshots:
         tally.see(UNIT)
-        current = states[-1] if states else None
-        changes = () if current is None else store.changes(current.tree, snapshot.tree)
-        cut = snapshot.cut if current is None else _cut(current, snapshot, len(changes), rules)
-        if current is not None and cut:
-            yield Stretch(workspace, began, tuple(states))
-            states, current = [], None
-        if current is None:
-            began = cut or began
-            states = [_state(snapshot)]
+        step = _step(store, states[-1].tree if states else None, snapshot.tree, rules)
+        if step in {LOST, MANY_FILES}:
+            if states:
+                yield Stretch(window.workspace, began, tuple(states))
+            states, began = [], step
+            if step == LOST:
+                tally.drop(UNIT, LOST)
+                continue
+        if step in _PROLONGING:
+            tally.drop(UNIT, step)
+            states[-1] = _extended(states[-1], snapshot)
             continue
-        same = _sameness(changed_files(changes, store.read_blob)) if changes else EQUAL
-        if same:
-            tally.drop(UNIT, same)
-            states[-1] = _extended(current, snapshot)
-        else:
-            states[-1] = replace(current, until=snapshot.time)
-            states.append(_state(snapshot))
+        if states:
+            states[-1] = replace(states[-1], until=snapshot.time)
+        states.append(_state(snapshot))
     if states:
-        yield Stretch(workspace, began, tuple(states))
+        yield Stretch(window.workspace, began, tuple(states))
 
 
-def _cut(current: State, snapshot: Snapshot, files: int, rules: Rules) -> str:
-    if snapshot.cut and snapshot.cut != COMMIT:
-        return snapshot.cut
-    if snapshot.time - current.last > rules.idle_minutes * 60:
-        return "idle"
-    return "many files" if files > rules.max_files_per_tick else ""
+def _step(store: TreeStore, old: TreeId | None, new: TreeId, rules: Rules) -> str:
+    """Name what speaks against ``new`` as a new state after ``old``, or return an empty text."""
+    if old is None:
+        return "" if _whole(store, new) else LOST
+    try:
+        changes = store.changes(old, new)
+        if len(changes) > rules.max_files_per_tick:
+            return MANY_FILES if _whole(store, new) else LOST
+        return _sameness(changed_files(changes, store.read_blob)) if changes else EQUAL
+    except InputError:
+        # the old one is whole, so what cannot be read is of the new one
+        return LOST
+
+
+def _whole(store: TreeStore, tree: TreeId) -> bool:
+    """Whether all of a tree is in the store; what follows it in a stretch is read where it differs."""
+    try:
+        return all(entry.blob in store for entry in store.files(tree).values())
+    except InputError:
+        return False
 
 
 def _sameness(files: tuple[ChangedFile, ...]) -> str:
