@@ -98,6 +98,14 @@ def test_a_later_error_that_the_compiler_had_not_reached_does_not_count(judge: E
     assert not before.error_gone
 
 
+def test_a_syntax_error_further_down_hides_an_error_and_does_not_mend_it(judge: Engine, store: TreeStore) -> None:
+    before, after = (tree(store, {"a.ml": FIRST + text}) for text in (SECOND, SECOND + "let y = (1\n"))
+    red, unparsed = (judge.judge(one, Suite.CHECK) for one in (before, after))
+    found = assess(store, before, after, red, unparsed, max_changed_lines=10)
+    assert not found.fixed
+    assert found.reason == "a.ml no longer parses"
+
+
 def test_a_name_that_turns_local_in_a_broken_text_is_not_lost(judge: Engine, store: TreeStore) -> None:
     broken = "let f x =\nlet y = x + 1\ny * 2\n"
     fixed = real(judge, store, broken, broken.replace("x + 1", "x + 1 in"))

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from greenloop.builds import lint
-from greenloop.records import Diagnostic, InfrastructureError, InputError, Status, TreeId, Verdict
+from greenloop.records import Category, Diagnostic, InfrastructureError, InputError, Status, TreeId, Verdict
 from greenloop.workspace.edits import changed_lines
 from greenloop.workspace.edits.differ import hunks
 from greenloop.workspace.edits.text import split_lines
@@ -106,7 +106,7 @@ def error_left(store: TreeStore, before: Verdict, after: Verdict) -> str:
     """Return why the first error of a red tree is not gone after a change, or an empty string.
 
     It is gone when the tree is green, or its first error now lies behind the definition that held the one before, and
-    none is new in another file.
+    none is new in another file. A file that no longer parses says nothing of the types before its syntax error.
     """
     if after.green:
         return ""
@@ -120,6 +120,8 @@ def error_left(store: TreeStore, before: Verdict, after: Verdict) -> str:
         path, _, message = min(fresh, key=str)
         return f"a new error in {path or 'the build'}: {_headline(message)}"
     left = [other for other in after.errors if other.path == error.path]
+    if error.category is not Category.SYNTAX and any(other.category is Category.SYNTAX for other in left):
+        return f"{error.path or 'the build'} no longer parses"
     return _still_before(store, before.tree, after.tree, error, min(left, key=_line)) if left else ""
 
 
