@@ -179,7 +179,7 @@ def _told(labels: Judged) -> dict[str, Any]:
     return {
         "precision": labels.precision.share, "precision_interval": labels.precision.interval,
         "recall": labels.recall.share, "recall_interval": labels.recall.interval,
-        "labelled": labels.labelled, "unlabelled": labels.unlabelled,
+        "labelled": labels.labelled, "stale_labels": labels.stale,
     }  # fmt: skip
 
 

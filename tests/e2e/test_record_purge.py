@@ -97,6 +97,9 @@ def test_whoever_was_ended_runs_again_when_the_purge_is_interrupted(
 ) -> None:
     recorded(record, work)
     zoo = beside(record, work)
+    # started by `nohup`, tests would hand on that a hang-up is to be ignored
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, signal.SIG_DFL)
     with record.begin("purge", str(work), "--all", "--yes") as process:
         slow = until_ending(record, zoo)
         process.send_signal(number)
