@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+import hypothesis
 import psycopg
 import pytest
 
@@ -20,6 +21,11 @@ from greenloop.records import Category, Diagnostic, Severity, Span, TreeId
 from greenloop.workspace.store import Entry, Mode, TreeStore
 
 Greenloop = Callable[..., subprocess.CompletedProcess[str]]
+
+
+# how long an example takes says what else the machine does
+hypothesis.settings.register_profile("greenloop", deadline=None)
+hypothesis.settings.load_profile("greenloop")
 
 
 def pytest_configure() -> None:
