@@ -38,6 +38,7 @@ def rules(settings: MiningSettings) -> Rules:
         max_changed_lines=settings.max_changed_lines,
         max_step_lines=settings.max_step_lines,
         confirmations=settings.confirmations,
+        minimise_builds=settings.minimise_builds,
     )
 
 

@@ -10,6 +10,7 @@ from greenloop.mining import episodes, filters, states
 from greenloop.mining.episodes import Lesson, is_clear, lessons, runs
 from greenloop.mining.example import Proposal, example_of
 from greenloop.mining.funnel import Funnel, Tally
+from greenloop.mining.minimise.minimise import Minimised, Minimiser
 from greenloop.mining.rules import Rules
 from greenloop.mining.states import History, Stretch, clean
 from greenloop.records import Episode, Example, Origin, Suite, TreeId, Verdict, Workspace
@@ -51,6 +52,7 @@ class MiningResult:
     funnel: Funnel
     trees: dict[str, int]
     cuts: dict[str, int]
+    minimised: Minimised
 
 
 def mine(
@@ -117,6 +119,7 @@ class _Miner:
         self._statuses: Counter[str] = Counter()
         self._seen: set[TreeId] = set()
         self._judged = 0
+        self._minimised = Minimised()
 
     def run(self, workspaces: Iterable[Workspace], snapshots: SnapshotStore) -> None:
         batch: list[Stretch] = []
@@ -128,6 +131,7 @@ class _Miner:
                 batch = []
         self._handle(batch)
         self._collect(0)
+        self._minimise()
         self._confirm()
         self._tell(0, 0)
 
@@ -138,6 +142,7 @@ class _Miner:
             funnel=self._tally.funnel(),
             trees=dict(sorted(self._statuses.items())),
             cuts=dict(sorted(self._cuts.items())),
+            minimised=self._minimised,
         )
 
     def _stretches(self, workspaces: Iterable[Workspace], snapshots: SnapshotStore) -> Iterator[Stretch]:
@@ -195,6 +200,26 @@ class _Miner:
             self._examples[result.id] = result
             if lesson.origin is Origin.EPISODE:
                 self._episodes[result.id] = lesson.run.episode()
+
+    def _minimise(self) -> None:
+        """Put in the place of each example what its error asked for; two that are equal then are one."""
+        if not self._rules.minimise_builds:
+            return
+        before, episodes = self._examples, self._episodes
+        minimiser = Minimiser(self._judge, self._store, self._suite, self._rules, self._accepted, self._crew)
+        found, self._minimised = minimiser.run(tuple(before.values()), self._built)
+        self._examples, self._episodes = {}, {}
+        for old, new in zip(before, found, strict=True):
+            if new.id in self._examples:
+                self._tally.drop(filters.UNIT, filters.DUPLICATE)
+                continue
+            self._examples[new.id] = new
+            if old in episodes:
+                self._episodes[new.id] = episodes[old]
+
+    def _built(self, trees: int) -> None:
+        self._judged += trees
+        self._tell(0, 0)
 
     def _confirm(self) -> None:
         """Judge both ends of every example again, and drop those that do not come out alike."""
