@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -16,9 +17,13 @@ from greenloop.cli.history import choose
 from greenloop.cli.mine_synthetic import Wanted, check_words, mine_synthetic
 from greenloop.cli.show import table
 from greenloop.cli.toolchains import bench, toolchain_name
+from greenloop.mining.dropped import DroppedTrace
 from greenloop.mining.filters import UNIT as CANDIDATES
+from greenloop.mining.funnel import merged
 from greenloop.mining.mine import MiningResult, Progress
 from greenloop.mining.mine import mine as mine_histories
+from greenloop.mining.minimise.minimise import Minimised
+from greenloop.mining.picture import funnel_svg
 from greenloop.mining.rules import Rules
 from greenloop.records import InputError, Workspace
 from greenloop.storage import write_atomically
@@ -27,6 +32,16 @@ from greenloop.storage import write_atomically
 def funnel_file(examples: Path) -> Path:
     """Return where the counts of a mining run lie: beside its examples."""
     return examples.with_suffix(".funnel.json")
+
+
+def dropped_file(examples: Path) -> Path:
+    """Return where the runs and candidates lie that became no example, one JSON object a line."""
+    return examples.with_suffix(".dropped.jsonl")
+
+
+def picture_file(examples: Path) -> Path:
+    """Return where the picture of those counts lies."""
+    return examples.with_suffix(".funnel.svg")
 
 
 def rules(settings: MiningSettings) -> Rules:
@@ -68,7 +83,8 @@ def mine(
 ) -> None:
     """Find red→green episodes, prove both ends by verdicts, and write them as examples.
 
-    Beside the examples lies FILE.funnel.json with the count of everything that was dropped, and why.
+    Beside the examples lie FILE.funnel.json with the count of everything that was dropped, and why, FILE.funnel.svg
+    with the same as a picture, and FILE.dropped.jsonl with each run of red and each candidate that became no example.
     """
     app = App.of(context)
     settings = app.settings(Path())
@@ -90,6 +106,7 @@ def mine(
             groups.setdefault(toolchain_name(app.home, settings, last.tree), []).append(one)
     accepted = frozenset(app.home.feedback.accepted_trees())
     results: list[tuple[str, str, MiningResult]] = []
+    dropped = DroppedTrace()
     for name, members in groups.items():
         judge = bench(app.home, settings, name)
         with progress(f"judging ({name})", "trees") as report:
@@ -107,11 +124,14 @@ def mine(
                 workspaces=members,
                 workers=settings.build.workers,
                 progress=tell,
+                trace=dropped,
             )
         results.append((name, judge.engine.fingerprint, result))
     counts = _counts(sum(snapshots.count(one.id) for one in chosen), results)
     examples = [example for _, _, result in results for example in result.examples]
     write_atomically(target, "".join(example.to_json() + "\n" for example in examples).encode())
+    write_atomically(dropped_file(target), "".join(one.to_json() + "\n" for one in dropped.lines()).encode())
+    write_atomically(picture_file(target), funnel_svg(merged([result.funnel for _, _, result in results])))
     write_atomically(funnel_file(target), (json.dumps(counts, sort_keys=True, indent=1) + "\n").encode())
     if as_json:
         print(json.dumps(counts))
@@ -125,6 +145,7 @@ def _counts(snapshots: int, results: list[tuple[str, str, MiningResult]]) -> dic
         "trees": sum(sum(result.trees.values()) for _, _, result in results),
         "mined": sum(result.funnel.seen(CANDIDATES) for _, _, result in results),
         "verified": sum(len(result.examples) for _, _, result in results),
+        "minimised": asdict(sum((result.minimised for _, _, result in results), Minimised())),
         "groups": [
             {
                 "toolchain": name,
@@ -154,7 +175,16 @@ def _show(results: list[tuple[str, str, MiningResult]], target: Path) -> None:
             + "; "
             + ", ".join(f"{count} {kind}" for kind, count in classes.most_common())
         )
-    out.print(f"Written to {escape(str(target))} and {escape(str(funnel_file(target)))}.")
+        if less := result.minimised.examples:
+            out.print(f"[bold]{less}[/] of them hold what their error asked for alone: {_saved(result.minimised)}")
+    out.print(f"Written to {escape(str(target))}, and beside it {escape(funnel_file(target).name)}.")
+
+
+def _saved(counts: Minimised) -> str:
+    return (
+        f"{counts.hunks_after} of {counts.hunks_before} hunks, {counts.lines_after} of {counts.lines_before} "
+        f"changed lines; {counts.builds} builds"
+    )
 
 
 def _rows(result: MiningResult) -> list[tuple[str, str, str]]:

@@ -13,6 +13,7 @@ from greenloop.mining.funnel import Funnel, Tally
 from greenloop.mining.minimise.minimise import Minimised, Minimiser
 from greenloop.mining.rules import Rules
 from greenloop.mining.states import History, Stretch, clean
+from greenloop.mining.trace import Trace
 from greenloop.records import Episode, Example, Origin, Suite, TreeId, Verdict, Workspace
 from greenloop.snapshots.store import SnapshotStore
 from greenloop.workspace.crew import Crew
@@ -66,19 +67,20 @@ def mine(
     workspaces: Iterable[Workspace] | None = None,
     workers: int = 1,
     progress: Callable[[Progress], None] | None = None,
+    trace: Trace | None = None,
 ) -> MiningResult:
     """Mine the fixes, and the steps towards them, of ``workspaces`` (all of ``snapshots`` unless given).
 
     ``accepted`` are the trees that people accepted from Greenloop's suggestions: they are no examples. Every verdict
     comes from ``judge``. Beside the judge, ``workers`` processes turn what was found into examples; the result does
-    not depend on their number (see ``workspace.crew``). Raises ``InfrastructureError`` when a verdict could not be
-    reached.
+    not depend on their number (see ``workspace.crew``). ``trace`` watches what becomes of everything. Raises
+    ``InfrastructureError`` when a verdict could not be reached.
     """
     chosen = snapshots.workspaces() if workspaces is None else tuple(workspaces)
     with Crew(store, workers) as crew:
         miner = _Miner(
             judge=judge, store=store, suite=suite, rules=rules or Rules(), accepted=accepted, workspaces=len(chosen),
-            crew=crew, progress=progress,
+            crew=crew, progress=progress, trace=trace or Trace(),
         )  # fmt: skip
         miner.run(chosen, snapshots)
         return miner.result()
@@ -98,6 +100,7 @@ class _Miner:
         workspaces: int,
         crew: Crew,
         progress: Callable[[Progress], None] | None,
+        trace: Trace,
     ) -> None:
         self._judge = judge
         self._store = store
@@ -108,6 +111,7 @@ class _Miner:
         self._workspaces = workspaces
         self._workspaces_done = 0
         self._progress = progress
+        self._trace = trace
         names = (*(rule.name for rule in filters.filters(rules)), filters.LEAKING, filters.DUPLICATE, filters.FLAKY)
         self._tally = Tally(
             ((states.UNIT, states.NAMES), (_STATES, (UNCLEAR,)), (episodes.UNIT, episodes.NAMES), (filters.UNIT, names))
@@ -194,9 +198,12 @@ class _Miner:
         self._tally.see(filters.UNIT)
         if isinstance(result, str):
             self._tally.drop(filters.UNIT, result)
+            self._trace.candidate(lesson, None, result)
         elif result.id in self._examples:
             self._tally.drop(filters.UNIT, filters.DUPLICATE)
+            self._trace.candidate(lesson, result, filters.DUPLICATE)
         else:
+            self._trace.candidate(lesson, result, "")
             self._examples[result.id] = result
             if lesson.origin is Origin.EPISODE:
                 self._episodes[result.id] = lesson.run.episode()
@@ -209,13 +216,17 @@ class _Miner:
         minimiser = Minimiser(self._judge, self._store, self._suite, self._rules, self._accepted, self._crew)
         found, self._minimised = minimiser.run(tuple(before.values()), self._built)
         self._examples, self._episodes = {}, {}
-        for old, new in zip(before, found, strict=True):
-            if new.id in self._examples:
+        fates: list[tuple[Example, Example, str]] = []
+        for old, new in zip(before.values(), found, strict=True):
+            double = new.id in self._examples
+            fates.append((old, new, filters.DUPLICATE if double else ""))
+            if double:
                 self._tally.drop(filters.UNIT, filters.DUPLICATE)
                 continue
             self._examples[new.id] = new
-            if old in episodes:
-                self._episodes[new.id] = episodes[old]
+            if old.id in episodes:
+                self._episodes[new.id] = episodes[old.id]
+        self._trace.minimised(fates)
 
     def _built(self, trees: int) -> None:
         self._judged += trees
@@ -227,6 +238,7 @@ class _Miner:
         flaky = self._judge.confirm(ends, self._suite, self._rules.confirmations)
         for one in [one for one in self._examples.values() if {one.base, one.target} & flaky]:
             self._tally.drop(filters.UNIT, filters.FLAKY)
+            self._trace.dropped(one, filters.FLAKY)
             del self._examples[one.id]
 
     def _tell(self, done: int, of: int) -> None:
@@ -243,12 +255,14 @@ class _Miner:
 
     def _lessons(self, stretch: Stretch, verdicts: dict[TreeId, Verdict]) -> Iterator[Lesson]:
         self._tally.see(_STATES, len(stretch.states))
+        self._trace.stretch(stretch, verdicts)
         clear = [state for state in stretch.states if is_clear(verdicts[state.tree])]
         for _ in range(len(stretch.states) - len(clear)):
             self._tally.drop(_STATES, UNCLEAR)
         for run in runs(stretch, clear, verdicts):
             self._tally.see(episodes.UNIT)
             found = lessons(run, verdicts, self._rules)
+            self._trace.run(run, found if isinstance(found, str) else "")
             if isinstance(found, str):
                 self._tally.drop(episodes.UNIT, found)
             else:
