@@ -14,6 +14,7 @@ from greenloop.cli.app import App
 from greenloop.cli.config import MiningSettings
 from greenloop.cli.console import out, progress
 from greenloop.cli.history import choose
+from greenloop.cli.mine_again import explain, why_dropped
 from greenloop.cli.mine_synthetic import Wanted, check_words, mine_synthetic
 from greenloop.cli.show import table
 from greenloop.cli.toolchains import bench, toolchain_name
@@ -79,7 +80,17 @@ def mine(
     revision: Annotated[
         str | None, typer.Option("--rev", help="Synthetic: a green revision in the place of the checkout.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the counts as one JSON object.")] = False,
+    explained: Annotated[
+        str | None,
+        typer.Option("--explain", metavar="ID", help="Say where this example of FILE comes from; mines nothing else."),
+    ] = None,
+    asked: Annotated[
+        str | None,
+        typer.Option("--why-dropped", metavar="WORKSPACE#NUMBER", help="Say what became of this snapshot."),
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the counts, or the answer, as one JSON object.")
+    ] = False,
 ) -> None:
     """Find red→green episodes, prove both ends by verdicts, and write them as examples.
 
@@ -90,6 +101,14 @@ def mine(
     settings = app.settings(Path())
     wanted = Wanted(count=count, seed=seed, like=like, revision=revision)
     check_words(wanted, synthetic=synthetic, workspace=workspace or [])
+    if explained is not None or asked is not None:
+        if synthetic or workspace or (explained is not None and asked is not None):
+            raise InputError("`--explain` and `--why-dropped` ask one thing each", "leave out the other words")
+        if explained is not None:
+            explain(app, rules(settings.mining), target, explained, as_json=as_json)
+        if asked is not None:
+            why_dropped(app, rules(settings.mining), asked, as_json=as_json)
+        return
     if synthetic:
         beside = funnel_file(target)
         mine_synthetic(context, Path(), wanted, target, beside, rules=rules(settings.mining), as_json=as_json)
