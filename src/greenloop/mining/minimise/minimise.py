@@ -107,11 +107,13 @@ class Minimiser:
         steps: dict[int, Callable[[], TreeId]] = {place: partial(next, one) for place, one in enumerate(searches)}
         while steps:
             asked: dict[int, TreeId] = {}
-            for place, step in steps.items():
-                try:
-                    asked[place] = step()
-                except StopIteration as end:
-                    found[place] = end.value
+            # one write for all trees of a round, most of which nobody will ask for again
+            with self.store.staged():
+                for place, step in steps.items():
+                    try:
+                        asked[place] = step()
+                    except StopIteration as end:
+                        found[place] = end.value
             verdicts = self.judge.judge_many(asked.values(), self.suite)
             told(len(verdicts))
             steps = {
