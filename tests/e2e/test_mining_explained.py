@@ -94,8 +94,8 @@ def test_everything_can_be_asked_after(greenloop: Greenloop, tmp_path: Path) -> 
 
 def test_what_cannot_be_answered_is_one_clear_error(greenloop: Greenloop, tmp_path: Path) -> None:
     done(greenloop("import", "ocaml-top", SESSIONS))
-    workspaces = ["ocaml-top#1", "ocaml-top", "nobody#1", "#3", "ocaml-top#-1"]
-    asked = [("--why-dropped", one) for one in workspaces]
+    workspaces = ["ocaml-top#1", "ocaml-top", "nobody#1", "#3", "ocaml-top#-1", f"ocaml-top#{'9' * 5000}"]
+    asked: list[tuple[str, ...]] = [("--why-dropped", one) for one in workspaces]
     asked += [("--explain", "abc"), ("--explain", "abc", "--synthetic"), ("--explain", "abc", "--why-dropped", "a#1")]
     (tmp_path / "broken.jsonl").write_text('{"id": "abc"}\n')
     asked += [("--explain", "abc", "--out", "broken.jsonl"), ("--explain", "abc", "--out", ".")]

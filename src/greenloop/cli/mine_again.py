@@ -1,6 +1,7 @@
 """Mining one workspace again to say what became of it: ``greenloop mine --explain`` and ``--why-dropped``."""
 
 import json
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -24,15 +25,16 @@ from greenloop.workspace.edits import render_unified
 _NO_MORE = "mined again, its workspace does not give it: the settings or the toolchain are others, or a part was purged"
 _NOT_LIVED = "it comes from no recorded history"
 _MOST_NAMED = 5
+_SNAPSHOT = re.compile(r"(.+)#([0-9]{1,18})", re.DOTALL)
 
 
 def why_dropped(app: App, rules: Rules, named: str, *, as_json: bool) -> None:
     """Say what became of the snapshot ``named``: ``WORKSPACE#SEQ``."""
-    pattern, mark, number = named.rpartition("#")
-    if not mark or not number.isascii() or not number.isdigit():
+    place = _SNAPSHOT.fullmatch(named)
+    if place is None:
         raise InputError(f"{named!r} names no snapshot", "write WORKSPACE#NUMBER; `greenloop record log` lists both")
-    workspace = _one(choose(app.home.snapshots.workspaces(), pattern), pattern)
-    seq = int(number)
+    workspace = _one(choose(app.home.snapshots.workspaces(), place[1]), place[1])
+    seq = int(place[2])
     snapshots = tuple(app.home.snapshots.snapshots(workspace.id))
     if all(one.seq != seq for one in snapshots):
         held = f"it has {snapshots[0].seq} to {snapshots[-1].seq}" if snapshots else "it has none"

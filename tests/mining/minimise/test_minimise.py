@@ -10,7 +10,7 @@ from greenloop.mining.minimise.belonging import belonging
 from greenloop.mining.minimise.minimise import Minimised
 from greenloop.mining.rules import Rules
 from greenloop.mining.split.fragments import Parts
-from greenloop.records import InfrastructureError, Origin, Rung, Suite
+from greenloop.records import Category, Diagnostic, InfrastructureError, Origin, Rung, Severity, Span, Suite
 from greenloop.workspace.edits import apply
 from greenloop.workspace.store import Entry, Mode
 
@@ -161,6 +161,25 @@ def test_a_step_keeps_what_its_first_error_asked_for(lab: Any) -> None:
     lab.record(red, lab.tree(text("2", "2", "bad3")), lab.tree(text("2", "2", "3")))
     steps = [one for one in lab.mine().examples if one.origin is Origin.SUBFIX]
     assert [(one.base, one.target) for one in steps] == [(red, lab.tree(text("2", "1", "bad3")))]
+
+
+def test_a_step_is_not_made_a_slip_of_syntax(lab: Any) -> None:
+    """The parser speaks before anybody else: a slip further down would hide the first error."""
+    red = lab.tree(text("bad1", "1", "1"))
+    lab.record(red, lab.tree(text("2", "1", "oops") + "let z = 1\n"), lab.tree(text("2", "1", "1")))
+
+    def answer(tree: str, suite: Suite) -> Any:
+        lines = (lab.trees.read(tree, "a.ml") or b"").decode().splitlines()
+        slip = next((place for place, line in enumerate(lines, 1) if "oops" in line), 0)
+        if not slip:
+            return lab.answer(tree, suite)
+        span = Span(line=slip, column=0, end_line=slip, end_column=1)
+        fields = {"severity": Severity.ERROR, "category": Category.SYNTAX, "message": "Syntax error"}
+        return (Diagnostic.model_validate({**fields, "path": "a.ml", "span": span}),)
+
+    result = mine(lab.snapshots, ScriptedJudge(answer), lab.trees, Suite.CHECK)
+    (step,) = (one for one in result.examples if one.origin is Origin.SUBFIX)
+    assert "let y = 2 in" in (lab.trees.read(step.target, "a.ml") or b"").decode()
 
 
 def test_what_needs_one_another_stays_together(lab: Any) -> None:

@@ -5,12 +5,13 @@ from dataclasses import dataclass, fields
 from functools import partial
 
 from greenloop.builds import lint
-from greenloop.builds.fixed import error_left, names_lost
+from greenloop.builds.fixed import error_left, first_error, names_lost
 from greenloop.builds.judge import Judge
+from greenloop.mining.episodes import is_red
 from greenloop.mining.example import Proposal, example_of
 from greenloop.mining.minimise.search import Smaller, smaller
 from greenloop.mining.rules import Rules
-from greenloop.records import Example, Origin, Suite, TreeId, Verdict
+from greenloop.records import Category, Example, Origin, Suite, TreeId, Verdict
 from greenloop.workspace.crew import Crew
 from greenloop.workspace.store import TreeStore
 
@@ -126,7 +127,10 @@ class Minimiser:
         """Whether a tree mends what the whole fix mends: a step leaves the file red, by what that origin says."""
         if example.origin is not Origin.SUBFIX:
             return verdict.green
-        return not verdict.green and not error_left(self.store, bases[example.base], verdict)
+        if not is_red(verdict) or error_left(self.store, bases[example.base], verdict):
+            return False
+        # a slip of syntax hides every other error, and would be the smallest way to be rid of one
+        return example.category is Category.SYNTAX or first_error(verdict).category is not Category.SYNTAX
 
     def _proposal(self, example: Example, bases: Mapping[TreeId, Verdict], target: Verdict) -> Proposal:
         return Proposal(

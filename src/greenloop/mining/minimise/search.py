@@ -36,10 +36,9 @@ def smaller(store: TreeStore, base: TreeId, target: TreeId, limit: int) -> Gener
     everything = frozenset(range(len(parts.fragments)))
     # the last build is for what is put back
     answers = Answers(limit - 1)
-    builds = yield from _built(parts, _searched(everything, parts, answers, limit))
-    kept, count = builds
+    kept, builds = yield from _built(parts, _searched(everything, parts, answers, limit))
     tree = target if kept == everything else parts.tree(kept)
-    return Smaller(tree, len(kept), len(everything), count, answers.cut_short)
+    return Smaller(tree, len(kept), len(everything), builds, answers.cut_short)
 
 
 def _searched(everything: Numbers, parts: Parts, answers: Answers, limit: int) -> Search:
