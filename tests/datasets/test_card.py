@@ -9,9 +9,9 @@ import pytest
 
 from greenloop.datasets.build import build
 from greenloop.datasets.lengths import Lengths, lengths
-from greenloop.datasets.picture import funnel_svg
 from greenloop.mining.filters import OWN
 from greenloop.mining.funnel import Funnel, Step
+from greenloop.mining.picture import funnel_svg
 from greenloop.records import Example, InputError, Origin
 from greenloop.workspace.store import TreeStore
 

@@ -140,6 +140,8 @@ class MiningSettings(Section):
     """The same for what is no whole fix: an earlier red of a run, or a step after which a file is still red."""
     confirmations: int = Field(default=3, ge=1)
     """How often both ends of an example are judged; where the judgements differ it is none."""
+    minimise_builds: int = Field(default=64, ge=0)
+    """Builds of one example at most, to leave out of it what its error did not ask for; 0: it stays as it was."""
     idle_minutes: float = Field(default=45.0, gt=0)
     """Minutes without a change after which a new line of work begins; no pair reaches across."""
     stable_seconds: float = Field(default=20.0, ge=0)

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -13,12 +14,17 @@ from greenloop.cli.app import App
 from greenloop.cli.config import MiningSettings
 from greenloop.cli.console import out, progress
 from greenloop.cli.history import choose
+from greenloop.cli.mine_again import explain, why_dropped
 from greenloop.cli.mine_synthetic import Wanted, check_words, mine_synthetic
 from greenloop.cli.show import table
 from greenloop.cli.toolchains import bench, toolchain_name
+from greenloop.mining.dropped import DroppedTrace
 from greenloop.mining.filters import UNIT as CANDIDATES
+from greenloop.mining.funnel import merged
 from greenloop.mining.mine import MiningResult, Progress
 from greenloop.mining.mine import mine as mine_histories
+from greenloop.mining.minimise.minimise import Minimised
+from greenloop.mining.picture import funnel_svg
 from greenloop.mining.rules import Rules
 from greenloop.records import InputError, Workspace
 from greenloop.storage import write_atomically
@@ -27,6 +33,16 @@ from greenloop.storage import write_atomically
 def funnel_file(examples: Path) -> Path:
     """Return where the counts of a mining run lie: beside its examples."""
     return examples.with_suffix(".funnel.json")
+
+
+def dropped_file(examples: Path) -> Path:
+    """Return where the runs and candidates lie that became no example, one JSON object a line."""
+    return examples.with_suffix(".dropped.jsonl")
+
+
+def picture_file(examples: Path) -> Path:
+    """Return where the picture of those counts lies."""
+    return examples.with_suffix(".funnel.svg")
 
 
 def rules(settings: MiningSettings) -> Rules:
@@ -38,6 +54,7 @@ def rules(settings: MiningSettings) -> Rules:
         max_changed_lines=settings.max_changed_lines,
         max_step_lines=settings.max_step_lines,
         confirmations=settings.confirmations,
+        minimise_builds=settings.minimise_builds,
     )
 
 
@@ -63,16 +80,35 @@ def mine(
     revision: Annotated[
         str | None, typer.Option("--rev", help="Synthetic: a green revision in the place of the checkout.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the counts as one JSON object.")] = False,
+    explained: Annotated[
+        str | None,
+        typer.Option("--explain", metavar="ID", help="Say where this example of FILE comes from; mines nothing else."),
+    ] = None,
+    asked: Annotated[
+        str | None,
+        typer.Option("--why-dropped", metavar="WORKSPACE#NUMBER", help="Say what became of this snapshot."),
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the counts, or the answer, as one JSON object.")
+    ] = False,
 ) -> None:
     """Find red→green episodes, prove both ends by verdicts, and write them as examples.
 
-    Beside the examples lies FILE.funnel.json with the count of everything that was dropped, and why.
+    Beside the examples lie FILE.funnel.json with the count of everything that was dropped, and why, FILE.funnel.svg
+    with the same as a picture, and FILE.dropped.jsonl with each run of red and each candidate that became no example.
     """
     app = App.of(context)
     settings = app.settings(Path())
     wanted = Wanted(count=count, seed=seed, like=like, revision=revision)
     check_words(wanted, synthetic=synthetic, workspace=workspace or [])
+    if explained is not None or asked is not None:
+        if synthetic or workspace or (explained is not None and asked is not None):
+            raise InputError("`--explain` and `--why-dropped` ask one thing each", "leave out the other words")
+        if explained is not None:
+            explain(app, rules(settings.mining), target, explained, as_json=as_json)
+        if asked is not None:
+            why_dropped(app, rules(settings.mining), asked, as_json=as_json)
+        return
     if synthetic:
         beside = funnel_file(target)
         mine_synthetic(context, Path(), wanted, target, beside, rules=rules(settings.mining), as_json=as_json)
@@ -89,6 +125,7 @@ def mine(
             groups.setdefault(toolchain_name(app.home, settings, last.tree), []).append(one)
     accepted = frozenset(app.home.feedback.accepted_trees())
     results: list[tuple[str, str, MiningResult]] = []
+    dropped = DroppedTrace()
     for name, members in groups.items():
         judge = bench(app.home, settings, name)
         with progress(f"judging ({name})", "trees") as report:
@@ -106,11 +143,14 @@ def mine(
                 workspaces=members,
                 workers=settings.build.workers,
                 progress=tell,
+                trace=dropped,
             )
         results.append((name, judge.engine.fingerprint, result))
     counts = _counts(sum(snapshots.count(one.id) for one in chosen), results)
     examples = [example for _, _, result in results for example in result.examples]
     write_atomically(target, "".join(example.to_json() + "\n" for example in examples).encode())
+    write_atomically(dropped_file(target), "".join(one.to_json() + "\n" for one in dropped.lines()).encode())
+    write_atomically(picture_file(target), funnel_svg(merged([result.funnel for _, _, result in results])))
     write_atomically(funnel_file(target), (json.dumps(counts, sort_keys=True, indent=1) + "\n").encode())
     if as_json:
         print(json.dumps(counts))
@@ -124,6 +164,7 @@ def _counts(snapshots: int, results: list[tuple[str, str, MiningResult]]) -> dic
         "trees": sum(sum(result.trees.values()) for _, _, result in results),
         "mined": sum(result.funnel.seen(CANDIDATES) for _, _, result in results),
         "verified": sum(len(result.examples) for _, _, result in results),
+        "minimised": asdict(sum((result.minimised for _, _, result in results), Minimised())),
         "groups": [
             {
                 "toolchain": name,
@@ -153,7 +194,16 @@ def _show(results: list[tuple[str, str, MiningResult]], target: Path) -> None:
             + "; "
             + ", ".join(f"{count} {kind}" for kind, count in classes.most_common())
         )
-    out.print(f"Written to {escape(str(target))} and {escape(str(funnel_file(target)))}.")
+        if less := result.minimised.examples:
+            out.print(f"[bold]{less}[/] of them hold what their error asked for alone: {_saved(result.minimised)}")
+    out.print(f"Written to {escape(str(target))}, and beside it {escape(funnel_file(target).name)}.")
+
+
+def _saved(counts: Minimised) -> str:
+    return (
+        f"{counts.hunks_after} of {counts.hunks_before} hunks, {counts.lines_after} of {counts.lines_before} "
+        f"changed lines; {counts.builds} builds"
+    )
 
 
 def _rows(result: MiningResult) -> list[tuple[str, str, str]]:

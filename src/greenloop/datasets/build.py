@@ -29,12 +29,12 @@ from greenloop.datasets.load import SUMMED_FILES, Dataset, read_card
 from greenloop.datasets.near import THRESHOLD
 from greenloop.datasets.near_duplicates import NearDuplicates
 from greenloop.datasets.page import readme
-from greenloop.datasets.picture import funnel_svg
 from greenloop.datasets.quotas import quotas
 from greenloop.datasets.rule import UNIT, Dropped, Rendered, Rule, Selection, select
 from greenloop.datasets.split import Parts, SplitBy, SplitRule, split
 from greenloop.datasets.tables import parquet, rendered
 from greenloop.mining.funnel import Funnel, Step
+from greenloop.mining.picture import funnel_svg
 from greenloop.records import Example, InputError
 from greenloop.snapshots.secrets import screen as no_secrets
 from greenloop.storage import named_io_errors, write_atomically

@@ -95,7 +95,7 @@ def lessons(run: Run, verdicts: Mapping[TreeId, Verdict], rules: Rules) -> tuple
 
     A run that never came back to green may teach its steps all the same; where it has none, ``NEVER_GREEN`` drops it.
     """
-    counted = [red for place, red in enumerate(run.reds) if _counts(run.reds, place, verdicts, rules)]
+    counted = [red for place, red in enumerate(run.reds) if why_it_counts(run.reds, place, verdicts, rules)]
     steps = tuple(_steps(run, counted, verdicts))
     if run.green is None:
         return steps or NEVER_GREEN
@@ -120,11 +120,15 @@ def _steps(run: Run, counted: Sequence[State], verdicts: Mapping[TreeId, Verdict
             yield Lesson(run, Origin.SUBFIX, red, targets)
 
 
-def _counts(reds: Sequence[State], place: int, verdicts: Mapping[TreeId, Verdict], rules: Rules) -> bool:
+def why_it_counts(reds: Sequence[State], place: int, verdicts: Mapping[TreeId, Verdict], rules: Rules) -> str:
+    """Return why the red at ``place`` of a run is no half-typed state; empty where nothing says so."""
     red = reds[place]
-    if red.deliberate or red.stood() >= rules.stable_seconds:
-        return True
-    return place > 0 and _errors(verdicts[reds[place - 1].tree]) == _errors(verdicts[red.tree])
+    if red.deliberate:
+        return "a build was asked for"
+    if red.stood() >= rules.stable_seconds:
+        return f"it stood for {red.stood():.0f} s"
+    same = place > 0 and _errors(verdicts[reds[place - 1].tree]) == _errors(verdicts[red.tree])
+    return "its errors are those of the red before" if same else ""
 
 
 def _errors(verdict: Verdict) -> frozenset[tuple[str | None, str, str]]:

@@ -9,9 +9,11 @@ from greenloop.mining import episodes, filters, nominate, states
 from greenloop.mining.episodes import Lesson, is_clear, lessons, runs
 from greenloop.mining.example import Proposal, example_of
 from greenloop.mining.funnel import Funnel, Tally
+from greenloop.mining.minimise.minimise import Minimised, Minimiser
 from greenloop.mining.nominate import Window, windows
 from greenloop.mining.rules import Rules
 from greenloop.mining.states import Nominated, Stretch, clean
+from greenloop.mining.trace import Trace
 from greenloop.records import Episode, Example, Origin, Suite, TreeId, Verdict, Workspace
 from greenloop.snapshots.store import SnapshotStore
 from greenloop.workspace.crew import Crew
@@ -51,6 +53,7 @@ class MiningResult:
     funnel: Funnel
     trees: dict[str, int]
     cuts: dict[str, int]
+    minimised: Minimised
 
 
 def mine(
@@ -64,19 +67,20 @@ def mine(
     workspaces: Iterable[Workspace] | None = None,
     workers: int = 1,
     progress: Callable[[Progress], None] | None = None,
+    trace: Trace | None = None,
 ) -> MiningResult:
     """Mine the fixes, and the steps towards them, of ``workspaces`` (all of ``snapshots`` unless given).
 
     ``accepted`` are the trees that people accepted from Greenloop's suggestions: they are no examples. Every verdict
     comes from ``judge``. Beside the judge, ``workers`` processes turn what was found into examples; the result does
-    not depend on their number (see ``workspace.crew``). Raises ``InfrastructureError`` when a verdict could not be
-    reached.
+    not depend on their number (see ``workspace.crew``). ``trace`` watches what becomes of everything. Raises
+    ``InfrastructureError`` when a verdict could not be reached.
     """
     chosen = snapshots.workspaces() if workspaces is None else tuple(workspaces)
     with Crew(store, workers) as crew:
         miner = _Miner(
             judge=judge, store=store, suite=suite, rules=rules or Rules(), accepted=accepted, workspaces=len(chosen),
-            crew=crew, progress=progress,
+            crew=crew, progress=progress, trace=trace or Trace(),
         )  # fmt: skip
         miner.run(chosen, snapshots)
         return miner.result()
@@ -96,6 +100,7 @@ class _Miner:
         workspaces: int,
         crew: Crew,
         progress: Callable[[Progress], None] | None,
+        trace: Trace,
     ) -> None:
         self._judge = judge
         self._store = store
@@ -106,15 +111,10 @@ class _Miner:
         self._workspaces = workspaces
         self._workspaces_done = 0
         self._progress = progress
+        self._trace = trace
         names = (*(rule.name for rule in filters.filters(rules)), filters.LEAKING, filters.DUPLICATE, filters.FLAKY)
-        self._tally = Tally(
-            (
-                (nominate.UNIT, states.NAMES),
-                (_STATES, (UNCLEAR,)),
-                (episodes.UNIT, episodes.NAMES),
-                (filters.UNIT, names),
-            )
-        )
+        plan = ((nominate.UNIT, states.NAMES), (_STATES, (UNCLEAR,)), (episodes.UNIT, episodes.NAMES))
+        self._tally = Tally((*plan, (filters.UNIT, names)))
         self._waiting: list[tuple[list[Lesson], Iterator[Example | str]]] = []
         self._examples: dict[str, Example] = {}
         self._episodes: dict[str, Episode] = {}
@@ -122,6 +122,7 @@ class _Miner:
         self._statuses: Counter[str] = Counter()
         self._seen: set[TreeId] = set()
         self._judged = 0
+        self._minimised = Minimised()
 
     def run(self, workspaces: Iterable[Workspace], snapshots: SnapshotStore) -> None:
         batch: list[Stretch] = []
@@ -133,6 +134,7 @@ class _Miner:
                 batch = []
         self._handle(batch)
         self._collect(0)
+        self._minimise()
         self._confirm()
         self._tell(0, 0)
 
@@ -143,6 +145,7 @@ class _Miner:
             funnel=self._tally.funnel(),
             trees=dict(sorted(self._statuses.items())),
             cuts=dict(sorted(self._cuts.items())),
+            minimised=self._minimised,
         )
 
     def _stretches(self, workspaces: Iterable[Workspace], snapshots: SnapshotStore) -> Iterator[Stretch]:
@@ -202,12 +205,39 @@ class _Miner:
         self._tally.see(filters.UNIT)
         if isinstance(result, str):
             self._tally.drop(filters.UNIT, result)
+            self._trace.candidate(lesson, None, result)
         elif result.id in self._examples:
             self._tally.drop(filters.UNIT, filters.DUPLICATE)
+            self._trace.candidate(lesson, result, filters.DUPLICATE)
         else:
+            self._trace.candidate(lesson, result, "")
             self._examples[result.id] = result
             if lesson.origin is Origin.EPISODE:
                 self._episodes[result.id] = lesson.run.episode()
+
+    def _minimise(self) -> None:
+        """Put in the place of each example what its error asked for; two that are equal then are one."""
+        if not self._rules.minimise_builds:
+            return
+        before, episodes = self._examples, self._episodes
+        minimiser = Minimiser(self._judge, self._store, self._suite, self._rules, self._accepted, self._crew)
+        found, self._minimised = minimiser.run(tuple(before.values()), self._built)
+        self._examples, self._episodes = {}, {}
+        fates: list[tuple[Example, Example, str]] = []
+        for old, new in zip(before.values(), found, strict=True):
+            double = new.id in self._examples
+            fates.append((old, new, filters.DUPLICATE if double else ""))
+            if double:
+                self._tally.drop(filters.UNIT, filters.DUPLICATE)
+                continue
+            self._examples[new.id] = new
+            if old.id in episodes:
+                self._episodes[new.id] = episodes[old.id]
+        self._trace.minimised(fates)
+
+    def _built(self, trees: int) -> None:
+        self._judged += trees
+        self._tell(0, 0)
 
     def _confirm(self) -> None:
         """Judge both ends of every example again, and drop those that do not come out alike."""
@@ -215,6 +245,7 @@ class _Miner:
         flaky = self._judge.confirm(ends, self._suite, self._rules.confirmations)
         for one in [one for one in self._examples.values() if {one.base, one.target} & flaky]:
             self._tally.drop(filters.UNIT, filters.FLAKY)
+            self._trace.dropped(one, filters.FLAKY)
             del self._examples[one.id]
 
     def _tell(self, done: int, of: int) -> None:
@@ -231,12 +262,14 @@ class _Miner:
 
     def _lessons(self, stretch: Stretch, verdicts: dict[TreeId, Verdict]) -> Iterator[Lesson]:
         self._tally.see(_STATES, len(stretch.states))
+        self._trace.stretch(stretch, verdicts)
         clear = [state for state in stretch.states if is_clear(verdicts[state.tree])]
         for _ in range(len(stretch.states) - len(clear)):
             self._tally.drop(_STATES, UNCLEAR)
         for run in runs(stretch, clear, verdicts):
             self._tally.see(episodes.UNIT)
             found = lessons(run, verdicts, self._rules)
+            self._trace.run(run, found if isinstance(found, str) else "")
             if isinstance(found, str):
                 self._tally.drop(episodes.UNIT, found)
             else:

@@ -19,3 +19,5 @@ class Rules:
     """The same for what is no whole fix: an earlier red of a run, or a step that leaves the file red."""
     confirmations: int = 3
     """How often both ends of an example are judged; it is none when the judgements differ."""
+    minimise_builds: int = 64
+    """Builds of one example at most to find what its error asked for; 0: a fix stays as the person made it."""

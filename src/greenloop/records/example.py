@@ -30,6 +30,8 @@ class Origin(StrEnum):
 class Example(Record):
     """(context, prompt, edit) as a person once lived it, proven by verdicts on both trees; or made, and marked so.
 
+    What a person did beside what the error asked for may be left out: then ``target`` is a tree that nobody saw.
+
     The context is drawn from ``base`` by ``prompts`` with one code for training and serving, so it is not
     kept here. ``id`` is derived from the content.
     """

@@ -1,4 +1,4 @@
-"""The funnel as a picture: an SVG of its own that stands beside the card, with equal bytes for equal counts."""
+"""The funnel as a picture: an SVG of its own, beside examples or a dataset, with equal bytes for equal counts."""
 
 import io
 import re
