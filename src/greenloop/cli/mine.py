@@ -14,11 +14,13 @@ from greenloop.cli.config import MiningSettings
 from greenloop.cli.console import out, progress
 from greenloop.cli.history import choose
 from greenloop.cli.mine_synthetic import Wanted, check_words, mine_synthetic
+from greenloop.cli.prompting import prompted, wished
 from greenloop.cli.show import table
 from greenloop.cli.toolchains import bench, toolchain_name
 from greenloop.mining.filters import UNIT as CANDIDATES
 from greenloop.mining.mine import MiningResult, Progress
 from greenloop.mining.mine import mine as mine_histories
+from greenloop.mining.prompting.distribution import Distribution
 from greenloop.mining.rules import Rules
 from greenloop.records import InputError, Workspace
 from greenloop.storage import write_atomically
@@ -29,8 +31,8 @@ def funnel_file(examples: Path) -> Path:
     return examples.with_suffix(".funnel.json")
 
 
-def rules(settings: MiningSettings) -> Rules:
-    """Turn settings into mining's rules."""
+def rules(settings: MiningSettings, prompts: Distribution) -> Rules:
+    """Turn settings, and the distribution that ``prompting.wished`` gives, into mining's rules."""
     return Rules(
         idle_minutes=settings.idle_minutes,
         max_files_per_tick=settings.max_files_per_tick,
@@ -38,6 +40,7 @@ def rules(settings: MiningSettings) -> Rules:
         max_changed_lines=settings.max_changed_lines,
         max_step_lines=settings.max_step_lines,
         confirmations=settings.confirmations,
+        prompts=prompts,
     )
 
 
@@ -71,11 +74,12 @@ def mine(
     """
     app = App.of(context)
     settings = app.settings(Path())
+    given = rules(settings.mining, wished(app.home, settings.mining))
     wanted = Wanted(count=count, seed=seed, like=like, revision=revision)
     check_words(wanted, synthetic=synthetic, workspace=workspace or [])
     if synthetic:
         beside = funnel_file(target)
-        mine_synthetic(context, Path(), wanted, target, beside, rules=rules(settings.mining), as_json=as_json)
+        mine_synthetic(context, Path(), wanted, target, beside, rules=given, as_json=as_json)
         return
     snapshots = app.home.snapshots
     everything = snapshots.workspaces()
@@ -101,7 +105,7 @@ def mine(
                 judge.engine,
                 app.home.trees,
                 judge.suite,
-                rules=rules(settings.mining),
+                rules=given,
                 accepted=accepted,
                 workspaces=members,
                 workers=settings.build.workers,
@@ -109,7 +113,9 @@ def mine(
             )
         results.append((name, judge.engine.fingerprint, result))
     counts = _counts(sum(snapshots.count(one.id) for one in chosen), results)
-    examples = [example for _, _, result in results for example in result.examples]
+    examples, counts["prompts"] = prompted(
+        app.home, settings, [example for _, _, result in results for example in result.examples]
+    )
     write_atomically(target, "".join(example.to_json() + "\n" for example in examples).encode())
     write_atomically(funnel_file(target), (json.dumps(counts, sort_keys=True, indent=1) + "\n").encode())
     if as_json:

@@ -1,6 +1,8 @@
 """What mining may be told; the rules themselves stand in ``states``, ``episodes`` and ``filters``."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from greenloop.mining.prompting.distribution import Distribution
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,3 +21,5 @@ class Rules:
     """The same for what is no whole fix: an earlier red of a run, or a step that leaves the file red."""
     confirmations: int = 3
     """How often both ends of an example are judged; it is none when the judgements differ."""
+    prompts: Distribution = field(default_factory=Distribution)
+    """How long prompts are, and in which style."""
