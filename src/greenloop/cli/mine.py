@@ -14,7 +14,7 @@ from greenloop.cli.config import MiningSettings
 from greenloop.cli.console import out, progress
 from greenloop.cli.history import choose
 from greenloop.cli.mine_synthetic import Wanted, check_words, mine_synthetic
-from greenloop.cli.prompting import prompted, wished
+from greenloop.cli.prompting import prompted, tell_of_model, wished
 from greenloop.cli.show import table
 from greenloop.cli.toolchains import bench, toolchain_name
 from greenloop.mining.filters import UNIT as CANDIDATES
@@ -113,15 +113,17 @@ def mine(
             )
         results.append((name, judge.engine.fingerprint, result))
     counts = _counts(sum(snapshots.count(one.id) for one in chosen), results)
-    examples, counts["prompts"] = prompted(
+    examples, prompts = prompted(
         app.home, settings, [example for _, _, result in results for example in result.examples]
     )
+    counts["prompts"] = prompts
     write_atomically(target, "".join(example.to_json() + "\n" for example in examples).encode())
     write_atomically(funnel_file(target), (json.dumps(counts, sort_keys=True, indent=1) + "\n").encode())
     if as_json:
         print(json.dumps(counts))
     else:
         _show(results, target)
+        tell_of_model(prompts)
 
 
 def _counts(snapshots: int, results: list[tuple[str, str, MiningResult]]) -> dict[str, object]:

@@ -10,7 +10,7 @@ from rich.markup import escape
 from greenloop.cli.app import App
 from greenloop.cli.console import out, progress
 from greenloop.cli.mine import rules
-from greenloop.cli.prompting import prompted, wished
+from greenloop.cli.prompting import prompted, tell_of_model, wished
 from greenloop.cli.show import table
 from greenloop.cli.toolchains import bench, toolchain_name
 from greenloop.cli.turns import project_root
@@ -63,6 +63,7 @@ def split(
         print(json.dumps({**_as_json(result, taken), "prompts": prompts}))
     else:
         _show(app.home.trees, result, taken, examples)
+        tell_of_model(prompts)
     if result.unsplit and result.pieces:
         raise typer.Exit(1)
 
