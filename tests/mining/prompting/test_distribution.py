@@ -17,6 +17,8 @@ from greenloop.records import Category, Edit, Example, InputError, Suite
         ("type error in area", Form(Length.SHORT, Style.TELEGRAPHIC)),
         ("area: type error", Form(Length.SHORTEST, Style.TELEGRAPHIC)),
         ("it doesn't compile, fix it", Form(Length.SHORT, Style.IMPERATIVE)),
+        ("f: expression type 'a list, expected 'a", Form(Length.SHORT, Style.TELEGRAPHIC)),
+        ("f: expression type 'a' list", Form(Length.SHORT, Style.IMPERATIVE)),
         ("  make  it\n compile ", Form(Length.SHORTEST, Style.IMPERATIVE)),
         ("a " * 40, Form(Length.LONGEST, Style.IMPERATIVE)),
         ("a " * 41, None),

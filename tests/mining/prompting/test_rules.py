@@ -18,7 +18,7 @@ from greenloop.records import Category, Diagnostic, Severity, Span
 
 OLD = b"let area r = pi *. r\nlet double x = x ^ x\n"
 NEW = b"let tau = 6.28\nlet area r = tau *. r\nlet double x = x ^ x\n"
-TYPE = "This expression has type string but an expression was expected of type\n  int"
+TYPE = "This expression has type string but an expression was expected of type\n  int\nThe rest nobody types"
 
 
 def error(message: str = "Unbound value pi", line: int = 1, path: str = "lib/shapes.ml") -> Diagnostic:

@@ -69,7 +69,7 @@ _BOUNDS = tuple((length, length.least, length.most) for length in Length)
 
 def spoken_words(text: str) -> list[str]:
     """Return the words of ``text`` between blanks, without the marks around them; marks alone are no word."""
-    return [word for part in text.split() if (word := part.strip(_MARKS))]
+    return [word for part in text.split() if (word := _bare(part))]
 
 
 def length_of(text: str) -> Length | None:
@@ -87,6 +87,12 @@ def form_of(text: str) -> Form | None:
     words = spoken_words(text)
     length = _length(words)
     return None if length is None else Form(length, _style(text.strip(), words))
+
+
+def _bare(part: str) -> str:
+    bare = part.strip(_MARKS)
+    # a single letter after an apostrophe is a type variable, no article
+    return f"'{bare}" if len(bare) == 1 and f"'{bare}" in part and f"'{bare}'" not in part else bare
 
 
 def _length(words: list[str]) -> Length | None:

@@ -14,6 +14,7 @@ _UNBOUND = re.compile(r"Unbound [a-z ]*?([A-Za-z_][\w'.]*)\s*(?:$|\n)")
 _NAME = re.compile(r"[A-Za-z_][\w']*")
 _TEST = re.compile(r"test failed: (?:.*/)?([^/\n]+)")
 _NUMBER = re.compile(r"(?<![A-Za-z_])\d")
+_SENTENCE_END = re.compile(r"\n(?=[A-Z])")
 _HINT = re.compile(r"\s*Hint:.*", re.DOTALL)
 _MOST_MESSAGE_WORDS = 28
 """A longer message leaves no room for the order around it; nobody types it off."""
@@ -61,8 +62,9 @@ def of_change(title: str, files: Sequence[ChangedFile]) -> dict[str, str]:
 
 
 def _message(error: Diagnostic) -> str:
-    """The message in one line as a person would copy it: without hints; nothing where it is long or counts lines."""
-    text = " ".join(_HINT.sub("", error.message).split()).removeprefix("Error: ").rstrip(".")
+    """The first sentence of the message, in one line and without hints; nothing where it is long or counts lines."""
+    first = _SENTENCE_END.split(_HINT.sub("", error.message.strip()))[0]
+    text = " ".join(first.split()).removeprefix("Error: ").rstrip(".")
     fits = len(text.split()) <= _MOST_MESSAGE_WORDS and not _NUMBER.search(text)
     return text if fits and text.isprintable() else ""
 

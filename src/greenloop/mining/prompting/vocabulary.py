@@ -7,24 +7,23 @@ of something that is not there: that refuses some good answers of a model, and t
 from greenloop.mining.prompting.form import FUNCTION_WORDS, ORDERS
 
 _OTHERS = """
-about above across after again all along already also although always and another any anymore anything around as at
-away back bad because before behind being below best better between both break broken but by cannot case cause
-certain clear clearly come compile compiler complain completely consistent contain correctly current currently
-cause describe different directly done down each either else enough error even ever every everything exactly exist
-existing expect expected explain fail failing failure far few first fit follow following for from full fully further
-good green happen help here how however if in inside instead into issue just keep know known last later least left less like
-likely little long longer lot main many match maybe mean mention mistake more most mostly much need needed new next no
-none nor not nothing now obvious obviously of off old on once one only onto or order other otherwise out over own
-part pass place please point possible prefer previous problem properly quick quickly rather reason red related
-relevant remain report require required right same say second seem separate several short should show side similar
-simple simply since slightly small smaller so some something somehow somewhere soon still stop such suggest sure
-than thank thanks them then they thing think though through thus time to together too tool toward treat two under
-unexpected until up used using usual very via want way well what whatever when where whether which while who whole why
-with within without wonder work working wrong yet
-argument body branch broken build call caller change code compile condition context declaration definition
-diff edit expression file function helper implementation import input interface line literal method
-module name operator output parameter parenthesis place program project result return signature source statement
-symbol test token usage value variable version
+about above across after again all along already also although always and another any anymore anything argument around
+as at away back bad because before behind being below best better between body both branch break broken build but by
+call caller cannot case cause certain change clear clearly code come compile compiler complain completely condition
+consistent contain context correctly current currently declaration definition describe diff different directly done
+down each edit either else enough error even ever every everything exactly exist existing expect expected explain
+expression fail failing failure far few file first fit follow following for from full fully function further good
+green happen help helper here how however if implementation import in input inside instead interface into issue just
+keep know known last later least left less like likely line literal little long longer lot main many match maybe mean
+mention method mistake module more most mostly much name need needed new next no none nor not nothing now obvious
+obviously of off old on once one only onto operator or order other otherwise out output over own parameter parenthesis
+part pass place please point possible prefer previous problem program project properly quick quickly rather reason red
+related relevant remain report require required result return right same say second seem separate several short should
+show side signature similar simple simply since slightly small smaller so some somehow something somewhere soon source
+statement still stop such suggest sure symbol test than thank thanks them then they thing think though through thus
+time to together token too tool toward treat two under unexpected until up usage used using usual value variable
+version very via want way well what whatever when where whether which while who whole why with within without wonder
+work working wrong yet
 """.split()  # noqa: SIM905 - a list of so many quoted words is harder to read
 VOCABULARY: frozenset[str] = FUNCTION_WORDS | ORDERS | frozenset(_OTHERS)
 
