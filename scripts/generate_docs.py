@@ -13,7 +13,7 @@ import typer
 from typer.core import TyperArgument, TyperCommand, TyperGroup
 
 from greenloop.ces.server.app import openapi
-from greenloop.cli.config import sections
+from greenloop.cli.config import keys, sections
 from greenloop.cli.init import as_toml
 from greenloop.cli.main import app
 
@@ -33,7 +33,7 @@ def configuration() -> str:
     for name, section in sections().items():
         lines += ["", f"## `[{name}]`", "", " ".join((section.__doc__ or "").split()), ""]
         lines += ["| key | default | meaning |", "|---|---|---|"]
-        for key, field in section.model_fields.items():
+        for key, field in keys(section).items():
             default = "*needed*" if field.is_required() else _default(field.get_default(call_default_factory=True))
             lines.append(f"| `{key}` | {default} | {_cell(field.description or '')} |")
     return "\n".join(lines) + "\n"

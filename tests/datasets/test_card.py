@@ -33,13 +33,23 @@ def test_origins_authors_and_lengths_are_counted(store: TreeStore, make: Make, t
     assert made.card.synthetic == pytest.approx(1 / 18)
     assert made.card.authors == {f"author {number}": 3 for number in range(6)}
     assert made.card.lengths["changed lines"] == Lengths(least=1, median=1, ninety=1, most=1)
-    assert set(made.card.lengths) == {"tokens of the prompt", "tokens of the reply", "changed lines"}
+    assert set(made.card.lengths) == {
+        "tokens of the prompt",
+        "tokens of the reply",
+        "words of the request",
+        "changed lines",
+    }
     assert made.card.lengths["tokens of the prompt"].least > made.card.lengths["tokens of the reply"].most > 0
     page = (made.folder / "README.md").read_text()
     assert "- Synthetic: 5.6% of the examples." in page
     assert "| synthetic | 1 |" in page
     assert "| `author 3` | 3 |" in page
     assert "| changed lines | 1 | 1 | 1 | 1 |" in page
+    words = made.card.lengths["words of the request"]
+    assert 1 <= words.least <= words.most <= 40
+    assert sum(made.card.styles.values()) == sum(part.examples for part in made.card.parts.values())
+    assert made.card.styles
+    assert all(f"| {style} | {count} |" in page for style, count in made.card.styles.items())
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,7 @@ def test_a_torn_last_line_is_told_and_costs_nothing_else(tmp_path_factory: pytes
     with log.path.open("r+b") as file:
         file.truncate(cut)
     # an event that lacks its line end only is there
-    lost = not log.path.read_bytes().rstrip(b"\n").endswith(b'"version":1}')
+    lost = not log.path.read_bytes().rstrip(b"\n").endswith(b'"version":1,"words":""}')
     survivors = [event(1)] if lost else [event(1), event(2, model="é" * 60)]
     assert log.scan().torn == ((2,) if lost else ())
     assert list(log.read()) == survivors
@@ -108,3 +108,17 @@ def test_lines_of_several_processes_never_mix(tmp_path: Path) -> None:
     for number in range(3):
         mine = [int(one.time) for one in reading.events if int(one.time) // 1000 == number]
         assert mine == [1000 * number + step for step in range(50)]
+
+
+def test_requests_are_the_words_that_people_typed(tmp_path: Path) -> None:
+    log = FeedbackLog(tmp_path / "log.jsonl")
+    typed = ["fix it", "", "fix it", "why?\nplease"]
+    for number, words in enumerate(typed):
+        log.append(event(number, FeedbackKind.REQUESTED).model_copy(update={"words": words}))
+    log.append(event(9).model_copy(update={"words": "shown, not typed"}))
+    # what was written before events had words is read as well
+    old = event(10, FeedbackKind.REQUESTED).to_json().replace(',"words":""', "")
+    with log.path.open("a") as file:
+        file.write(f"{old}\n")
+    assert "words" not in old
+    assert log.requests() == ("fix it", "fix it", "why?\nplease")

@@ -155,6 +155,24 @@ def test_an_error_without_a_place_shows_the_first_that_has_one(store: TreeStore,
     assert context.paths == ("a.ml",)
 
 
+def test_a_failing_test_shows_the_code_that_its_name_and_words_are_about(store: TreeStore, tree_of: TreeOf) -> None:
+    others = "".join(filler(f"f{i}", 12) for i in range(40))
+    tree = tree_of(
+        {
+            "lib/account.ml": others,
+            "lib/ledger.ml": f"{others}let settle_balance xs = List.length xs\n\n{others}",
+            "test/test_ledger.ml": f"{others}let settling () = check 3 (settle_balance [ 1; 2 ])\n",
+        }
+    )
+    message = "test failed: bank/ledger/0/settle balance\nFAIL settle balance\n   Expected: `3'\n   Received: `2'"
+    failing = Diagnostic(severity=Severity.ERROR, category=Category.TEST, message=message)
+    context = gather(store, Question(tree, "fix that failure", (failing,)), budget=400)
+    assert "let settle_balance xs = List.length xs\n" in shown(context)["lib/ledger.ml"]
+    assert "check 3 (settle_balance [ 1; 2 ])" in shown(context)["test/test_ledger.ml"]
+    assert len(context.errors) == 1
+    assert context.tokens <= 400
+
+
 def test_a_file_in_an_unknown_language_gives_a_window(store: TreeStore, tree_of: TreeOf) -> None:
     source = "".join(f"line {i} of the build file\n" for i in range(400))
     context = gather(store, Question(tree_of({"build.conf": source}), "", (error("build.conf", 200),)), budget=300)

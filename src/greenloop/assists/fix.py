@@ -7,12 +7,12 @@ from greenloop.assists.turn import Turn
 from greenloop.builds.judge import Judge
 from greenloop.candidates.examine import Rules
 from greenloop.candidates.source import Source
-from greenloop.mining.prompt_rules import ALWAYS
+from greenloop.mining.prompting.wordings import COMMONEST
 from greenloop.prompts.question import Question
 from greenloop.records import Status, Suite, TreeId
 from greenloop.workspace.store import TreeStore
 
-PROMPT = ALWAYS[0].wording
+PROMPT = COMMONEST
 """The person's words: those that stand most often in the examples that a model learns from."""
 
 

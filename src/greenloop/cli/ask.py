@@ -1,5 +1,6 @@
 """``greenloop ask``: a change asked for in words."""
 
+import time
 from pathlib import Path
 from typing import Annotated
 
@@ -8,7 +9,9 @@ import typer
 from greenloop.assists.ask import ask as ask_for
 from greenloop.cli.console import progress
 from greenloop.cli.fix import Apply, AsJson, Candidates, ModelName, Save
-from greenloop.cli.turns import finish, present, sources
+from greenloop.cli.turns import Present, finish, present, sources
+from greenloop.records import Feedback, FeedbackKind
+from greenloop.snapshots.secrets import scan
 
 
 def ask(
@@ -26,6 +29,7 @@ def ask(
 ) -> None:
     """Ask for a change in words. Every candidate is applied to the present tree and judged before it is shown."""
     now = present(context, folder)
+    _remember(now, words)
     with sources(now.settings, model, candidates) as chosen, progress("asking and judging"):
         turn = ask_for(
             now.app.home.trees,
@@ -37,3 +41,21 @@ def ask(
             focus=tuple(focus or ()),
         )
     finish(now, turn, apply=apply, as_json=as_json, save=save)
+
+
+def _remember(now: Present, words: str) -> None:
+    """Log what was typed: the lengths and styles of mined examples are measured from it (``docs/prompts.md``)."""
+    tree = now.checkout.tree
+    kept = "" if scan(words.encode("utf-8", "replace")) else words.encode("utf-8", "replace").decode().strip()
+    now.app.home.feedback.append(
+        Feedback(
+            time=time.time(),
+            kind=FeedbackKind.REQUESTED,
+            suggestion="",
+            base=tree,
+            result=tree,
+            model="",
+            badge="",
+            words=kept,
+        )
+    )

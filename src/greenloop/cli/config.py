@@ -9,11 +9,14 @@ from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic.fields import FieldInfo
 
 from greenloop.builds.protect import DEFAULT_GLOBS
 from greenloop.builds.toolchains.command import CommandConfig
 from greenloop.builds.toolchains.dune import DuneConfig
 from greenloop.builds.toolchains.ocaml_file import OcamlFileConfig
+from greenloop.mining.prompting.distribution import LENGTHS, STYLES
+from greenloop.mining.prompting.form import Length, Style
 from greenloop.records import InputError, Suite
 
 FILE_NAME = "greenloop.toml"
@@ -131,6 +134,27 @@ class RecordSettings(Section):
     """MiB of free disk below which nothing is recorded."""
 
 
+class PromptSettings(Section):
+    """What the prompts of mined examples look like. Where `greenloop ask` has logged 50 requests, their lengths and
+    styles are measured and take the place of `lengths` and `styles`."""
+
+    lengths: dict[Length, int] = dict(LENGTHS)
+    """Weights of the lengths of prompts, in words."""
+    styles: dict[Style, int] = dict(STYLES)
+    """Weights of the styles; `telegraphic` has no order, no article and no pronoun."""
+    measure: bool = True
+    """Whether logged requests take the place of `lengths` and `styles`."""
+    model: str = ""
+    """A model that writes descriptions and prompts, named as in `[model]`; every answer is checked by rules, and
+    theirs stands where it fails. Empty: rules alone."""
+    timeout_seconds: float = Field(default=30.0, gt=0)
+    """Seconds to wait for that model's answer."""
+    workers: int = Field(default=4, ge=1, le=64)
+    """How many examples it is asked about at a time."""
+    most_failures: int = Field(default=5, ge=1)
+    """After so many failures in a row it is asked no more, and rules write the rest."""
+
+
 class MiningSettings(Section):
     """Which episodes become examples."""
 
@@ -148,6 +172,8 @@ class MiningSettings(Section):
     """Seconds for which a red state must stand before it counts, unless a build was asked for."""
     max_files_per_tick: int = Field(default=50, ge=1)
     """A tick that changes more files than this is a checkout or a generator, and cuts."""
+    prompts: PromptSettings = PromptSettings()
+    """The table `[mining.prompts]`."""
 
 
 class DatasetSettings(Section):
@@ -231,14 +257,24 @@ class Config(Section):
 
 
 def sections() -> dict[str, type[BaseModel]]:
-    """Return the tables of the file, name → class, in order."""
+    """Return the tables of the file, name → class, in order; a table in a table follows it as ``outer.inner``."""
     found: dict[str, type[BaseModel]] = {}
     for name, field in Config.model_fields.items():
-        candidates = (field.annotation, *get_args(field.annotation))
-        for one in candidates:
-            if isinstance(one, type) and issubclass(one, BaseModel):
-                found[name] = one
+        if (table := _table(field)) is not None:
+            found[name] = table
+            inner = {key: _table(one) for key, one in table.model_fields.items()}
+            found |= {f"{name}.{key}": one for key, one in inner.items() if one is not None}
     return found
+
+
+def keys(table: type[BaseModel]) -> dict[str, FieldInfo]:
+    """Return the settings of a table, without the tables in it."""
+    return {key: field for key, field in table.model_fields.items() if _table(field) is None}
+
+
+def _table(field: FieldInfo) -> type[BaseModel] | None:
+    candidates = (field.annotation, *get_args(field.annotation))
+    return next((one for one in candidates if isinstance(one, type) and issubclass(one, BaseModel)), None)
 
 
 def find(start: Path) -> Path | None:

@@ -4,6 +4,7 @@
     HOME/snapshots.db    the index of the journal (SQLite, WAL); made again when it is missing
     HOME/greenloop.db    verdicts (SQLite, WAL)
     HOME/feedback.jsonl  what was shown, accepted, refused
+    HOME/prompts.jsonl   answers of the model that writes prompts of examples; may be deleted at any time
     HOME/recorder/       a folder for each recorded one (``snapshots.enrolment``)
     HOME/audit.jsonl     who turned recording on, looked away, purged, exported, pushed
     HOME/pseudonyms.key, HOME/writer  what people are called in exports, and this home where it pushes to
@@ -54,6 +55,11 @@ class Home:
     def ces(self) -> Path:
         """Where the evaluation service keeps its own."""
         return self.path / "ces"
+
+    @property
+    def prompts(self) -> Path:
+        """Where answers of the model that writes prompts are kept."""
+        return self.path / "prompts.jsonl"
 
     @cached_property
     def trees(self) -> TreeStore:

@@ -10,7 +10,7 @@ import typer
 from pydantic.fields import FieldInfo
 from rich.markup import escape
 
-from greenloop.cli.config import FILE_NAME, ToolchainKind, sections
+from greenloop.cli.config import FILE_NAME, ToolchainKind, keys, sections
 from greenloop.cli.console import out
 from greenloop.records import InputError
 from greenloop.storage import write_atomically
@@ -53,7 +53,7 @@ def template(kind: ToolchainKind) -> str:
         if name in set(ToolchainKind) - {kind}:
             continue
         lines += ["", f"[{name}]"]
-        for key, field in section.model_fields.items():
+        for key, field in keys(section).items():
             lines += textwrap.wrap(
                 " ".join((field.description or "").split()), 100, initial_indent="# ", subsequent_indent="# "
             )

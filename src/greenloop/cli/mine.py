@@ -16,6 +16,7 @@ from greenloop.cli.console import out, progress
 from greenloop.cli.history import choose
 from greenloop.cli.mine_again import explain, why_dropped
 from greenloop.cli.mine_synthetic import Wanted, check_words, mine_synthetic
+from greenloop.cli.prompting import prompted, tell_of_model, wished
 from greenloop.cli.show import table
 from greenloop.cli.toolchains import bench, toolchain_name
 from greenloop.mining.dropped import DroppedTrace
@@ -25,6 +26,7 @@ from greenloop.mining.mine import MiningResult, Progress
 from greenloop.mining.mine import mine as mine_histories
 from greenloop.mining.minimise.minimise import Minimised
 from greenloop.mining.picture import funnel_svg
+from greenloop.mining.prompting.distribution import Distribution
 from greenloop.mining.rules import Rules
 from greenloop.records import InputError, Workspace
 from greenloop.storage import write_atomically
@@ -45,8 +47,8 @@ def picture_file(examples: Path) -> Path:
     return examples.with_suffix(".funnel.svg")
 
 
-def rules(settings: MiningSettings) -> Rules:
-    """Turn settings into mining's rules."""
+def rules(settings: MiningSettings, prompts: Distribution) -> Rules:
+    """Turn settings, and the distribution that ``prompting.wished`` gives, into mining's rules."""
     return Rules(
         idle_minutes=settings.idle_minutes,
         max_files_per_tick=settings.max_files_per_tick,
@@ -55,6 +57,7 @@ def rules(settings: MiningSettings) -> Rules:
         max_step_lines=settings.max_step_lines,
         confirmations=settings.confirmations,
         minimise_builds=settings.minimise_builds,
+        prompts=prompts,
     )
 
 
@@ -99,19 +102,20 @@ def mine(
     """
     app = App.of(context)
     settings = app.settings(Path())
+    given = rules(settings.mining, wished(app.home, settings.mining))
     wanted = Wanted(count=count, seed=seed, like=like, revision=revision)
     check_words(wanted, synthetic=synthetic, workspace=workspace or [])
     if explained is not None or asked is not None:
         if synthetic or workspace or (explained is not None and asked is not None):
             raise InputError("`--explain` and `--why-dropped` ask one thing each", "leave out the other words")
         if explained is not None:
-            explain(app, rules(settings.mining), target, explained, as_json=as_json)
+            explain(app, given, target, explained, as_json=as_json)
         if asked is not None:
-            why_dropped(app, rules(settings.mining), asked, as_json=as_json)
+            why_dropped(app, given, asked, as_json=as_json)
         return
     if synthetic:
         beside = funnel_file(target)
-        mine_synthetic(context, Path(), wanted, target, beside, rules=rules(settings.mining), as_json=as_json)
+        mine_synthetic(context, Path(), wanted, target, beside, rules=given, as_json=as_json)
         return
     snapshots = app.home.snapshots
     everything = snapshots.workspaces()
@@ -138,7 +142,7 @@ def mine(
                 judge.engine,
                 app.home.trees,
                 judge.suite,
-                rules=rules(settings.mining),
+                rules=given,
                 accepted=accepted,
                 workspaces=members,
                 workers=settings.build.workers,
@@ -147,7 +151,10 @@ def mine(
             )
         results.append((name, judge.engine.fingerprint, result))
     counts = _counts(sum(snapshots.count(one.id) for one in chosen), results)
-    examples = [example for _, _, result in results for example in result.examples]
+    examples, prompts = prompted(
+        app.home, settings, [example for _, _, result in results for example in result.examples]
+    )
+    counts["prompts"] = prompts
     write_atomically(target, "".join(example.to_json() + "\n" for example in examples).encode())
     write_atomically(dropped_file(target), "".join(one.to_json() + "\n" for one in dropped.lines()).encode())
     write_atomically(picture_file(target), funnel_svg(merged([result.funnel for _, _, result in results])))
@@ -156,6 +163,7 @@ def mine(
         print(json.dumps(counts))
     else:
         _show(results, target)
+        tell_of_model(prompts)
 
 
 def _counts(snapshots: int, results: list[tuple[str, str, MiningResult]]) -> dict[str, object]:

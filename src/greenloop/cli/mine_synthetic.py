@@ -11,6 +11,7 @@ import typer
 from rich.markup import escape
 
 from greenloop.cli.console import out, progress
+from greenloop.cli.prompting import prompted, tell_of_model
 from greenloop.cli.show import table
 from greenloop.cli.toolchains import bench
 from greenloop.cli.turns import Present, present
@@ -76,13 +77,17 @@ def mine_synthetic(
         )
     minutes = (time.monotonic() - began) / 60
     counts = _counts(result, plan, judge.toolchain, engine.fingerprint, minutes)
-    write_atomically(target, "".join(f"{one.example.to_json()}\n" for one in result.made).encode())
+    made = [one.example for one in result.made]
+    examples, prompts = prompted(now.app.home, now.settings, made)
+    counts["prompts"] = prompts
+    write_atomically(target, "".join(f"{one.to_json()}\n" for one in examples).encode())
     places = {one.example.id: _place(one.mutant.kind, one.mutant.path, one.mutant.line) for one in result.made}
     write_atomically(beside, (json.dumps({**counts, "mutants": places}, sort_keys=True, indent=1) + "\n").encode())
     if as_json:
         print(json.dumps(counts))
     else:
         _show(result, plan, minutes)
+        tell_of_model(prompts)
         out.print(f"Written to {escape(str(target))} and {escape(str(beside))}.")
     if not result.made:
         raise typer.Exit(1)

@@ -10,6 +10,7 @@ from rich.markup import escape
 from greenloop.cli.app import App
 from greenloop.cli.console import out, progress
 from greenloop.cli.mine import rules
+from greenloop.cli.prompting import prompted, tell_of_model, wished
 from greenloop.cli.show import table
 from greenloop.cli.toolchains import bench, toolchain_name
 from greenloop.cli.turns import project_root
@@ -51,17 +52,18 @@ def split(
     feature = _feature(app.home.trees, root, base, target, file)
     feature = feature.model_copy(update={"title": title}) if title else feature
     judge = bench(app.home, settings, toolchain_name(app.home, settings, feature.target))
-    splitter = Splitter(app.home.trees, judge.engine, judge.suite, rules=rules(settings.mining))
+    given = rules(settings.mining, wished(app.home, settings.mining))
+    splitter = Splitter(app.home.trees, judge.engine, judge.suite, rules=given)
     with progress("building prefixes", "fragments") as report:
         result = splitter.split(feature, report)
-    taken = examples_of(
-        app.home.trees, judge.engine, judge.suite, result, workspace=root.name, rules=rules(settings.mining)
-    )
-    write_atomically(examples, "".join(one.to_json() + "\n" for one in taken.examples).encode())
+    taken = examples_of(app.home.trees, judge.engine, judge.suite, result, workspace=root.name, rules=given)
+    pieces, prompts = prompted(app.home, settings, taken.examples)
+    write_atomically(examples, "".join(one.to_json() + "\n" for one in pieces).encode())
     if as_json:
-        print(json.dumps(_as_json(result, taken)))
+        print(json.dumps({**_as_json(result, taken), "prompts": prompts}))
     else:
         _show(app.home.trees, result, taken, examples)
+        tell_of_model(prompts)
     if result.unsplit and result.pieces:
         raise typer.Exit(1)
 

@@ -11,6 +11,7 @@ import greenloop
 from greenloop.datasets.lengths import Lengths
 from greenloop.mining.filters import OWN
 from greenloop.mining.funnel import Funnel
+from greenloop.mining.prompting.form import style_of
 from greenloop.records import Example, Origin, Part, Record
 
 CARD_FILE = "card.json"
@@ -52,6 +53,8 @@ class DatasetCard(Record):
     """Examples by author."""
     lengths: dict[str, Lengths]
     """Of prompts, replies and edits."""
+    styles: dict[str, int] = Field(default_factory=dict)
+    """Requests by style (``mining.prompting.form``); empty in cards from before it was counted."""
     toolchains: tuple[str, ...]
     """Fingerprints of the toolchains whose verdicts prove the examples."""
     suites: tuple[str, ...]
@@ -111,6 +114,7 @@ def card_of(
         origins=_counts(one.origin.value for one in everything),
         authors=_counts(one.author for one in everything),
         lengths=lengths,
+        styles=_counts(style_of(one.prompt).value for one in everything),
         toolchains=tuple(sorted({one.toolchain for one in everything})),
         suites=tuple(sorted({one.suite.value for one in everything})),
         prompt_budget=budget,

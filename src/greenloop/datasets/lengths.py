@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pydantic import Field
 
 from greenloop.datasets.rule import Rendered
+from greenloop.mining.prompting.form import spoken_words
 from greenloop.prompts.tokens import estimate_tokens
 from greenloop.records import Part
 
@@ -33,5 +34,6 @@ def all_lengths(examples: Sequence[Rendered]) -> dict[str, Lengths]:
             [sum(estimate_tokens(message.content) for message in one.messages[:-1]) for one in examples]
         ),
         "tokens of the reply": lengths([estimate_tokens(one.reply) for one in examples]),
+        "words of the request": lengths([len(spoken_words(one.example.prompt)) for one in examples]),
         "changed lines": lengths([one.example.changed_lines for one in examples]),
     }

@@ -70,6 +70,8 @@ def _contents(card: DatasetCard) -> list[str]:
         "",
         *_table(["of", "least", "median", "90 %", "most"], measured),
         "",
+        *_table(["style of the request", "examples"], [[name, count] for name, count in card.styles.items()]),
+        "",
     ]
 
 

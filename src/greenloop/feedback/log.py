@@ -55,6 +55,10 @@ class FeedbackLog:
         """Return every tree that came about by accepting a suggestion: never to be trained on as a person's work."""
         return frozenset(event.result for event in self.read() if event.kind is FeedbackKind.ACCEPTED)
 
+    def requests(self) -> tuple[str, ...]:
+        """Return what people typed, in the order of writing; what was typed twice stands there twice."""
+        return tuple(event.words for event in self.read() if event.kind is FeedbackKind.REQUESTED and event.words)
+
 
 def _cut_off(text: str) -> bool:
     """Whether ``text`` is an event that was cut short: no proper beginning of a JSON object is JSON itself."""

@@ -12,7 +12,7 @@ from greenloop.workspace.edits.differ import Hunk, hunks
 from greenloop.workspace.edits.text import split_lines
 from greenloop.workspace.syntax import Item
 
-_CLASSES = {
+CLASSES = {
     Category.SYNTAX: "a syntax error",
     Category.TYPE: "a type error",
     Category.UNBOUND: "an unbound name",
@@ -29,7 +29,7 @@ def describe(error: Diagnostic, files: Sequence[ChangedFile]) -> str:
     where = f" in {error.path}" if error.path else ""
     message = " ".join(error.message.split())
     said = f": {message.rstrip('.')}" if message else ""
-    return " ".join([f"Fix {_CLASSES[error.category]}{where}{said}.", *map(_of_file, files)])
+    return " ".join([f"Fix {CLASSES[error.category]}{where}{said}.", *map(_of_file, files)])
 
 
 def describe_files(files: Sequence[ChangedFile]) -> str:

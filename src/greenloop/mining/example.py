@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from greenloop.builds.fixed import error_left, first_error
 from greenloop.mining.describe import describe
 from greenloop.mining.filters import LEAKING, Candidate, filters
-from greenloop.mining.prompt_rules import prompt_for
+from greenloop.mining.prompting.rules import prompt_for
 from greenloop.mining.rules import Rules
 from greenloop.records import Example, Origin, Suite, TreeId, Verdict
 from greenloop.workspace.store import TreeStore
@@ -48,7 +48,7 @@ def example_of(store: TreeStore, proposal: Proposal) -> Example | str:
     assert pair.edit is not None, "a filter drops pairs without an exact edit"
     error = first_error(pair.base)
     id_ = example_id(pair.base.tree, pair.target.tree, proposal.suite)
-    prompt = prompt_for(id_, error.category, pair.base.diagnostics, pair.files)
+    prompt = prompt_for(id_, error.category, pair.base.diagnostics, pair.files, distribution=proposal.rules.prompts)
     if prompt is None:
         return LEAKING
     return Example(

@@ -1,6 +1,8 @@
 """What mining may be told; the rules themselves stand in ``states``, ``episodes`` and ``filters``."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from greenloop.mining.prompting.distribution import Distribution
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,3 +23,5 @@ class Rules:
     """How often both ends of an example are judged; it is none when the judgements differ."""
     minimise_builds: int = 64
     """Builds of one example at most to find what its error asked for; 0: a fix stays as the person made it."""
+    prompts: Distribution = field(default_factory=Distribution)
+    """How long prompts are, and in which style."""

@@ -12,6 +12,9 @@ With an error, in this order while the budget lasts:
 6. the interface of the file, and of the modules that the definition names: whole, or else what is used of them;
 7. further errors, and with what is left more neighbours.
 
+With an error that names no place, such as a failing test: the error, the files of ``focus``, then what
+``prompts.search`` finds for its message and those of the other errors.
+
 Without an error: the files of ``focus``, then what ``prompts.search`` finds for the person's words.
 """
 
@@ -50,8 +53,7 @@ def gather(store: TreeStore, question: Question, *, budget: int) -> Context:
     errors = _errors(question)
     if not errors:
         _focus(draft, question)
-        for file, first, last in rank(draft, question.prompt):
-            draft.add_lines(file, first, last)
+        _ranked(draft, question.prompt)
         return draft.context()
     error = next((one for one in errors if one.path in question.focus), errors[0])
     _add_first_error(draft, error)
@@ -60,6 +62,8 @@ def gather(store: TreeStore, question: Question, *, budget: int) -> Context:
         _Around(draft, placed).fill(question)
     else:
         _focus(draft, question)
+        # a failing test names no place in the code: what its name and its words name is looked for
+        _ranked(draft, "\n".join([error.message, *(one.message for one in errors)]))
     _further_errors(draft, [one for one in errors if one != error])
     if placed is not None:
         _Around(draft, placed).neighbours(budget)
@@ -105,6 +109,11 @@ def _focus(draft: Draft, question: Question) -> None:
         file = draft.file(path)
         if file is not None and not draft.add_lines(file, 1, len(file.lines)):
             draft.add_window(file, 1, 1, len(file.lines), limit=draft.budget)
+
+
+def _ranked(draft: Draft, words: str) -> None:
+    for file, first, last in rank(draft, words):
+        draft.add_lines(file, first, last)
 
 
 class _Around:

@@ -25,3 +25,5 @@ class Feedback(Record):
     result: TreeId
     model: str
     badge: str
+    words: str = ""
+    """What was asked for, where a person typed it; empty where it may hold a secret."""

@@ -8,8 +8,8 @@ from greenloop.builds.judge import Judge
 from greenloop.mining.describe import describe_files
 from greenloop.mining.example import example_id
 from greenloop.mining.filters import LEAKING, Candidate, keeping
+from greenloop.mining.prompting.rules import prompt_for
 from greenloop.mining.rules import Rules
-from greenloop.mining.split.prompts import prompt_for_piece
 from greenloop.mining.split.split import Piece, Split
 from greenloop.records import Category, Example, Origin, Suite
 from greenloop.workspace.store import TreeStore
@@ -53,7 +53,7 @@ def _example(
         return against
     assert pair.edit is not None, "a filter drops pairs without an exact edit"
     id_ = example_id(piece.base, piece.target, suite)
-    prompt = prompt_for_piece(id_, split.feature.title, pair.files)
+    prompt = prompt_for(id_, Category.OTHER, (), pair.files, split.feature.title, distribution=rules.prompts)
     if prompt is None:
         return LEAKING
     return Example(
