@@ -19,7 +19,7 @@ from greenloop.mining.account import Account, Fate
 from greenloop.mining.mine import mine
 from greenloop.mining.rules import Rules
 from greenloop.mining.why import why
-from greenloop.records import Example, InputError, TreeId, Workspace
+from greenloop.records import Example, InputError, Status, TreeId, Workspace
 from greenloop.workspace.edits import render_unified
 
 _NO_MORE = "mined again, its workspace does not give it: the settings or the toolchain are others, or a part was purged"
@@ -183,8 +183,9 @@ def _show(told: _Told) -> None:
     if told.note:
         _line("note", told.note)
     if told.states:
-        title = f"episode: snapshots {told.states[0].first_seq} to {told.states[-1].last_seq}"
-        show.table(title, ("state", "from", "status", "counts", "first error"), map(_row, told.states))
+        _line("episode", f"snapshots {told.states[0].first_seq} to {told.states[-1].last_seq}")
+        for state in told.states:
+            out.print(f"  {escape(_state(state))}")
     _line("error", "")
     show.errors(example.diagnostics, most=1)
     _line("prompt", example.prompt)
@@ -198,10 +199,13 @@ def _show(told: _Told) -> None:
         _line(name, _judged(told.judged.get(name, [])))
 
 
-def _row(state: _Line) -> tuple[str, ...]:
-    mark = " (base)" if state.base else " (target)" if state.target else ""
-    snapshots = f"{state.first_seq} to {state.last_seq}{mark}"
-    return (snapshots, _moment(state.time), state.status, state.counts, state.error)
+def _state(state: _Line) -> str:
+    """Say in one line what a state of the episode was, and whether it counts."""
+    end = " (base)" if state.base else " (target)" if state.target else ""
+    parts = [f"{state.first_seq} to {state.last_seq}", _moment(state.time), state.status + end]
+    if state.status == Status.RED:
+        parts.append(f"counts: {state.counts}" if state.counts else "does not count")
+    return "  ".join([*parts, state.error]).rstrip()
 
 
 def _line(name: str, text: str) -> None:
