@@ -13,6 +13,7 @@ from greenloop.cli.app import App
 from greenloop.cli.config import MiningSettings
 from greenloop.cli.console import out, progress
 from greenloop.cli.history import choose
+from greenloop.cli.mine_commits import mine_commits
 from greenloop.cli.mine_synthetic import Wanted, check_words, mine_synthetic
 from greenloop.cli.show import table
 from greenloop.cli.toolchains import bench, toolchain_name
@@ -52,6 +53,12 @@ def mine(
     synthetic: Annotated[
         bool, typer.Option("--synthetic", help="Break the checkout at hand, which is green, in place of a history.")
     ] = False,
+    commits: Annotated[
+        bool, typer.Option("--commits", help="Mine the commits of the repository at hand, git or Mercurial.")
+    ] = False,
+    most: Annotated[
+        int | None, typer.Option("--max-commits", min=1, help="Commits: the newest alone; all unless given.")
+    ] = None,
     count: Annotated[int | None, typer.Option(min=1, help="Synthetic: how many examples; 300 unless given.")] = None,
     seed: Annotated[
         int | None, typer.Option(help="Synthetic: the same seed and tree give the same examples; 0 unless given.")
@@ -61,20 +68,29 @@ def mine(
         typer.Option(exists=True, dir_okay=False, help="Synthetic: real examples whose mix of errors to follow."),
     ] = None,
     revision: Annotated[
-        str | None, typer.Option("--rev", help="Synthetic: a green revision in the place of the checkout.")
+        str | None,
+        typer.Option(
+            "--rev",
+            help="Commits: BASE..TIP, or all that led to TIP. Synthetic: a green revision in place of the checkout.",
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the counts as one JSON object.")] = False,
 ) -> None:
-    """Find red→green episodes, prove both ends by verdicts, and write them as examples.
+    """Find red→green episodes, or green→green commits, prove both ends by verdicts, and write them as examples.
 
     Beside the examples lies FILE.funnel.json with the count of everything that was dropped, and why.
     """
     app = App.of(context)
     settings = app.settings(Path())
     wanted = Wanted(count=count, seed=seed, like=like, revision=revision)
-    check_words(wanted, synthetic=synthetic, workspace=workspace or [])
+    beside = funnel_file(target)
+    check_words(wanted, synthetic=synthetic, commits=commits, most=most, workspace=workspace or [])
+    if commits:
+        mine_commits(
+            context, Path(), revision or "", most or 0, target, beside, rules=rules(settings.mining), as_json=as_json
+        )
+        return
     if synthetic:
-        beside = funnel_file(target)
         mine_synthetic(context, Path(), wanted, target, beside, rules=rules(settings.mining), as_json=as_json)
         return
     snapshots = app.home.snapshots
