@@ -44,7 +44,8 @@ def mine_commits(
     history = open_history(root, revisions, most)
     store = app.home.trees
     trees = CommitTrees(root, store, max_file_bytes=settings.record.max_file_bytes)
-    newest = trees.of(history.tip)
+    with trees.reading():
+        newest = trees.of(history.tip)
     if newest is None:
         raise InputError(f"{root}: the newest commit has no such folder", "commit it first, or name other revisions")
     judge = bench(app.home, settings, toolchain_name(app.home, settings, newest))

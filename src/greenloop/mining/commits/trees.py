@@ -1,6 +1,8 @@
 """The trees of commits, read into the tree store as they are asked for."""
 
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from greenloop.records import NoFolder, TreeId
@@ -22,6 +24,14 @@ class CommitTrees:
         self._max_file_bytes = max_file_bytes
         self._known: OrderedDict[str, TreeId | None] = OrderedDict()
 
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Make what is read in the block durable at its end: the disk is slower than a commit is read."""
+        with self._store.staged():
+            yield
+        if self._store.staged_bytes > _STAGED_BYTES:
+            self._store.flush()
+
     def of(self, commit: str) -> TreeId | None:
         """Return the tree of a commit; ``None`` where it has no such folder.
 
@@ -31,8 +41,6 @@ class CommitTrees:
             self._known.move_to_end(commit)
             return self._known[commit]
         found = self._read(commit)
-        if self._store.staged_bytes > _STAGED_BYTES:
-            self._store.flush()
         self._known[commit] = found
         if len(self._known) > _KEPT:
             self._known.popitem(last=False)
@@ -40,7 +48,6 @@ class CommitTrees:
 
     def _read(self, commit: str) -> TreeId | None:
         try:
-            with self._store.staged():
-                return read_commit(self._root, commit, self._store, max_file_bytes=self._max_file_bytes).tree
+            return read_commit(self._root, commit, self._store, max_file_bytes=self._max_file_bytes).tree
         except NoFolder:
             return None

@@ -31,7 +31,7 @@ UNIT = "commits"
 ELSEWHERE = "the folder is not in it, or not in its parent"
 RED_RED = "red before and after"
 GREEN_RED = "green before, red after"
-_BATCH = 128
+BATCH = 128
 """Commits at a time: enough to keep all workers busy, few enough to hold their verdicts in memory."""
 
 
@@ -49,7 +49,7 @@ class CommitSource:
     """The commits of ``history``, judged by ``judge`` with ``suite``.
 
     ``workspace`` is what examples call the repository; ``accepted`` are the trees that people accepted from Greenloop's
-    suggestions: they are no examples.
+    suggestions: they are no examples. ``batch`` is how many commits are taken at a time; the examples are the same.
     """
 
     def __init__(
@@ -63,6 +63,7 @@ class CommitSource:
         workspace: str,
         rules: Rules | None = None,
         accepted: frozenset[TreeId] = frozenset(),
+        batch: int = BATCH,
     ) -> None:
         self._history = history
         self._trees = trees
@@ -72,6 +73,7 @@ class CommitSource:
         self._workspace = workspace
         self._rules = rules or Rules()
         self._accepted = accepted
+        self._batch = batch
         self._changes = changes(self._rules)
         ends = (UNCLEAR, RED_RED, GREEN_RED, *(rule.name for rule in filters.filters(self._rules)))
         self._tally = Tally(
@@ -89,16 +91,15 @@ class CommitSource:
         """See ``Source``; what is told are commits."""
         total, done = self._history.count(), 0
         commits = self._history.commits()
-        while batch := list(islice(commits, _BATCH)):
-            steps = [step for commit in batch if (step := self._step(commit)) is not None]
-
-            def judged(some: int, of: int, done: int = done, size: int = len(batch)) -> None:
-                if tell is not None:
-                    tell(done + size * some // max(of, 1), total)
-
-            yield from self._kept(list(self._examples(steps, self._verdicts(steps, judged))))
+        while batch := list(islice(commits, self._batch)):
+            # one half is judging, the other judging again
+            halves = [_part(tell, total, done + half * len(batch) / 2, len(batch) / 2) for half in (0, 1)]
+            with self._trees.reading():
+                steps = [step for commit in batch if (step := self._step(commit)) is not None]
+            found = list(self._examples(steps, self._verdicts(steps, halves[0])))
+            yield from self._kept(found, halves[1])
             done += len(batch)
-            judged(0, 1)
+            halves[1](1, 1)
 
     def funnel(self) -> Funnel:
         """See ``Source``."""
@@ -173,8 +174,8 @@ class CommitSource:
         )
         return example_of(self._store, proposal)
 
-    def _kept(self, found: list[tuple[str, Example]]) -> Iterator[Example]:
-        flaky = unsteady((one for _, one in found), self._judge, self._suite, self._rules)
+    def _kept(self, found: list[tuple[str, Example]], tell: Tell) -> Iterator[Example]:
+        flaky = unsteady((one for _, one in found), self._judge, self._suite, self._rules, tell)
         for unit, one in found:
             if one.id in self._made:
                 self._tally.drop(unit, filters.DUPLICATE)
@@ -198,3 +199,13 @@ class CommitSource:
     def _episode(self, step: _Step) -> str:
         """What the examples of one commit share: a dataset never parts them."""
         return f"{self._workspace}@{step.commit.id}"
+
+
+def _part(tell: Tell | None, total: int, start: float, size: float) -> Tell:
+    """Return how (trees done, trees in all) of a part of the commits are told as commits."""
+
+    def told(done: int, of: int) -> None:
+        if tell is not None:
+            tell(int(start + size * done / max(of, 1)), total)
+
+    return told
