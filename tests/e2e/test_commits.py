@@ -53,7 +53,7 @@ def test_a_history_becomes_a_dataset(greenloop: Greenloop, project: Repository, 
     assert {one.workspace for one in examples} == {"calc"}
     (group,) = counts["groups"]
     dropped = {step["name"]: step["dropped"] for step in group["funnel"]["steps"] if step["dropped"]}
-    assert dropped == {"no parent": 1, "documentation or a version only": 1, "green before, red after": 1}
+    assert dropped == {"no parent": 1, "a version, or files that no build reads": 1, "green before, red after": 1}
 
     # again: the same bytes, the counts too
     kept = [(file, file.read_bytes()) for file in (out, tmp_path / "c.funnel.json")]

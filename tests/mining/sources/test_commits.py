@@ -118,7 +118,8 @@ def test_a_subject_that_names_what_only_the_new_code_has_is_no_prompt(mine: Mine
 @pytest.mark.parametrize(
     ("message", "files", "rule"),
     [
-        ("Change the readme of it", {"README.md": "Lists.\n"}, "documentation or a version only"),
+        ("Change the readme of it", {"README.md": "Lists.\n"}, "a version, or files that no build reads"),
+        ("Check it elsewhere", {".github/ci.yml": "on: push\n"}, "a version, or files that no build reads"),
         ("Say it in a comment", {"a.ml": f"(* lists *)\n{START}"}, "layout or comments only"),
         ("Indent the list anew", {"a.ml": START.replace("2 * x", "2\n  * x")}, "layout or comments only"),
         ("Add the picture of a list", {"list.png": b"\x89PNG\0\1\2", "b.ml": ONE}, "not UTF-8 text, or a link"),
@@ -144,7 +145,7 @@ def test_version_numbers_are_no_change(git: Mine) -> None:
     opam = 'opam-version: "2.0"\nversion: "1.2"\nname: "list"\n'
     git.repo.commit("Add opam", {"list.opam": opam})
     assert git.of("Next version", {"list.opam": opam.replace('"1.2"', '"1.3"')}) == (
-        [], {"documentation or a version only": 1}
+        [], {"a version, or files that no build reads": 1}
     )  # fmt: skip
     (one,), _ = git.of("Compare with a larger number", {"a.ml": START.replace("2 * x", "25 * x")})
     assert one.origin is Origin.COMMIT

@@ -1,4 +1,4 @@
-"""Commits of pages, change logs and version numbers: no build reads what they change, so none could prove it."""
+"""Commits of pages, change logs, settings of other tools, version numbers: no build reads what they change."""
 
 import re
 
@@ -13,6 +13,8 @@ _PAGES = (
     "**/*.mld", "**/README*", "**/CHANGE*", "**/Change*", "**/NEWS*", "**/HISTORY*", "**/AUTHORS*", "**/CONTRIBUTORS*",
     "**/LICENSE*", "**/LICENCE*", "**/COPYING*", "**/TODO*", "**/INSTALL*", "**/VERSION", "**/.gitignore",
     "**/.hgignore", "**/.hgtags", "**/.mailmap", "**/.gitattributes", "**/CODEOWNERS",
+    "**/.github/**", "**/.gitlab/**", "**/.gitlab-ci.yml", "**/.travis.yml", "**/.travis-ci.sh", "**/appveyor.yml",
+    "**/.circleci/**", "**/.vscode/**", "**/.editorconfig", "**/.ocamlformat", "**/.ocamlformat-ignore", "**/*.nix",
 )  # fmt: skip
 _VERSION = re.compile(r"version", re.IGNORECASE)
 _NUMBER = re.compile(r"\d[\w.~+-]*")
@@ -36,4 +38,4 @@ def _version_only(file: ChangedFile) -> bool:
     return True
 
 
-RULE = ChangeRule("documentation or a version only", lambda change: all(map(_said_only, change.files)))
+RULE = ChangeRule("a version, or files that no build reads", lambda change: all(map(_said_only, change.files)))
