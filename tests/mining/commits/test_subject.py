@@ -11,6 +11,7 @@ from greenloop.mining.commits.subject import asked
         ("Handle empty lists", "Handle empty lists"),
         ("Fix the crash on empty lists (#123).", "Fix the crash on empty lists"),
         ("fix: crash on empty lists", "fix crash on empty lists"),
+        ("fix(glob): double star parsing (#285)", "fix double star parsing"),
         ("fix(parser)!: the crash on empty lists", "fix the crash on empty lists"),
         ("[parser] Added support for hex floats", "Add support for hex floats"),
         (":bug: Stopped the endless loop of the reader", "Stop the endless loop of the reader"),

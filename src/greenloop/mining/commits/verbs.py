@@ -12,7 +12,7 @@ _VERBS = frozenset(
     enable encode enforce enhance ensure escape evaluate exclude expand export expose extend extract factor fall fill
     filter find fix flatten flip flush fold follow forbid force format forward generalise generalize generate get give
     group guard handle hide highlight hoist honor honour ignore implement import improve include increase increment
-    divide double hash negate reverse sign subtract
+    divide negate subtract
     indent infer inform inherit initialise initialize inline insert inspect install instantiate instrument integrate
     introduce invert isolate iterate join keep kill let lift limit link list load localise localize lock log loosen
     lower make map mark mask match memoize mention migrate mirror model modernize modify monitor move multiply name
