@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from greenloop.datasets.groups import episodes, grouped, of_directory, of_episode
 from greenloop.datasets.split import Split, SplitBy, SplitRule, split
-from greenloop.records import Category, DeleteFile, Edit, Example, InputError, Suite
+from greenloop.records import Category, DeleteFile, Edit, Example, InputError, Origin, Suite
 
 
 def example(number: int, author: str, time: float, base: int | None = None, target: int | None = None) -> Example:
@@ -105,6 +105,19 @@ def test_an_episode_is_what_shares_a_tree_within_a_workspace() -> None:
     other = [example(3, "b", 3, base=11, target=12), example(4, "a", 4)]
     names = episodes([*chain, *other])
     assert names[chain[0].id] == names[chain[1].id]
+    assert len(set(names.values())) == 3
+
+
+def test_commits_that_follow_each_other_are_no_episode_but_the_pieces_of_one_are() -> None:
+    chain = [example(number, "a", number, base=10 + number, target=11 + number) for number in range(4)]
+    origins = (Origin.COMMIT, Origin.FEATURE, Origin.FEATURE, Origin.COMMIT)
+    commits = ("w@1", "w@2", "w@2", "w@3")
+    named = [
+        one.model_copy(update={"origin": origin, "episode": commit})
+        for one, origin, commit in zip(chain, origins, commits, strict=True)
+    ]
+    names = episodes(named)
+    assert names[named[1].id] == names[named[2].id]
     assert len(set(names.values())) == 3
 
 

@@ -15,6 +15,7 @@ from greenloop.cli.config import MiningSettings
 from greenloop.cli.console import out, progress
 from greenloop.cli.history import choose
 from greenloop.cli.mine_again import explain, why_dropped
+from greenloop.cli.mine_commits import mine_commits
 from greenloop.cli.mine_synthetic import Wanted, check_words, mine_synthetic
 from greenloop.cli.prompting import prompted, tell_of_model, wished
 from greenloop.cli.show import table
@@ -72,6 +73,12 @@ def mine(
     synthetic: Annotated[
         bool, typer.Option("--synthetic", help="Break the checkout at hand, which is green, in place of a history.")
     ] = False,
+    commits: Annotated[
+        bool, typer.Option("--commits", help="Mine the commits of the repository at hand, git or Mercurial.")
+    ] = False,
+    most: Annotated[
+        int | None, typer.Option("--max-commits", min=1, help="Commits: the newest alone; all unless given.")
+    ] = None,
     count: Annotated[int | None, typer.Option(min=1, help="Synthetic: how many examples; 300 unless given.")] = None,
     seed: Annotated[
         int | None, typer.Option(help="Synthetic: the same seed and tree give the same examples; 0 unless given.")
@@ -81,7 +88,11 @@ def mine(
         typer.Option(exists=True, dir_okay=False, help="Synthetic: real examples whose mix of errors to follow."),
     ] = None,
     revision: Annotated[
-        str | None, typer.Option("--rev", help="Synthetic: a green revision in the place of the checkout.")
+        str | None,
+        typer.Option(
+            "--rev",
+            help="Commits: BASE..TIP, or all that led to TIP. Synthetic: a green revision in place of the checkout.",
+        ),
     ] = None,
     explained: Annotated[
         str | None,
@@ -95,7 +106,7 @@ def mine(
         bool, typer.Option("--json", help="Print the counts, or the answer, as one JSON object.")
     ] = False,
 ) -> None:
-    """Find red→green episodes, prove both ends by verdicts, and write them as examples.
+    """Find red→green episodes, or green→green commits, prove both ends by verdicts, and write them as examples.
 
     Beside the examples lie FILE.funnel.json with the count of everything that was dropped, and why, FILE.funnel.svg
     with the same as a picture, and FILE.dropped.jsonl with each run of red and each candidate that became no example.
@@ -104,17 +115,20 @@ def mine(
     settings = app.settings(Path())
     given = rules(settings.mining, wished(app.home, settings.mining))
     wanted = Wanted(count=count, seed=seed, like=like, revision=revision)
-    check_words(wanted, synthetic=synthetic, workspace=workspace or [])
+    beside = funnel_file(target)
+    check_words(wanted, synthetic=synthetic, commits=commits, most=most, workspace=workspace or [])
     if explained is not None or asked is not None:
-        if synthetic or workspace or (explained is not None and asked is not None):
+        if synthetic or commits or workspace or (explained is not None and asked is not None):
             raise InputError("`--explain` and `--why-dropped` ask one thing each", "leave out the other words")
         if explained is not None:
             explain(app, given, target, explained, as_json=as_json)
         if asked is not None:
             why_dropped(app, given, asked, as_json=as_json)
         return
+    if commits:
+        mine_commits(context, Path(), revision or "", most or 0, target, beside, rules=given, as_json=as_json)
+        return
     if synthetic:
-        beside = funnel_file(target)
         mine_synthetic(context, Path(), wanted, target, beside, rules=given, as_json=as_json)
         return
     snapshots = app.home.snapshots

@@ -9,7 +9,8 @@ from rich.markup import escape
 
 from greenloop.cli.app import App
 from greenloop.cli.console import out, progress
-from greenloop.cli.mine import rules
+from greenloop.cli.mine import funnel_file, rules
+from greenloop.cli.mined import Written, group, write_counts, write_examples
 from greenloop.cli.prompting import prompted, tell_of_model, wished
 from greenloop.cli.show import table
 from greenloop.cli.toolchains import bench, toolchain_name
@@ -18,10 +19,10 @@ from greenloop.mining.changed import changed_files
 from greenloop.mining.describe import describe_files
 from greenloop.mining.features.reading import read_feature
 from greenloop.mining.features.revisions import from_revisions
-from greenloop.mining.split.examples import Taken, examples_of
-from greenloop.mining.split.split import Piece, Split, Splitter
+from greenloop.mining.funnel import Funnel
+from greenloop.mining.sources.features import PIECES, FeatureSource, Named
+from greenloop.mining.split.split import Piece, Split
 from greenloop.records import Feature, InputError
-from greenloop.storage import write_atomically
 from greenloop.workspace.store import TreeStore
 
 _MOST_WORDS = 110
@@ -52,17 +53,23 @@ def split(
     feature = _feature(app.home.trees, root, base, target, file)
     feature = feature.model_copy(update={"title": title}) if title else feature
     judge = bench(app.home, settings, toolchain_name(app.home, settings, feature.target))
+    named = Named(feature, root.name)
     given = rules(settings.mining, wished(app.home, settings.mining))
-    splitter = Splitter(app.home.trees, judge.engine, judge.suite, rules=given)
+    source = FeatureSource([named], app.home.trees, judge.engine, judge.suite, rules=given)
     with progress("building prefixes", "fragments") as report:
-        result = splitter.split(feature, report)
-    taken = examples_of(app.home.trees, judge.engine, judge.suite, result, workspace=root.name, rules=given)
-    pieces, prompts = prompted(app.home, settings, taken.examples)
-    write_atomically(examples, "".join(one.to_json() + "\n" for one in pieces).encode())
+        found = tuple(source.examples(report))
+    pieces, prompts = prompted(app.home, settings, found)
+    written = write_examples(examples, pieces)
+    (result,), funnel = source.splits, source.funnel()
+    told = {**_as_json(result, written, funnel), "prompts": prompts}
+    groups = [group(judge.toolchain, judge.engine.fingerprint, written.categories, funnel)]
+    # what a clock says is no count
+    counts = {name: value for name, value in told.items() if name != "seconds"}
+    write_counts(funnel_file(examples), {**counts, "groups": groups})
     if as_json:
-        print(json.dumps({**_as_json(result, taken), "prompts": prompts}))
+        print(json.dumps(told))
     else:
-        _show(app.home.trees, result, taken, examples)
+        _show(app.home.trees, result, written, funnel, examples)
         tell_of_model(prompts)
     if result.unsplit and result.pieces:
         raise typer.Exit(1)
@@ -76,7 +83,11 @@ def _feature(store: TreeStore, root: Path, base: str, target: str, file: Path | 
     raise InputError("it takes --from and --to, or --feature alone", "as in `greenloop split --from main --to topic`")
 
 
-def _as_json(result: Split, taken: Taken) -> dict[str, object]:
+def _dropped(funnel: Funnel) -> dict[str, int]:
+    return {step.name: step.dropped for step in funnel.steps if step.unit == PIECES and step.dropped}
+
+
+def _as_json(result: Split, written: Written, funnel: Funnel) -> dict[str, object]:
     return {
         "features": 1,
         "pieces": len(result.pieces),
@@ -89,13 +100,13 @@ def _as_json(result: Split, taken: Taken) -> dict[str, object]:
         "sizes": [piece.lines for piece in result.pieces],
         "uncut": [{"paths": piece.paths, "reason": piece.reason} for piece in result.pieces if piece.reason],
         "unsplit": result.unsplit,
-        "examples": len(taken.examples),
-        "dropped": dict(sorted(taken.dropped.items())),
+        "examples": written.count,
+        "dropped": _dropped(funnel),
         "comments": len(result.feature.comments),
     }
 
 
-def _show(store: TreeStore, result: Split, taken: Taken, examples: Path) -> None:
+def _show(store: TreeStore, result: Split, written: Written, funnel: Funnel, examples: Path) -> None:
     rows = [
         (_words(store, piece), str(piece.lines), str(len(piece.paths)), "green" if piece.green else "not green")
         for piece in result.pieces
@@ -108,9 +119,9 @@ def _show(store: TreeStore, result: Split, taken: Taken, examples: Path) -> None
             out.print(f"[yellow]Piece {number} is over the limit:[/] {escape(piece.reason)}.")
     if result.unsplit:
         out.print(f"[yellow]Not split:[/] {escape(result.unsplit)}.")
-    for reason, count in sorted(taken.dropped.items()):
+    for reason, count in _dropped(funnel).items():
         out.print(f"No example of {count}: {escape(reason)}.")
-    out.print(f"{len(taken.examples)} examples written to {escape(str(examples))}.")
+    out.print(f"{written.count} examples written to {escape(str(examples))}.")
 
 
 def _words(store: TreeStore, piece: Piece) -> str:

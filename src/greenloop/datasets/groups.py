@@ -44,6 +44,9 @@ class Group:
         return max(example.time for example in self.examples)
 
 
+_NAMED = frozenset({Origin.COMMIT, Origin.FEATURE})
+"""Changes that follow each other: those that belong together carry the name of a commit."""
+
 Ties = Callable[[Example], Iterable[Hashable]]
 """What an example shares with those that it must stay with."""
 
@@ -70,6 +73,9 @@ def of_episode(example: Example) -> Iterable[Hashable]:
     """
     if example.episode:
         yield "episode", example.episode
+        # where one commit ends the next begins, and so all of a history would be one
+        if example.origin in _NAMED:
+            return
     if example.origin is Origin.SYNTHETIC:
         return
     for tree in (example.base, example.target):

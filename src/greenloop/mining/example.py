@@ -4,20 +4,19 @@ import hashlib
 from dataclasses import dataclass
 
 from greenloop.builds.fixed import error_left, first_error
-from greenloop.mining.describe import describe
+from greenloop.mining import wording
 from greenloop.mining.filters import LEAKING, Candidate, filters
-from greenloop.mining.prompting.rules import prompt_for
 from greenloop.mining.rules import Rules
-from greenloop.records import Example, Origin, Suite, TreeId, Verdict
+from greenloop.records import Category, Example, Origin, Suite, TreeId, Verdict
 from greenloop.workspace.store import TreeStore
 
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """A fix that may become an example. ``time`` is when its target was first seen, in Unix seconds.
+    """A fix or a change that may become an example. ``time`` is when its target was first seen, in Unix seconds.
 
     ``accepted``: those of the targets that a person accepted from Greenloop's suggestions. ``episode`` names the run of
-    red.
+    red, or the commit. ``said`` is what a person called it, such as a commit's subject; empty where nobody did.
     """
 
     base: Verdict
@@ -30,6 +29,7 @@ class Proposal:
     accepted: frozenset[TreeId]
     rules: Rules
     episode: str = ""
+    said: str = ""
 
     def target(self, store: TreeStore) -> Verdict:
         """Return the first of the targets at which the error is gone; the first of all where it never is."""
@@ -46,9 +46,9 @@ def example_of(store: TreeStore, proposal: Proposal) -> Example | str:
     if against is not None:
         return against
     assert pair.edit is not None, "a filter drops pairs without an exact edit"
-    error = first_error(pair.base)
+    error = None if pair.base.green else first_error(pair.base)
     id_ = example_id(pair.base.tree, pair.target.tree, proposal.suite)
-    prompt = prompt_for(id_, error.category, pair.base.diagnostics, pair.files, distribution=proposal.rules.prompts)
+    prompt = wording.prompt(id_, pair, error, proposal.said, proposal.rules.prompts)
     if prompt is None:
         return LEAKING
     return Example(
@@ -60,9 +60,9 @@ def example_of(store: TreeStore, proposal: Proposal) -> Example | str:
         target=pair.target.tree,
         edit=pair.edit,
         prompt=prompt,
-        description=describe(error, pair.files),
+        description=wording.description(pair, error, proposal.said),
         diagnostics=pair.base.diagnostics,
-        category=error.category,
+        category=Category.OTHER if error is None else error.category,
         changed_lines=pair.changed_lines,
         toolchain=pair.base.toolchain,
         suite=proposal.suite,

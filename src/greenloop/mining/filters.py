@@ -58,17 +58,21 @@ class Filter:
 _STEPS = frozenset({Origin.EARLIER, Origin.SUBFIX})
 """What a person did on the way: more goes on there than the error asks for, so less is believed."""
 
+_CHANGES = frozenset({Origin.COMMIT, Origin.FEATURE})
+"""What may begin green: nothing was wrong, and somebody went on."""
+
 UNIT = "candidates"
+UNPROVEN = "not proven by verdicts"
 OWN = "written by Greenloop"
 DUPLICATE = "duplicate of an earlier example"
 LEAKING = "no prompt without hindsight"
 FLAKY = "flaky: judged again, it came out otherwise"
-"""The rules that are not filters of a pair alone."""
+"""What is counted under these names; the last three are no filters of a pair alone."""
 
 
 def filters(rules: Rules) -> tuple[Filter, ...]:
     """Return the filters in order."""
-    return (Filter("not proven by verdicts", _unproven), *keeping(rules))
+    return (Filter(UNPROVEN, _unproven), *keeping(rules))
 
 
 def keeping(rules: Rules) -> tuple[Filter, ...]:
@@ -93,7 +97,7 @@ def keeping(rules: Rules) -> tuple[Filter, ...]:
 
 def _unproven(pair: Candidate) -> bool:
     same = (pair.base.toolchain, pair.base.suite) == (pair.target.toolchain, pair.target.suite)
-    if not same or not is_red(pair.base):
+    if not same or not (is_red(pair.base) or (pair.base.green and pair.origin in _CHANGES)):
         return True
     if pair.origin is Origin.SUBFIX:
         return bool(error_left(pair.store, pair.base, pair.target))

@@ -18,6 +18,7 @@ from greenloop.records.errors import (
     InfrastructureError,
     InputError,
     ModelError,
+    NoFolder,
     Overloaded,
     RecordError,
 )
@@ -71,6 +72,7 @@ __all__ = [
     "InfrastructureError",
     "InputError",
     "ModelError",
+    "NoFolder",
     "Origin",
     "Overloaded",
     "Part",

@@ -4,6 +4,7 @@
     ├── InputError             what the person gave is wrong                        exit status 2
     │   ├── RecordError        a stored record cannot be read
     │   ├── EditError          an edit cannot be parsed, or does not apply
+    │   ├── NoFolder           a commit has no such folder
     │   └── Conflict           a name that was given stands for something else already
     ├── Cancelled              whoever asked no longer wants the answer                 exit status 1
     └── EnvironmentFault       the world is not as it must be: no compiler, disk full   exit status 1
@@ -53,6 +54,10 @@ class EditError(InputError):
     def __init__(self, message: str, way_out: str = "", *, reason: str = "malformed") -> None:
         super().__init__(message, way_out)
         self.reason = reason
+
+
+class NoFolder(InputError):  # noqa: N818 - of a history it is no error: the folder came later
+    """A commit does not hold the folder that was asked for."""
 
 
 class Conflict(InputError):  # noqa: N818 - the standard word, as HTTP's 409

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 from greenloop.records import EnvironmentFault
 
@@ -56,12 +57,23 @@ def write_atomically(path: Path, content: bytes) -> None:
 
     Raises ``EnvironmentFault`` when the disk refuses; then the old file is untouched.
     """
+    with replacing(path) as file:
+        file.write(content)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[IO[bytes]]:
+    """Give a file to write to, bit by bit, that takes the place of ``path`` at the end of the block.
+
+    When the block raises, the old file is untouched. An ``OSError`` in it is taken for the disk's refusal of this file,
+    and raised as ``EnvironmentFault``.
+    """
     with named_io_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
             with os.fdopen(handle, "wb") as file:
-                file.write(content)
+                yield file
                 file.flush()
                 os.fsync(file.fileno())
             # mkstemp makes files private; a result that people share gets the modes that open() gives

@@ -5,13 +5,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from greenloop.builds.judge import Judge
-from greenloop.mining.describe import describe_files
-from greenloop.mining.example import example_id
-from greenloop.mining.filters import LEAKING, Candidate, keeping
-from greenloop.mining.prompting.rules import prompt_for
+from greenloop.mining.example import Proposal, example_of
+from greenloop.mining.filters import UNPROVEN
 from greenloop.mining.rules import Rules
 from greenloop.mining.split.split import Piece, Split
-from greenloop.records import Category, Example, Origin, Suite
+from greenloop.records import Example, Origin, Suite, TreeId
 from greenloop.workspace.store import TreeStore
 
 
@@ -23,11 +21,36 @@ class Taken:
     dropped: Counter[str]
 
 
-def examples_of(store: TreeStore, judge: Judge, suite: Suite, split: Split, *, workspace: str, rules: Rules) -> Taken:
+def examples_of(
+    store: TreeStore,
+    judge: Judge,
+    suite: Suite,
+    split: Split,
+    *,
+    workspace: str,
+    rules: Rules,
+    episode: str = "",
+    accepted: frozenset[TreeId] = frozenset(),
+) -> Taken:
     """Return the pieces of ``split`` as examples; its verdicts are those that ``judge`` has."""
     found: list[Example] = []
     dropped: Counter[str] = Counter()
-    for result in (_example(store, judge, suite, split, piece, workspace, rules) for piece in _proven(split, dropped)):
+    for piece in _proven(split, dropped):
+        base, target = (judge.judge(tree, suite) for tree in (piece.base, piece.target))
+        proposal = Proposal(
+            base=base,
+            targets=(target,),
+            origin=Origin.FEATURE,
+            workspace=workspace,
+            author=split.feature.author,
+            time=split.feature.time,
+            suite=suite,
+            accepted=accepted,
+            rules=rules,
+            episode=episode,
+            said=split.feature.title,
+        )
+        result = example_of(store, proposal)
         if isinstance(result, str):
             dropped[result] += 1
         else:
@@ -40,36 +63,4 @@ def _proven(split: Split, dropped: Counter[str]) -> Iterator[Piece]:
         if piece.green:
             yield piece
         else:
-            dropped["not proven by verdicts"] += 1
-
-
-def _example(
-    store: TreeStore, judge: Judge, suite: Suite, split: Split, piece: Piece, workspace: str, rules: Rules
-) -> Example | str:
-    base, target = (judge.judge(tree, suite) for tree in (piece.base, piece.target))
-    pair = Candidate(store, base, target, Origin.FEATURE, accepted=False)
-    against = next((rule.name for rule in keeping(rules) if rule.drops(pair)), None)
-    if against is not None:
-        return against
-    assert pair.edit is not None, "a filter drops pairs without an exact edit"
-    id_ = example_id(piece.base, piece.target, suite)
-    prompt = prompt_for(id_, Category.OTHER, (), pair.files, split.feature.title, distribution=rules.prompts)
-    if prompt is None:
-        return LEAKING
-    return Example(
-        id=id_,
-        workspace=workspace,
-        author=split.feature.author,
-        time=split.feature.time,
-        base=piece.base,
-        target=piece.target,
-        edit=pair.edit,
-        prompt=prompt,
-        description=describe_files(pair.files),
-        diagnostics=base.diagnostics,
-        category=Category.OTHER,
-        changed_lines=pair.changed_lines,
-        toolchain=base.toolchain,
-        suite=suite,
-        origin=Origin.FEATURE,
-    )
+            dropped[UNPROVEN] += 1

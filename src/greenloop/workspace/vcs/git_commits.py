@@ -9,13 +9,13 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO
 
-from greenloop.records import InputError
+from greenloop.records import InputError, NoFolder
 from greenloop.workspace.store import Entry, Mode, TreeStore
 from greenloop.workspace.vcs.committed import Gathering, Revision
 from greenloop.workspace.vcs.git import ENVIRONMENT, OPTIONS
 from greenloop.workspace.vcs.listing import ask, listen, shown
 
-_ENVIRONMENT = {**ENVIRONMENT, "GIT_NO_REPLACE_OBJECTS": "1"}
+COMMITS_ENVIRONMENT = {**ENVIRONMENT, "GIT_NO_REPLACE_OBJECTS": "1"}
 _MODES = {b"100644": Mode.FILE, b"100664": Mode.FILE, b"100755": Mode.EXECUTABLE, b"120000": Mode.LINK}
 """100664 is what some git of before 2005 wrote."""
 
@@ -60,7 +60,7 @@ def read(folder: Path, inside: str, commit: str, store: TreeStore, max_file_byte
     kind = _git(folder, "cat-file", "-t", top, answers=(0, 128)).strip()
     _demand_all(folder, commit if kind != b"tree" else top)
     if kind != b"tree":
-        raise InputError(f"{folder}: revision {commit} has no folder {inside!r}", "name a folder that is in it")
+        raise NoFolder(f"{folder}: revision {commit} has no folder {inside!r}", "name a folder that is in it")
     gathering = Gathering(store, max_file_bytes)
     missing: dict[bytes, list[tuple[str, Mode]]] = {}
     known: dict[str, Entry] = {}
@@ -86,7 +86,7 @@ def read(folder: Path, inside: str, commit: str, store: TreeStore, max_file_byte
 
 def _git(folder: Path, *arguments: str, answers: tuple[int, ...] = (0,)) -> bytes:
     options = (*OPTIONS, *arguments)
-    return ask("git", options, folder=folder, environment=_ENVIRONMENT, package="git", answers=answers)
+    return ask("git", options, folder=folder, environment=COMMITS_ENVIRONMENT, package="git", answers=answers)
 
 
 def _demand_all(folder: Path, top: str) -> None:
@@ -116,7 +116,7 @@ def _read_blobs(folder: Path, oids: Iterable[bytes]) -> Iterator[tuple[bytes, by
         return
     with listen(
         "git", (*OPTIONS, "cat-file", "--batch", "--buffer"),
-        folder=folder, environment=_ENVIRONMENT, package="git", given=given,
+        folder=folder, environment=COMMITS_ENVIRONMENT, package="git", given=given,
     ) as answers:  # fmt: skip
         while line := answers.readline():
             oid, kind, *size = line.split()

@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from greenloop.records import InputError
+from greenloop.records import InputError, NoFolder
 from greenloop.storage import named_io_errors
 from greenloop.workspace.store import Mode, TreeStore
 from greenloop.workspace.vcs import mercurial
@@ -48,7 +48,7 @@ def resolve(repository: Path, rev: str) -> str:
     name = rev
     if rev == ".":
         name = mercurial.head(repository) or _NULL
-    with _naming(repository), _aside(repository, names=True) as place:
+    with naming(repository), aside(repository, names=True) as place:
         # status 255: there is no such revision, or hg has something else to say
         found = _hg(place, "log", "-r", f'"{name}"', "-T", "{node}", answers=(0, 255)).decode().strip()
         if found and found != _NULL:
@@ -73,7 +73,7 @@ def origin(repository: Path, commit: str) -> Origin:
     Raises ``InputError`` when it is not there.
     """
     template = "{p1node}\n{p2node}\n{extras % '{key}\n'}"
-    with _naming(repository), _aside(repository, names=False) as place:
+    with naming(repository), aside(repository, names=False) as place:
         first, second, *notes = _hg(place, "--hidden", "log", "-r", commit, "-T", template).decode().splitlines()
     return Origin(tuple(parent for parent in (first, second) if parent != _NULL), frozenset(notes))
 
@@ -97,7 +97,7 @@ def line(repository: Path, before: str, after: str) -> Line | None:
     """
     start = f"present({before or _NULL})"
     template = "{node} {rev} {p2rev}\n"
-    with _naming(repository), _aside(repository, names=False) as place:
+    with naming(repository), aside(repository, names=False) as place:
         said = _hg(place, "log", "-r", f"{start} + {start}::{after}", "-T", template).decode().split("\n")
     found = {node: (int(rev), int(second)) for node, rev, second in map(str.split, filter(None, said))}
     if before and found.pop(before, None) is None:
@@ -118,8 +118,8 @@ def read(repository: Path, inside: str, commit: str, store: TreeStore, max_file_
     arguments = (*OPTIONS, "--config", "ui.archivemeta=false", "archive", *options, "-")
     seen = False
     with (
-        _naming(repository),
-        _aside(repository, names=False) as place,
+        naming(repository),
+        aside(repository, names=False) as place,
         listen("hg", arguments, folder=place, environment=ENVIRONMENT, package="mercurial") as answer,
         _tar_errors(repository),
         tarfile.open(fileobj=answer, mode="r|", encoding="utf-8", errors="surrogateescape") as archive,
@@ -140,12 +140,12 @@ def read(repository: Path, inside: str, commit: str, store: TreeStore, max_file_
                 raise InputError(f"{repository}: {text} is neither file nor link", "hg verify says more")
             gathering.add(text, Mode.EXECUTABLE if member.mode & 0o100 else Mode.FILE, content.read())
     if inside and not seen:
-        raise InputError(f"{repository}: revision {commit} has no folder {inside!r}", "name a folder that is in it")
+        raise NoFolder(f"{repository}: revision {commit} has no folder {inside!r}", "name a folder that is in it")
     return gathering.finish(commit)
 
 
 @contextmanager
-def _naming(repository: Path) -> Iterator[None]:
+def naming(repository: Path) -> Iterator[None]:
     """Let errors name the repository, not the place beside in which hg ran."""
     try:
         yield
@@ -172,7 +172,7 @@ def _hg(place: Path, *arguments: str, answers: tuple[int, ...] = (0,)) -> bytes:
 
 
 @contextmanager
-def _aside(repository: Path, *, names: bool) -> Iterator[Path]:
+def aside(repository: Path, *, names: bool) -> Iterator[Path]:
     """A folder with a ``.hg`` in which hg finds the repository and writes what it likes."""
     own = repository / ".hg"
     with named_io_errors(repository), tempfile.TemporaryDirectory(prefix=_BESIDE) as made:

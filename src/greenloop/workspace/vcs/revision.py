@@ -15,7 +15,7 @@ def resolve_revision(root: Path, rev: str) -> str:
     git takes what ``git rev-parse`` takes, Mercurial a bookmark, tag, branch, number or (start of an) id: no revset.
     Raises ``InputError`` when there is no such commit, or no repository.
     """
-    place = _repository(root)
+    place = repository(root)
     if not rev or rev.startswith("-") or not rev.isprintable():
         raise InputError(f"{rev!r} is no name of a revision", "name a branch, a tag or a commit")
     if place.vcs == "git":
@@ -28,7 +28,7 @@ def common_ancestor(root: Path, one: str, other: str) -> str:
 
     Raises ``InputError`` when there is no such commit, or no git repository.
     """
-    place = _repository(root)
+    place = repository(root)
     if place.vcs != "git":
         raise InputError(f"{root}: common ancestors are read from git alone", "name the two revisions themselves")
     return git_commits.ancestor(place.root, resolve_revision(root, one), resolve_revision(root, other))
@@ -49,7 +49,7 @@ def read_revision(root: Path, rev: str, store: TreeStore, *, max_file_bytes: int
 
 def read_commit(root: Path, commit: str, store: TreeStore, *, max_file_bytes: int = MAX_FILE_BYTES) -> Revision:
     """The same for the full id of a commit, as ``resolve_revision`` returns it."""
-    place = _repository(root)
+    place = repository(root)
     inside = root.resolve().relative_to(place.root).as_posix()
     inside = "" if inside == "." else inside
     if place.vcs == "git":
@@ -57,7 +57,8 @@ def read_commit(root: Path, commit: str, store: TreeStore, *, max_file_bytes: in
     return mercurial_commits.read(place.root, inside, commit, store, max_file_bytes)
 
 
-def _repository(root: Path) -> Place:
+def repository(root: Path) -> Place:
+    """Return the repository that ``root`` lies in, or is where it is bare. Raises ``InputError`` when there is none."""
     if git_commits.is_bare(root.resolve()):
         return Place("git", root.resolve())
     place = detect(root)

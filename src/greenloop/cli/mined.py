@@ -1,0 +1,56 @@
+"""What every source of examples writes: the examples, a line each, and beside them the counts of what was left out."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from greenloop.mining.funnel import Funnel
+from greenloop.records import Example
+from greenloop.storage import replacing, write_atomically
+
+
+@dataclass
+class Written:
+    """How many examples went into a file, by what they are."""
+
+    count: int = 0
+    categories: Counter[str] = field(default_factory=Counter)
+    origins: Counter[str] = field(default_factory=Counter)
+
+
+def write_examples(target: Path, examples: Iterable[Example]) -> Written:
+    """Write ``examples`` as they come; the file appears whole, or stays as it was."""
+    written = Written()
+    with replacing(target) as file:
+        for one in examples:
+            file.write(f"{one.to_json()}\n".encode())
+            written.count += 1
+            written.categories[one.category.value] += 1
+            written.origins[one.origin.value] += 1
+    return written
+
+
+def group(toolchain: str, fingerprint: str, categories: Counter[str], funnel: Funnel) -> dict[str, object]:
+    """Return what is told of the examples of one toolchain: ``greenloop dataset`` reads the funnel."""
+    return {
+        "toolchain": toolchain,
+        "fingerprint": fingerprint,
+        "categories": dict(sorted(categories.items())),
+        "funnel": json.loads(funnel.to_json()),
+    }
+
+
+def write_counts(target: Path, counts: dict[str, object]) -> None:
+    """Write the counts that stand beside the examples."""
+    write_atomically(target, (json.dumps(counts, sort_keys=True, indent=1) + "\n").encode())
+
+
+def rows(funnel: Funnel) -> Iterator[tuple[str, str, str]]:
+    """Yield the rules that dropped something, and what was left of each kind of thing, for a table."""
+    for number, step in enumerate(funnel.steps):
+        if step.dropped:
+            yield f"  {step.name}", str(step.dropped), str(step.kept)
+        if number + 1 == len(funnel.steps) or funnel.steps[number + 1].unit != step.unit:
+            yield step.unit, "", str(step.kept)
