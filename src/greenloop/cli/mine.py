@@ -115,7 +115,6 @@ def mine(
     settings = app.settings(Path())
     given = rules(settings.mining, wished(app.home, settings.mining))
     wanted = Wanted(count=count, seed=seed, like=like, revision=revision)
-    beside = funnel_file(target)
     check_words(wanted, synthetic=synthetic, commits=commits, most=most, workspace=workspace or [])
     if explained is not None or asked is not None:
         if synthetic or commits or workspace or (explained is not None and asked is not None):
@@ -125,6 +124,9 @@ def mine(
         if asked is not None:
             why_dropped(app, given, asked, as_json=as_json)
         return
+    if target.is_dir():
+        raise InputError(f"{target} is a folder", "name the file that the examples go to by --out")
+    beside = funnel_file(target)
     if commits:
         mine_commits(context, Path(), revision or "", most or 0, target, beside, rules=given, as_json=as_json)
         return

@@ -178,8 +178,7 @@ def test_a_step_is_not_made_a_slip_of_syntax(lab: Any) -> None:
         return (Diagnostic.model_validate({**fields, "path": "a.ml", "span": span}),)
 
     result = mine(lab.snapshots, ScriptedJudge(answer), lab.trees, Suite.CHECK)
-    (step,) = (one for one in result.examples if one.origin is Origin.SUBFIX)
-    assert "let y = 2 in" in (lab.trees.read(step.target, "a.ml") or b"").decode()
+    assert [one for one in result.examples if one.origin is Origin.SUBFIX] == []
 
 
 def test_what_needs_one_another_stays_together(lab: Any) -> None:
