@@ -10,7 +10,7 @@ from rich.markup import escape
 
 from greenloop.cli.app import App
 from greenloop.cli.console import out, progress
-from greenloop.cli.mine import funnel_file
+from greenloop.cli.mined import funnel_file
 from greenloop.cli.show import table
 from greenloop.datasets.card import PICTURE_FILE
 from greenloop.datasets.load import load, read_examples

@@ -1,51 +1,21 @@
 """``greenloop mine``: from histories to proven examples."""
 
-import json
-from collections import Counter
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
-from greenloop.builds.toolchains import ToolchainName
 from greenloop.cli.app import App
 from greenloop.cli.config import MiningSettings
-from greenloop.cli.console import out, progress
-from greenloop.cli.history import choose
-from greenloop.cli.mine_again import explain, why_dropped
+from greenloop.cli.mine_again import Question, answer
 from greenloop.cli.mine_commits import mine_commits
+from greenloop.cli.mine_histories import mine_histories
 from greenloop.cli.mine_synthetic import Wanted, check_words, mine_synthetic
-from greenloop.cli.prompting import prompted, tell_of_model, wished
-from greenloop.cli.show import table
-from greenloop.cli.toolchains import bench, toolchain_name
-from greenloop.mining.dropped import DroppedTrace
-from greenloop.mining.filters import UNIT as CANDIDATES
-from greenloop.mining.funnel import merged
-from greenloop.mining.mine import MiningResult, Progress
-from greenloop.mining.mine import mine as mine_histories
-from greenloop.mining.minimise.minimise import Minimised
-from greenloop.mining.picture import funnel_svg
+from greenloop.cli.mined import funnel_file
+from greenloop.cli.prompting import wished
 from greenloop.mining.prompting.distribution import Distribution
 from greenloop.mining.rules import Rules
-from greenloop.records import InputError, Workspace
-from greenloop.storage import write_atomically
-
-
-def funnel_file(examples: Path) -> Path:
-    """Return where the counts of a mining run lie: beside its examples."""
-    return examples.with_suffix(".funnel.json")
-
-
-def dropped_file(examples: Path) -> Path:
-    """Return where the runs and candidates lie that became no example, one JSON object a line."""
-    return examples.with_suffix(".dropped.jsonl")
-
-
-def picture_file(examples: Path) -> Path:
-    """Return where the picture of those counts lies."""
-    return examples.with_suffix(".funnel.svg")
+from greenloop.records import InputError
 
 
 def rules(settings: MiningSettings, prompts: Distribution) -> Rules:
@@ -117,12 +87,9 @@ def mine(
     wanted = Wanted(count=count, seed=seed, like=like, revision=revision)
     check_words(wanted, synthetic=synthetic, commits=commits, most=most, workspace=workspace or [])
     if explained is not None or asked is not None:
-        if synthetic or commits or workspace or (explained is not None and asked is not None):
+        if synthetic or commits or workspace:
             raise InputError("`--explain` and `--why-dropped` ask one thing each", "leave out the other words")
-        if explained is not None:
-            explain(app, given, target, explained, as_json=as_json)
-        if asked is not None:
-            why_dropped(app, given, asked, as_json=as_json)
+        answer(app, given, Question(target, explained, asked), as_json=as_json)
         return
     if target.is_dir():
         raise InputError(f"{target} is a folder", "name the file that the examples go to by --out")
@@ -133,110 +100,4 @@ def mine(
     if synthetic:
         mine_synthetic(context, Path(), wanted, target, beside, rules=given, as_json=as_json)
         return
-    snapshots = app.home.snapshots
-    everything = snapshots.workspaces()
-    chosen = tuple(one for pattern in workspace or [] for one in choose(everything, pattern)) or everything
-    if not chosen:
-        raise InputError("there is no history to mine", "start with `greenloop record` or `greenloop import`")
-    groups: dict[ToolchainName, list[Workspace]] = {}
-    for one in chosen:
-        last = snapshots.last(one.id)
-        if last is not None:
-            groups.setdefault(toolchain_name(app.home, settings, last.tree), []).append(one)
-    accepted = frozenset(app.home.feedback.accepted_trees())
-    results: list[tuple[str, str, MiningResult]] = []
-    dropped = DroppedTrace()
-    for name, members in groups.items():
-        judge = bench(app.home, settings, name)
-        with progress(f"judging ({name})", "trees") as report:
-
-            def tell(state: Progress) -> None:
-                report(state.judged, state.to_judge)
-
-            result = mine_histories(
-                snapshots,
-                judge.engine,
-                app.home.trees,
-                judge.suite,
-                rules=given,
-                accepted=accepted,
-                workspaces=members,
-                workers=settings.build.workers,
-                progress=tell,
-                trace=dropped,
-            )
-        results.append((name, judge.engine.fingerprint, result))
-    counts = _counts(sum(snapshots.count(one.id) for one in chosen), results)
-    examples, prompts = prompted(
-        app.home, settings, [example for _, _, result in results for example in result.examples]
-    )
-    counts["prompts"] = prompts
-    write_atomically(target, "".join(example.to_json() + "\n" for example in examples).encode())
-    write_atomically(dropped_file(target), "".join(one.to_json() + "\n" for one in dropped.lines()).encode())
-    write_atomically(picture_file(target), funnel_svg(merged([result.funnel for _, _, result in results])))
-    write_atomically(funnel_file(target), (json.dumps(counts, sort_keys=True, indent=1) + "\n").encode())
-    if as_json:
-        print(json.dumps(counts))
-    else:
-        _show(results, target)
-        tell_of_model(prompts)
-
-
-def _counts(snapshots: int, results: list[tuple[str, str, MiningResult]]) -> dict[str, object]:
-    return {
-        "snapshots": snapshots,
-        "trees": sum(sum(result.trees.values()) for _, _, result in results),
-        "mined": sum(result.funnel.seen(CANDIDATES) for _, _, result in results),
-        "verified": sum(len(result.examples) for _, _, result in results),
-        "minimised": asdict(sum((result.minimised for _, _, result in results), Minimised())),
-        "groups": [
-            {
-                "toolchain": name,
-                "fingerprint": fingerprint,
-                "trees": result.trees,
-                "cuts": result.cuts,
-                "categories": dict(sorted(Counter(one.category.value for one in result.examples).items())),
-                "kinds": dict(sorted(Counter(one.kind.value for one in result.episodes).items())),
-                "funnel": json.loads(result.funnel.to_json()),
-            }
-            for name, fingerprint, result in results
-        ],
-    }
-
-
-def _show(results: list[tuple[str, str, MiningResult]], target: Path) -> None:
-    for name, _, result in results:
-        trees = ", ".join(f"{count} {status}" for status, count in result.trees.items())
-        table(
-            f"{name}: {sum(result.trees.values())} trees judged ({trees})", ("rule", "dropped", "left"), _rows(result)
-        )
-        kinds = Counter(one.kind.value for one in result.episodes)
-        classes = Counter(one.category.value for one in result.examples)
-        out.print(
-            f"[bold]{len(result.examples)} verified examples[/]: "
-            + ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
-            + "; "
-            + ", ".join(f"{count} {kind}" for kind, count in classes.most_common())
-        )
-        if less := result.minimised.examples:
-            out.print(f"[bold]{less}[/] of them hold what their error asked for alone: {_saved(result.minimised)}")
-    out.print(f"Written to {escape(str(target))}, and beside it {escape(funnel_file(target).name)}.")
-
-
-def _saved(counts: Minimised) -> str:
-    return (
-        f"{counts.hunks_after} of {counts.hunks_before} hunks, {counts.lines_after} of {counts.lines_before} "
-        f"changed lines; {counts.builds} builds"
-    )
-
-
-def _rows(result: MiningResult) -> list[tuple[str, str, str]]:
-    """Return the rules that dropped something, and what was left of each kind of thing; the file has them all."""
-    steps = result.funnel.steps
-    rows = []
-    for number, step in enumerate(steps):
-        if step.dropped:
-            rows.append((f"  {step.name}", str(step.dropped), str(step.kept)))
-        if number + 1 == len(steps) or steps[number + 1].unit != step.unit:
-            rows.append((step.unit, "", str(step.kept)))
-    return rows
+    mine_histories(app, settings, given, workspace or [], target, as_json=as_json)

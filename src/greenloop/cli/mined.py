@@ -11,6 +11,21 @@ from greenloop.records import Example
 from greenloop.storage import replacing, write_atomically
 
 
+def funnel_file(examples: Path) -> Path:
+    """Return where the counts of a mining run lie: beside its examples."""
+    return examples.with_suffix(".funnel.json")
+
+
+def dropped_file(examples: Path) -> Path:
+    """Return where the runs and candidates lie that became no example, one JSON object a line."""
+    return examples.with_suffix(".dropped.jsonl")
+
+
+def picture_file(examples: Path) -> Path:
+    """Return where the picture of those counts lies."""
+    return examples.with_suffix(".funnel.svg")
+
+
 @dataclass
 class Written:
     """How many examples went into a file, by what they are."""

@@ -9,8 +9,8 @@ from rich.markup import escape
 
 from greenloop.cli.app import App
 from greenloop.cli.console import out, progress
-from greenloop.cli.mine import funnel_file, rules
-from greenloop.cli.mined import Written, group, write_counts, write_examples
+from greenloop.cli.mine import rules
+from greenloop.cli.mined import Written, funnel_file, group, write_counts, write_examples
 from greenloop.cli.prompting import prompted, tell_of_model, wished
 from greenloop.cli.show import table
 from greenloop.cli.toolchains import bench, toolchain_name
