@@ -184,6 +184,15 @@ def test_every_filter_counts_what_it_drops(lab: Any, spoil: Callable[[Any], str]
     assert sum(step.dropped for step in result.funnel.steps if step.unit == "candidates") == 1
 
 
+def test_what_was_half_typed_is_no_earlier_red_and_the_last_one_stays(lab: Any) -> None:
+    unfinished, red = lab.tree("let f x = if bad x then else x\n"), lab.tree("let f x = bad2 (if x then else x)\n")
+    after = lab.tree("let f x = x\n")
+    lab.record(unfinished, red, after)
+    result = lab.mine()
+    assert [(one.base, one.target, one.origin) for one in result.examples] == [(red, after, Origin.EPISODE)]
+    assert result.funnel.dropped("a step that finishes unfinished code") == 1
+
+
 def test_verdicts_of_different_toolchains_prove_nothing(lab: Any) -> None:
     red, after = lab.tree(RED), lab.tree(NEXT)
     lab.record(red, after)

@@ -8,6 +8,7 @@ from greenloop.builds import lint
 from greenloop.builds.fixed import error_left, names_lost
 from greenloop.mining.changed import ChangedFile, changed_files
 from greenloop.mining.episodes import is_red
+from greenloop.mining.holes import holes
 from greenloop.mining.rules import Rules
 from greenloop.records import Edit, EditError, Origin, Rung, Verdict
 from greenloop.workspace.edits import apply, changed_lines, edit_between
@@ -91,6 +92,7 @@ def keeping(rules: Rules) -> tuple[Filter, ...]:
         ),
         Filter("a step that drops a top-level name", lambda pair: pair.origin in _STEPS and _drops_a_name(pair)),
         Filter("a step by a stub or by deleting", lambda pair: pair.origin in _STEPS and _is_cheap(pair)),
+        Filter("a step that finishes unfinished code", lambda pair: pair.origin in _STEPS and _fills_a_hole(pair)),
         Filter("no exact edit", lambda pair: pair.edit is None),
     )
 
@@ -106,6 +108,13 @@ def _unproven(pair: Candidate) -> bool:
 
 def _drops_a_name(pair: Candidate) -> bool:
     return bool(names_lost(pair.store, pair.base.tree, pair.target.tree))
+
+
+def _fills_a_hole(pair: Candidate) -> bool:
+    return any(
+        file.old is not None and holes(file.old, file.language) > holes(file.new or b"", file.language)
+        for file in pair.files
+    )
 
 
 def _is_cheap(pair: Candidate) -> bool:

@@ -1,0 +1,33 @@
+"""What is still to be written, and what only looks so."""
+
+import pytest
+
+from greenloop.mining.holes import holes
+from greenloop.workspace.syntax import Language
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("let f x = if x then else 2", 1),
+        ("let f x = match x with ;;", 1),
+        ("let f x = match x with\n  | [] -> \n  | h :: t -> t", 1),
+        ("let base = in base", 1),
+        ("let f x =", 1),
+        ("let f x = (* later *) ;;", 1),
+        ("let f x = if x then 1 else", 1),
+        ("let f = let x = in (fun y -> )", 2),
+        ("let eq = (=) and le = ( = )", 0),
+        ("type t = | A | B\nlet f = function | A -> 1 | B -> 2", 0),
+        ("let f x = match x with | A -> begin end | B -> ()", 0),
+        ('let f x = "then else" ^ (* in in *) x', 0),
+        ("let f x = x in", 1),
+        ("", 0),
+    ],
+)
+def test_holes(text: str, count: int) -> None:
+    assert holes(text.encode(), Language.OCAML) == count
+
+
+def test_only_ocaml_is_known() -> None:
+    assert holes(b"if x: then else", None) == 0
