@@ -22,6 +22,9 @@ from greenloop.workspace.syntax import Language
         ("let f x = match x with | A -> begin end | B -> ()", 0),
         ('let f x = "then else" ^ (* in in *) x', 0),
         ("let f x = x in", 1),
+        ("let f x =\n(* to do *)\nlet g = 1", 1),
+        ("let f x =\n  let y = 1 in y\nlet g = 1", 0),
+        ("let f x =\n  let y = 1 in\nlet z = 2 in y + z", 0),
         ("", 0),
     ],
 )

@@ -184,13 +184,26 @@ def test_every_filter_counts_what_it_drops(lab: Any, spoil: Callable[[Any], str]
     assert sum(step.dropped for step in result.funnel.steps if step.unit == "candidates") == 1
 
 
-def test_what_was_half_typed_is_no_earlier_red_and_the_last_one_stays(lab: Any) -> None:
-    unfinished, red = lab.tree("let f x = if bad x then else x\n"), lab.tree("let f x = bad2 (if x then else x)\n")
-    after = lab.tree("let f x = x\n")
-    lab.record(unfinished, red, after)
+@pytest.mark.parametrize(
+    ("red", "after", "rule"),
+    [
+        ("let f x = bad (if x then else x)\n", "let f x = if x then 1 else x\n", "a fix that finishes unfinished code"),
+        ("let f x = bad x\n", 'let f x = failwith "TBD"\n', "a fix by a stub or by deleting"),
+    ],
+)
+def test_a_cheap_or_half_typed_fix_is_none(lab: Any, red: str, after: str, rule: str) -> None:
+    lab.record(lab.tree(red), lab.tree(after))
     result = lab.mine()
-    assert [(one.base, one.target, one.origin) for one in result.examples] == [(red, after, Origin.EPISODE)]
-    assert result.funnel.dropped("a step that finishes unfinished code") == 1
+    assert result.examples == ()
+    assert result.funnel.dropped(rule) == 1
+
+
+def test_an_earlier_red_whose_error_was_only_deleted_teaches_nothing(lab: Any) -> None:
+    red = lab.tree("let f x = bad2 x\n")
+    lab.record(lab.tree("let f x = bad x :: x\nlet g = 1\n"), red, lab.tree("let f x = x :: x\nlet g = 1\n"))
+    result = lab.mine()
+    assert [(one.base, one.origin) for one in result.examples] == [(red, Origin.EPISODE)]
+    assert result.funnel.dropped("a step that only takes away") == 1
 
 
 def test_verdicts_of_different_toolchains_prove_nothing(lab: Any) -> None:
@@ -276,7 +289,7 @@ def test_real_ocaml_judged_in_the_sandbox(lab: Any, tmp_path: Path) -> None:
     red = lab.tree("let rec sum xs = match xs with [] -> 0 | h :: t -> h ^ sum t\n")
     green = lab.tree("let rec sum xs = match xs with [] -> 0 | h :: t -> h + sum t\n")
     broken = lab.tree("let rec sum xs = match xs with [] -> 0 | h :: t -> h + sum\nlet rec\n")
-    lab.record(green, red, green, broken, lab.tree("let rec sum xs = 0\n"), deliberate=True)
+    lab.record(green, red, green, broken, green, deliberate=True)
     engine = Engine(
         store=lab.trees,
         verdicts=VerdictStore(tmp_path / "verdicts.sqlite"),

@@ -1,5 +1,7 @@
 """Which fixes become examples: each rule one function, each with the name under which its drops are counted."""
 
+import re
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,6 +15,7 @@ from greenloop.mining.rules import Rules
 from greenloop.records import Edit, EditError, Origin, Rung, Verdict
 from greenloop.workspace.edits import apply, changed_lines, edit_between
 from greenloop.workspace.store import TreeStore
+from greenloop.workspace.tokens import tokens
 
 
 class Candidate:
@@ -56,11 +59,15 @@ class Filter:
     drops: Callable[[Candidate], bool]
 
 
+_WORD = re.compile(rb"[A-Za-z_\x80-\xff]")
 _STEPS = frozenset({Origin.EARLIER, Origin.SUBFIX})
 """What a person did on the way: more goes on there than the error asks for, so less is believed."""
 
 _CHANGES = frozenset({Origin.COMMIT, Origin.FEATURE})
 """What may begin green: nothing was wrong, and somebody went on."""
+
+_FIXES = _STEPS | {Origin.EPISODE}
+"""What a person did because of an error."""
 
 UNIT = "candidates"
 UNPROVEN = "not proven by verdicts"
@@ -91,8 +98,9 @@ def keeping(rules: Rules) -> tuple[Filter, ...]:
             lambda pair: pair.origin in _STEPS and pair.changed_lines > rules.max_step_lines,
         ),
         Filter("a step that drops a top-level name", lambda pair: pair.origin in _STEPS and _drops_a_name(pair)),
-        Filter("a step by a stub or by deleting", lambda pair: pair.origin in _STEPS and _is_cheap(pair)),
-        Filter("a step that finishes unfinished code", lambda pair: pair.origin in _STEPS and _fills_a_hole(pair)),
+        Filter("a step that only takes away", lambda pair: pair.origin in _STEPS and _only_takes_away(pair)),
+        Filter("a fix by a stub or by deleting", lambda pair: pair.origin in _FIXES and _is_cheap(pair)),
+        Filter("a fix that finishes unfinished code", lambda pair: pair.origin in _FIXES and _fills_a_hole(pair)),
         Filter("no exact edit", lambda pair: pair.edit is None),
     )
 
@@ -108,6 +116,17 @@ def _unproven(pair: Candidate) -> bool:
 
 def _drops_a_name(pair: Candidate) -> bool:
     return bool(names_lost(pair.store, pair.base.tree, pair.target.tree))
+
+
+def _only_takes_away(pair: Candidate) -> bool:
+    """Whether names go and nothing comes: the error went with the code that it was in."""
+    gone: Counter[bytes] = Counter()
+    come: Counter[bytes] = Counter()
+    for file in pair.files:
+        old, new = (Counter(tokens(side or b"", file.language)) for side in (file.old, file.new))
+        gone += old - new
+        come += new - old
+    return not come and any(_WORD.match(token) for token in gone)
 
 
 def _fills_a_hole(pair: Candidate) -> bool:
