@@ -2,7 +2,7 @@
 
 import pytest
 
-from greenloop.mining.holes import holes
+from greenloop.mining.holes import filled, holes
 from greenloop.workspace.syntax import Language
 
 
@@ -34,3 +34,21 @@ def test_holes(text: str, count: int) -> None:
 
 def test_only_ocaml_is_known() -> None:
     assert holes(b"if x: then else", None) == 0
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("let f x =\n  let g = 1", "let f x = x\nlet g = 1", True),
+        ("let f x =", "let f x = g x", True),
+        ("let f x = (* g *)\n\n;;", "let f x = g x\n;;", True),
+        ("let f x = let y = 1 in y", "let f x = fun z -> let y = 1 in y", False),
+        ("let x = 1", "let x = ref 1", False),
+        ("let f x = x\nlet g = 1", "let f x = x\nlet h = 2\nlet g = 1", False),
+        ("let f x = y", "let f x = x", False),
+        ("let f x = x", "let f x = x", False),
+        ("", "let x = 1", False),
+    ],
+)
+def test_what_was_filled(old: str, new: str, expected: bool) -> None:
+    assert filled(old.encode(), new.encode(), Language.OCAML) is expected

@@ -198,6 +198,15 @@ def test_a_cheap_or_half_typed_fix_is_none(lab: Any, red: str, after: str, rule:
     assert result.funnel.dropped(rule) == 1
 
 
+def test_a_step_with_an_error_of_its_own_teaches_nothing(lab: Any) -> None:
+    before, after, wrong = "let f x =\n  bad1 x\n", "let f x =\n  x + x\n", "let k = bad3\n"
+    lab.record(lab.tree(before), lab.tree(after + "let g = bad2\n"), workspace="own")
+    lab.record(lab.tree(before + wrong), lab.tree(after + wrong), workspace="older")
+    result = lab.mine()
+    assert [(one.workspace, one.origin) for one in result.examples] == [("older", Origin.SUBFIX)]
+    assert result.funnel.dropped("a step whose own lines are wrong") == 1
+
+
 def test_an_earlier_red_whose_error_was_only_deleted_teaches_nothing(lab: Any) -> None:
     red = lab.tree("let f x = bad2 x\n")
     lab.record(lab.tree("let f x = bad x :: x\nlet g = 1\n"), red, lab.tree("let f x = x :: x\nlet g = 1\n"))

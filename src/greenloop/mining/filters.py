@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from greenloop.builds import lint
-from greenloop.builds.fixed import error_left, names_lost
+from greenloop.builds.fixed import error_left, first_error, names_lost
 from greenloop.mining.changed import ChangedFile, changed_files
 from greenloop.mining.episodes import is_red
-from greenloop.mining.holes import holes
+from greenloop.mining.holes import filled, holes
 from greenloop.mining.rules import Rules
 from greenloop.records import Edit, EditError, Origin, Rung, Verdict
 from greenloop.workspace.edits import apply, changed_lines, edit_between
+from greenloop.workspace.edits.differ import hunks
+from greenloop.workspace.edits.text import split_lines
 from greenloop.workspace.store import TreeStore
 from greenloop.workspace.tokens import tokens
 
@@ -99,6 +101,7 @@ def keeping(rules: Rules) -> tuple[Filter, ...]:
         ),
         Filter("a step that drops a top-level name", lambda pair: pair.origin in _STEPS and _drops_a_name(pair)),
         Filter("a step that only takes away", lambda pair: pair.origin in _STEPS and _only_takes_away(pair)),
+        Filter("a step whose own lines are wrong", lambda pair: pair.origin is Origin.SUBFIX and _errs_itself(pair)),
         Filter("a fix by a stub or by deleting", lambda pair: pair.origin in _FIXES and _is_cheap(pair)),
         Filter("a fix that finishes unfinished code", lambda pair: pair.origin in _FIXES and _fills_a_hole(pair)),
         Filter("no exact edit", lambda pair: pair.edit is None),
@@ -129,11 +132,19 @@ def _only_takes_away(pair: Candidate) -> bool:
     return not come and any(_WORD.match(token) for token in gone)
 
 
+def _errs_itself(pair: Candidate) -> bool:
+    """Whether the error that a step left, or made, stands in lines that the step wrote."""
+    error = first_error(pair.target)
+    file = next((file for file in pair.files if file.path == error.path), None)
+    if file is None or error.span is None:
+        return False
+    sides = (split_lines((side or b"").decode("utf-8", "replace")) for side in (file.old, file.new))
+    return any(hunk.new_start < error.span.line <= hunk.new_end for hunk in hunks(*sides))
+
+
 def _fills_a_hole(pair: Candidate) -> bool:
-    return any(
-        file.old is not None and holes(file.old, file.language) > holes(file.new or b"", file.language)
-        for file in pair.files
-    )
+    sides = ((file.old, file.new or b"", file.language) for file in pair.files if file.old is not None)
+    return any(holes(old, of) > holes(new, of) or filled(old, new, of) for old, new, of in sides)
 
 
 def _is_cheap(pair: Candidate) -> bool:

@@ -16,6 +16,7 @@ _NO_BEGINNING = frozenset(
 """No expression begins with these."""
 _FINE = frozenset({(b"with", b"|"), (b"=", b"|"), (b"=", b")")})
 """The first case of a ``match``, the first constructor of a type, and the operator ``(=)``."""
+_STARTS = frozenset({b";;", b"let", b"type", b"module", b"open", b"exception", b"and"})
 _BODIES = frozenset({b"=", b"->", b"then", b"else"})
 """Where one of these ends a line and a ``let`` begins another at its very start, a new definition has begun."""
 
@@ -35,3 +36,23 @@ def holes(source: bytes, language: Language | None) -> int:
         held[-1] in _BODIES and follows[0] == b"let" and texts[number - 1].startswith(b"let")
         for (_, held), (number, follows) in lines
     )
+
+
+def filled(old: bytes, new: bytes, language: Language | None) -> bool:
+    """Whether all that changed is that an expression came where a definition had none, and the next one began."""
+    if language is None:
+        return False
+    before, after = tokens(old, language), tokens(new, language)
+    start = _alike(before, after)
+    end = min(_alike(before[::-1], after[::-1]), len(before) - start)
+    if not start or len(before) != start + end or len(after) == len(before):
+        return False
+    following = before[start] if start < len(before) else b";;"
+    come = after[start : len(after) - end]
+    return before[start - 1] in _BODIES and following in _STARTS and come[-1] not in _WANTING
+
+
+def _alike(left: tuple[bytes, ...], right: tuple[bytes, ...]) -> int:
+    """How many tokens both begin with."""
+    return next((at for at, (one, other) in enumerate(zip(left, right, strict=False)) if one != other),
+                min(len(left), len(right)))  # fmt: skip
