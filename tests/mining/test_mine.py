@@ -200,11 +200,22 @@ def test_a_cheap_or_half_typed_fix_is_none(lab: Any, red: str, after: str, rule:
 
 def test_a_step_with_an_error_of_its_own_teaches_nothing(lab: Any) -> None:
     before, after, wrong = "let f x =\n  bad1 x\n", "let f x =\n  x + x\n", "let k = bad3\n"
-    lab.record(lab.tree(before), lab.tree(after + "let g = bad2\n"), workspace="own")
-    lab.record(lab.tree(before + wrong), lab.tree(after + wrong), workspace="older")
+    own, older = lab.tree(after + "let m = 1\n" + wrong), lab.tree(after + wrong)
+    lab.record(lab.tree(before + "let m = 1\nlet k = 1\n"), own, own, workspace="own")
+    lab.record(lab.tree(before + wrong), older, older, workspace="older")
     result = lab.mine()
     assert [(one.workspace, one.origin) for one in result.examples] == [("older", Origin.SUBFIX)]
     assert result.funnel.dropped("a step whose own lines are wrong") == 1
+
+
+def test_an_earlier_red_that_was_mended_in_two_places_teaches_nothing(lab: Any) -> None:
+    middle = "let m = 1\n" * 6
+    red = lab.tree("let f x = bad2 x\n" + middle + "let g = 2\n")
+    after = lab.tree("let f x = x\n" + middle + "let g = 2\n")
+    lab.record(lab.tree("let f x = bad1 x\n" + middle + "let g = 1\n"), red, after)
+    result = lab.mine()
+    assert [(one.base, one.origin) for one in result.examples] == [(red, Origin.EPISODE)]
+    assert result.funnel.dropped("a step in several places") == 1
 
 
 def test_an_earlier_red_whose_error_was_only_deleted_teaches_nothing(lab: Any) -> None:

@@ -160,7 +160,7 @@ class MiningSettings(Section):
 
     max_changed_lines: int = Field(default=100, ge=1)
     """Changed lines of the largest edit that becomes an example."""
-    max_step_lines: int = Field(default=10, ge=1)
+    max_step_lines: int = Field(default=5, ge=1)
     """The same for what is no whole fix: an earlier red of a run, or a step after which a file is still red."""
     confirmations: int = Field(default=3, ge=1)
     """How often both ends of an example are judged; where the judgements differ it is none."""

@@ -14,7 +14,7 @@ from greenloop.mining.holes import filled, holes
 from greenloop.mining.rules import Rules
 from greenloop.records import Edit, EditError, Origin, Rung, Verdict
 from greenloop.workspace.edits import apply, changed_lines, edit_between
-from greenloop.workspace.edits.differ import hunks
+from greenloop.workspace.edits.differ import Hunk, hunks
 from greenloop.workspace.edits.text import split_lines
 from greenloop.workspace.store import TreeStore
 from greenloop.workspace.tokens import tokens
@@ -71,6 +71,9 @@ _CHANGES = frozenset({Origin.COMMIT, Origin.FEATURE})
 _FIXES = _STEPS | {Origin.EPISODE}
 """What a person did because of an error."""
 
+_APART = 5
+"""Unchanged lines between two hunks that make two places of them."""
+
 UNIT = "candidates"
 UNPROVEN = "not proven by verdicts"
 OWN = "written by Greenloop"
@@ -99,6 +102,7 @@ def keeping(rules: Rules) -> tuple[Filter, ...]:
             f"a step of over {rules.max_step_lines} changed lines",
             lambda pair: pair.origin in _STEPS and pair.changed_lines > rules.max_step_lines,
         ),
+        Filter("a step in several places", lambda pair: pair.origin in _STEPS and _places(pair) > 1),
         Filter("a step that drops a top-level name", lambda pair: pair.origin in _STEPS and _drops_a_name(pair)),
         Filter("a step that only takes away", lambda pair: pair.origin in _STEPS and _only_takes_away(pair)),
         Filter("a step whose own lines are wrong", lambda pair: pair.origin is Origin.SUBFIX and _errs_itself(pair)),
@@ -115,6 +119,17 @@ def _unproven(pair: Candidate) -> bool:
     if pair.origin is Origin.SUBFIX:
         return bool(error_left(pair.store, pair.base, pair.target))
     return not pair.target.green
+
+
+def _places(pair: Candidate) -> int:
+    """In how many places lines changed: hunks that a few unchanged lines part are one."""
+    places = 0
+    for file in pair.files:
+        last = -_APART - 1
+        for hunk in _hunks(file):
+            places += hunk.start - last > _APART
+            last = hunk.end
+    return places
 
 
 def _drops_a_name(pair: Candidate) -> bool:
@@ -138,8 +153,12 @@ def _errs_itself(pair: Candidate) -> bool:
     file = next((file for file in pair.files if file.path == error.path), None)
     if file is None or error.span is None:
         return False
-    sides = (split_lines((side or b"").decode("utf-8", "replace")) for side in (file.old, file.new))
-    return any(hunk.new_start < error.span.line <= hunk.new_end for hunk in hunks(*sides))
+    return any(hunk.new_start < error.span.line <= hunk.new_end for hunk in _hunks(file))
+
+
+def _hunks(file: ChangedFile) -> tuple[Hunk, ...]:
+    old, new = (split_lines((side or b"").decode("utf-8", "replace")) for side in (file.old, file.new))
+    return tuple(hunks(old, new))
 
 
 def _fills_a_hole(pair: Candidate) -> bool:

@@ -17,7 +17,7 @@ class Rules:
     """Seconds for which a red state must stand before it counts, unless a build was asked for."""
     max_changed_lines: int = 100
     """Changed lines of the largest edit that becomes an example."""
-    max_step_lines: int = 10
+    max_step_lines: int = 5
     """The same for what is no whole fix: an earlier red of a run, or a step that leaves the file red."""
     confirmations: int = 3
     """How often both ends of an example are judged; it is none when the judgements differ."""
