@@ -175,7 +175,32 @@ def _place(lab: Any) -> str:
     return "no exact edit"
 
 
-@pytest.mark.parametrize("spoil", [_accepted, _binary, _generated, _large, _duplicate, _link, _place])
+def _parser(lab: Any) -> str:
+    # the source stands beside it, and nothing in the file itself says so
+    names = ["a.ml", "p.mly", "p.ml"]
+    lab.record(
+        lab.tree(RED, "%token A\n", "let table = 1\n", names=names),
+        lab.tree(NEXT, "%token B\n", "let table = 2\n", names=names),
+    )
+    return "a generated file"
+
+
+def _tables(lab: Any) -> str:
+    text = "let f = {}\nlet __ocaml_lex_tables = {}\n"
+    lab.record(lab.tree(RED, text.format(1, 1)), lab.tree(NEXT, text.format(2, 2)))
+    return "a generated file"
+
+
+def _vendored(lab: Any) -> str:
+    names = ["a.ml", "lib/vendor/b.ml"]
+    lab.record(lab.tree(RED, "let x = 1\n", names=names), lab.tree(NEXT, "let x = 2\n", names=names))
+    return "a vendored folder"
+
+
+SPOILERS = [_accepted, _binary, _generated, _parser, _tables, _vendored, _large, _duplicate, _link, _place]
+
+
+@pytest.mark.parametrize("spoil", SPOILERS)
 def test_every_filter_counts_what_it_drops(lab: Any, spoil: Callable[[Any], str]) -> None:
     name = spoil(lab)
     result = lab.mine()

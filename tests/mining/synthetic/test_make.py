@@ -98,6 +98,13 @@ def test_a_tree_with_nothing_to_break_is_refused(store: TreeStore, write: Write)
         Bench(store, write({"readme.txt": "hello\n"})).make()
 
 
+def test_what_nobody_here_wrote_is_not_broken(store: TreeStore, write: Write) -> None:
+    source = FILES["lib/shapes.ml"]
+    tree = write({"vendor/list/a.ml": source, "lib/p.ml": source, "lib/p.mly": "%%\n"})
+    with pytest.raises(InputError, match="nothing to break"):
+        Bench(store, tree).make()
+
+
 def test_what_stays_out_is_counted_by_kind_and_rule(bench: Bench, store: TreeStore) -> None:
     def answer(tree: TreeId, suite: Suite) -> Answer:
         text = (store.read(tree, "lib/shapes.ml") or b"").decode()
