@@ -16,8 +16,8 @@ from greenloop.cli.history import choose
 from greenloop.cli.toolchains import judge_for
 from greenloop.datasets.load import read_examples
 from greenloop.mining.account import Account, Fate
-from greenloop.mining.mine import mine
 from greenloop.mining.rules import Rules
+from greenloop.mining.sources.episodes import EpisodeSource
 from greenloop.mining.why import why
 from greenloop.records import Example, InputError, Status, TreeId, Workspace
 from greenloop.workspace.edits import render_unified
@@ -84,7 +84,7 @@ def _account(app: App, rules: Rules, workspace: Workspace) -> Account:
     judge = judge_for(app, workspace)
     account = Account(rules)
     with progress(f"judging ({judge.toolchain})", "trees") as report:
-        mine(
+        source = EpisodeSource(
             app.home.snapshots,
             judge.engine,
             app.home.trees,
@@ -92,9 +92,11 @@ def _account(app: App, rules: Rules, workspace: Workspace) -> Account:
             rules=rules,
             accepted=frozenset(app.home.feedback.accepted_trees()),
             workspaces=(workspace,),
-            progress=lambda state: report(state.judged, state.to_judge),
             trace=account,
         )
+        for _ in source.examples(report):
+            # the account alone is wanted: it notes what becomes of everything
+            pass
     return account
 
 

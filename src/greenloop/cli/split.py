@@ -10,7 +10,7 @@ from rich.markup import escape
 from greenloop.cli.app import App
 from greenloop.cli.console import out, progress
 from greenloop.cli.mine import rules
-from greenloop.cli.mined import Written, funnel_file, group, write_counts, write_examples
+from greenloop.cli.mined import Written, funnel_file, group, noting, write_counts, write_examples
 from greenloop.cli.prompting import prompted, tell_of_model, wished
 from greenloop.cli.show import table
 from greenloop.cli.toolchains import bench, toolchain_name
@@ -55,12 +55,16 @@ def split(
     judge = bench(app.home, settings, toolchain_name(app.home, settings, feature.target))
     named = Named(feature, root.name)
     given = rules(settings.mining, wished(app.home, settings.mining))
-    source = FeatureSource([named], app.home.trees, judge.engine, judge.suite, rules=given)
-    with progress("building prefixes", "fragments") as report:
-        found = tuple(source.examples(report))
-    pieces, prompts = prompted(app.home, settings, found)
-    written = write_examples(examples, pieces)
-    (result,), funnel = source.splits, source.funnel()
+    accepted = frozenset(app.home.feedback.accepted_trees())
+    with noting(examples) as note:
+        source = FeatureSource(
+            [named], app.home.trees, judge.engine, judge.suite, rules=given, accepted=accepted, note=note
+        )
+        with progress("building prefixes", "fragments") as report:
+            found = tuple(source.examples(report))
+        pieces, prompts = prompted(app.home, settings, found)
+        (result,), funnel = source.splits, source.funnel()
+        written = write_examples(examples, pieces, funnel)
     told = {**_as_json(result, written, funnel), "prompts": prompts}
     groups = [group(judge.toolchain, judge.engine.fingerprint, written.categories, funnel)]
     # what a clock says is no count

@@ -10,7 +10,6 @@ from greenloop.builds.engine import Engine
 from greenloop.builds.sandbox import Bubblewrap, Limits
 from greenloop.builds.toolchains.ocaml_file import OcamlFile
 from greenloop.builds.verdicts import VerdictStore
-from greenloop.mining.commits.rules import huge
 from greenloop.mining.commits.trees import CommitTrees
 from greenloop.mining.rules import Rules
 from greenloop.mining.sources.commits import CommitSource
@@ -133,12 +132,19 @@ def test_a_subject_that_names_what_only_the_new_code_has_is_no_prompt(mine: Mine
         ("Nothing at all", {}, "no file that is read changed"),
         ("Add a large file", {"large.ml": "let x = 1\n" * 100_001}, "no file that is read changed"),
         ("Move everything there", {f"x/{n}.ml": "let x = 1\n" for n in range(501)}, "over 500 files"),
-        ("Import all of it", {"all.ml": "let x = 1\n" * (huge.MOST_LINES + 1)}, "over 5000 changed lines"),
+        ("Import all of it", {"all.ml": "let x = 1\n" * 5001}, "over 5000 changed lines"),
         ("Break the list", {"a.ml": START.replace("2 * x", "2 ^ x")}, "green before, red after"),
     ],
 )  # fmt: skip
 def test_what_is_dropped_and_why(git: Mine, message: str, files: dict[str, Content], rule: str) -> None:
     assert git.of(message, files) == ([], {rule: 1})
+
+
+def test_how_large_a_commit_may_be_is_a_setting(git: Mine) -> None:
+    git.rules = Rules(max_commit_files=2, max_commit_lines=10)
+    assert git.of("Move it all there", {f"x/{n}.ml": ONE for n in range(3)}) == ([], {"over 2 files": 1})
+    many = "".join(f"let x{n} = {n}\n" for n in range(11))
+    assert git.of("Add many lists there", {"y.ml": many}) == ([], {"over 10 changed lines": 1})
 
 
 def test_version_numbers_are_no_change(git: Mine) -> None:

@@ -30,9 +30,22 @@ UNIT = "candidates"
 DUPLICATE = "duplicate of an earlier example"
 LEAKING = "no prompt without hindsight"
 FLAKY = "flaky: judged again, it came out otherwise"
-"""What is counted under these names; the last three are no filters of a pair alone."""
+AT_THE_END = (LEAKING, DUPLICATE, FLAKY)
+"""What is counted after the filters: these are none of a pair alone."""
 
-__all__ = ["DUPLICATE", "FLAKY", "LEAKING", "OWN", "UNIT", "UNPROVEN", "Candidate", "Filter", "filters", "keeping"]
+__all__ = [
+    "AT_THE_END",
+    "DUPLICATE",
+    "FLAKY",
+    "LEAKING",
+    "OWN",
+    "UNIT",
+    "UNPROVEN",
+    "Candidate",
+    "Filter",
+    "filters",
+    "keeping",
+]
 
 
 def filters(rules: Rules) -> tuple[Filter, ...]:
