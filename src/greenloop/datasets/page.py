@@ -115,6 +115,7 @@ def _of_whom(origins: Mapping[str, int]) -> str:
         Origin.EPISODE: "{} edits took a red tree to a green one, as people made them.",
         Origin.EARLIER: "{} go from an earlier red of such a run to its green.",
         Origin.SUBFIX: "{} mended the first error and left a later one.",
+        Origin.SHRINKING: "{} mended a later error and left the first.",
         Origin.COMMIT: "{} are commits.",
         Origin.FEATURE: "{} are pieces of a larger change, green at both ends.",
         Origin.SYNTHETIC: "{} mend what Greenloop broke in a green tree: synthetic, no person's work.",

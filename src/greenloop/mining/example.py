@@ -3,7 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 
-from greenloop.builds.fixed import error_left, first_error
+from greenloop.builds.fixed import error_left
 from greenloop.mining import wording
 from greenloop.mining.filters import LEAKING, Candidate, filters
 from greenloop.mining.rules import Rules
@@ -46,7 +46,7 @@ def example_of(store: TreeStore, proposal: Proposal) -> Example | str:
     if against is not None:
         return against
     assert pair.edit is not None, "a filter drops pairs without an exact edit"
-    error = None if pair.base.green else first_error(pair.base)
+    error = pair.error
     id_ = example_id(pair.base.tree, pair.target.tree, proposal.suite)
     prompt = wording.prompt(id_, pair, error, proposal.said, proposal.rules.prompts)
     if prompt is None:
@@ -61,7 +61,7 @@ def example_of(store: TreeStore, proposal: Proposal) -> Example | str:
         edit=pair.edit,
         prompt=prompt,
         description=wording.description(pair, error, proposal.said),
-        diagnostics=pair.base.diagnostics,
+        diagnostics=pair.shown,
         category=Category.OTHER if error is None else error.category,
         changed_lines=pair.changed_lines,
         toolchain=pair.base.toolchain,

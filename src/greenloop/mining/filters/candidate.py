@@ -2,14 +2,16 @@
 
 from functools import cached_property
 
+from greenloop.builds.fixed import first_error
 from greenloop.mining.changed import ChangedFile, changed_files
-from greenloop.records import Edit, EditError, Origin, Rung, Verdict
+from greenloop.mining.shrinking import mended
+from greenloop.records import Diagnostic, Edit, EditError, Origin, Rung, Verdict
 from greenloop.workspace.edits import apply, changed_lines, edit_between
 from greenloop.workspace.edits.differ import Hunk, hunks
 from greenloop.workspace.edits.text import split_lines
 from greenloop.workspace.store import TreeStore
 
-STEPS = frozenset({Origin.EARLIER, Origin.SUBFIX})
+STEPS = frozenset({Origin.EARLIER, Origin.SUBFIX, Origin.SHRINKING})
 """What a person did on the way: more goes on there than the error asks for, so less is believed."""
 
 CHANGES = frozenset({Origin.COMMIT, Origin.FEATURE})
@@ -33,6 +35,20 @@ class Candidate:
     def files(self) -> tuple[ChangedFile, ...]:
         """The files that differ."""
         return changed_files(self.store.changes(self.base.tree, self.target.tree), self.store.read_blob)
+
+    @cached_property
+    def shown(self) -> tuple[Diagnostic, ...]:
+        """What is asked about: all that was said of the base, but of a step that shrank its errors, those that went."""
+        if self.origin is Origin.SHRINKING:
+            return mended(self.base, self.target)
+        return self.base.diagnostics
+
+    @property
+    def error(self) -> Diagnostic | None:
+        """The error that is asked about first; ``None`` where the base is green. Ask once it is known to be proven."""
+        if self.base.green:
+            return None
+        return self.shown[0] if self.origin is Origin.SHRINKING else first_error(self.base)
 
     @cached_property
     def changed_lines(self) -> int:

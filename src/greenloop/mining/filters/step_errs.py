@@ -5,13 +5,19 @@ from greenloop.mining.filters.candidate import Candidate, hunks_of
 from greenloop.mining.filters.rule import Filter
 from greenloop.records import Origin
 
+_RED = frozenset({Origin.SUBFIX, Origin.SHRINKING})
+
 
 def _errs_itself(pair: Candidate) -> bool:
-    error = first_error(pair.target)
-    file = next((file for file in pair.files if file.path == error.path), None)
-    if file is None or error.span is None:
-        return False
-    return any(hunk.new_start < error.span.line <= hunk.new_end for hunk in hunks_of(file))
+    # where the first error is another's from the start, every one that is left counts
+    left = pair.target.errors if pair.origin is Origin.SHRINKING else (first_error(pair.target),)
+    files = {file.path: file for file in pair.files}
+    return any(
+        hunk.new_start < error.span.line <= hunk.new_end
+        for error in left
+        if error.span is not None and error.path in files
+        for hunk in hunks_of(files[error.path])
+    )
 
 
-RULE = Filter("a step whose own lines are wrong", lambda pair: pair.origin is Origin.SUBFIX and _errs_itself(pair))
+RULE = Filter("a step whose own lines are wrong", lambda pair: pair.origin in _RED and _errs_itself(pair))

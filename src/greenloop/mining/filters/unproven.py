@@ -13,6 +13,8 @@ def _unproven(pair: Candidate) -> bool:
     same = (pair.base.toolchain, pair.base.suite) == (pair.target.toolchain, pair.target.suite)
     if not same or not (is_red(pair.base) or (pair.base.green and pair.origin in CHANGES)):
         return True
+    if pair.origin is Origin.SHRINKING:
+        return not (is_red(pair.target) and pair.shown)
     if pair.origin is Origin.SUBFIX:
         return bool(error_left(pair.store, pair.base, pair.target))
     return not pair.target.green
