@@ -41,7 +41,11 @@ class Written:
 def noting(examples: Path) -> Iterator[Callable[[Record], None]]:
     """Give a function that writes one thing that was left out; the file appears whole at the end of the block."""
     with replacing(dropped_file(examples)) as file:
-        yield lambda one: file.write(f"{one.to_json()}\n".encode())
+
+        def note(one: Record) -> None:
+            file.write(f"{one.to_json()}\n".encode())
+
+        yield note
 
 
 def write_examples(target: Path, examples: Iterable[Example], funnel: Funnel) -> Written:
