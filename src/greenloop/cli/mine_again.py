@@ -23,7 +23,6 @@ from greenloop.records import Example, InputError, Status, TreeId, Workspace
 from greenloop.workspace.edits import render_unified
 
 _NO_MORE = "mined again, its workspace does not give it: the settings or the toolchain are others, or a part was purged"
-_NOT_LIVED = "it comes from no recorded history"
 _MOST_NAMED = 5
 _SNAPSHOT = re.compile(r"(.+)#([0-9]{1,18})", re.DOTALL)
 
@@ -166,7 +165,7 @@ def _told(app: App, example: Example, account: Account | None) -> _Told:
     whole = example.target if fate is None or fate.mined is None else fate.mined.target
     return _Told(
         example=example,
-        note="" if fate is not None else _NOT_LIVED if account is None else _NO_MORE,
+        note="" if fate is not None else _not_here(example) if account is None else _NO_MORE,
         states=() if account is None or fate is None else tuple(_lines(account, fate)),
         diff=render_unified(app.home.trees, example.base, example.target),
         left_out=render_unified(app.home.trees, example.target, whole),
@@ -176,6 +175,12 @@ def _told(app: App, example: Example, account: Account | None) -> _Told:
             if tree in verdicts
         },
     )
+
+
+def _not_here(example: Example) -> str:
+    """Say what is known of an example whose workspace has no history here: of a commit, a feature, a broken tree."""
+    of = f"; it is of {example.episode}" if example.episode else ""
+    return f"no history of {example.workspace} is recorded here{of}"
 
 
 def _lines(account: Account, fate: Fate) -> Iterator[_Line]:

@@ -60,6 +60,17 @@ def test_the_guards_of_all_steps_hold(lab: Any, later: tuple[str, ...], rule: st
     assert result.funnel.dropped(rule) >= 1
 
 
+def test_a_module_of_the_standard_library_hides_nothing_unless_the_project_has_its_own(lab: Any) -> None:
+    later, mended = "let g x = bad2 x\n", "let g x = String.length x\n"
+    for workspace, other in (("plain", "c.ml"), ("own", "string.ml")):
+        names = ["a.ml", "b.ml", other]
+        texts = [(FIRST, later), (FIRST, mended)]
+        lab.record(*(lab.tree(*text, "let h = 1\n", names=names) for text in texts), workspace=workspace)
+        lab.record(lab.tree("let f x = 1\n"), workspace=workspace)
+    shrinking = [one.workspace for one in lab.mine().examples if one.origin is Origin.SHRINKING]
+    assert shrinking == ["plain"]
+
+
 def test_the_real_build_of_two_modules(lab: Any, tmp_path: Path) -> None:
     names = ["dune-project", "a.ml", "b.ml", "dune"]
     fixed = ["(lang dune 2.9)\n", "(library (name two))\n"]
