@@ -72,9 +72,9 @@ def test_a_green_project_becomes_a_dataset(greenloop: Greenloop, project: Path, 
     assert sum(left.values()) == 24
 
     # each mutant that was tried and left out is named
-    left = [json.loads(line) for line in (tmp_path / "s.dropped.jsonl").read_text().splitlines()]
-    assert len(left) == sum(step["dropped"] for step in steps) == counts["tried"] - 24
-    assert all(one["what"].rpartition(":")[2].isdigit() for one in left)
+    out = [json.loads(line) for line in (tmp_path / "s.dropped.jsonl").read_text().splitlines()]
+    assert len(out) == sum(step["dropped"] for step in steps) == counts["tried"] - 24
+    assert all(one["what"].rpartition(":")[2].isdigit() for one in out)
 
     # again: the same bytes, from stored verdicts
     kept = {path.name: path.read_bytes() for path in tmp_path.glob("s.*")}
