@@ -8,6 +8,7 @@ import pytest
 from tests.mining.passes import Mined, mine
 
 from greenloop.builds.scripted import Answer, ScriptedJudge
+from greenloop.mining.own import NOTHING, Accepted
 from greenloop.mining.rules import Rules
 from greenloop.records import Category, Diagnostic, Severity, Snapshot, Span, Status, Suite, TreeId, Workspace
 from greenloop.snapshots.store import SnapshotStore
@@ -21,7 +22,7 @@ class Lab:
     trees: TreeStore
     snapshots: SnapshotStore
     rules: Rules = field(default_factory=Rules)
-    accepted: frozenset[TreeId] = frozenset()
+    accepted: Accepted = NOTHING
 
     @classmethod
     def at(cls, folder: Path) -> "Lab":

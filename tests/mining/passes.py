@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from greenloop.builds.judge import Judge
 from greenloop.mining.funnel import Funnel
 from greenloop.mining.minimise.minimise import Minimised
+from greenloop.mining.own import NOTHING, Accepted
 from greenloop.mining.rules import Rules
 from greenloop.mining.sources.episodes import EpisodeSource
 from greenloop.mining.sources.seam import Tell
 from greenloop.mining.trace import Trace
-from greenloop.records import Episode, Example, Suite, TreeId, Workspace
+from greenloop.records import Episode, Example, Suite, Workspace
 from greenloop.snapshots.store import SnapshotStore
 from greenloop.workspace.store import TreeStore
 
@@ -33,7 +34,7 @@ def mine(
     store: TreeStore,
     *,
     rules: Rules | None = None,
-    accepted: frozenset[TreeId] = frozenset(),
+    accepted: Accepted = NOTHING,
     workspaces: Iterable[Workspace] | None = None,
     workers: int = 1,
     trace: Trace | None = None,

@@ -16,6 +16,7 @@ from greenloop.cli.history import choose
 from greenloop.cli.toolchains import judge_for
 from greenloop.datasets.load import read_examples
 from greenloop.mining.account import Account, Fate
+from greenloop.mining.own import Accepted
 from greenloop.mining.rules import Rules
 from greenloop.mining.sources.episodes import EpisodeSource
 from greenloop.mining.why import why
@@ -89,7 +90,7 @@ def _account(app: App, rules: Rules, workspace: Workspace) -> Account:
             app.home.trees,
             judge.suite,
             rules=rules,
-            accepted=frozenset(app.home.feedback.accepted_trees()),
+            accepted=Accepted.read(app.home.trees, app.home.feedback.accepted()),
             workspaces=(workspace,),
             trace=account,
         )

@@ -17,6 +17,7 @@ from greenloop.cli.turns import project_root
 from greenloop.mining.commits.trees import CommitTrees
 from greenloop.mining.filters import UNIT as CANDIDATES
 from greenloop.mining.funnel import Funnel
+from greenloop.mining.own import Accepted
 from greenloop.mining.rules import Rules
 from greenloop.mining.sources.commits import UNIT, CommitSource
 from greenloop.mining.sources.features import PIECES
@@ -59,7 +60,7 @@ def mine_commits(
             judge.suite,
             workspace=root.name,
             rules=rules,
-            accepted=frozenset(app.home.feedback.accepted_trees()),
+            accepted=Accepted.read(app.home.trees, app.home.feedback.accepted()),
             note=note,
         )
         with progress(f"judging ({judge.toolchain})", "commits") as report:

@@ -21,6 +21,7 @@ from greenloop.mining.dropped import DroppedTrace
 from greenloop.mining.filters import UNIT as CANDIDATES
 from greenloop.mining.funnel import merged
 from greenloop.mining.minimise.minimise import Minimised
+from greenloop.mining.own import Accepted
 from greenloop.mining.rules import Rules
 from greenloop.mining.sources.episodes import EpisodeSource
 from greenloop.records import Example, InputError, Workspace
@@ -43,7 +44,7 @@ def mine_histories(
         last = snapshots.last(one.id)
         if last is not None:
             groups.setdefault(toolchain_name(app.home, settings, last.tree), []).append(one)
-    accepted = frozenset(app.home.feedback.accepted_trees())
+    accepted = Accepted.read(app.home.trees, app.home.feedback.accepted())
     results: list[_Result] = []
     dropped = DroppedTrace()
     for name, members in groups.items():

@@ -22,6 +22,7 @@ from greenloop.mining.features.branch import from_branch
 from greenloop.mining.features.reading import read_feature
 from greenloop.mining.features.revisions import from_revisions
 from greenloop.mining.funnel import Funnel
+from greenloop.mining.own import Accepted
 from greenloop.mining.sources.features import PIECES, FeatureSource, Named
 from greenloop.mining.split.split import Piece, Split
 from greenloop.records import Feature, InputError
@@ -60,7 +61,7 @@ def split(
     judge = bench(app.home, settings, toolchain_name(app.home, settings, feature.target))
     named = Named(feature, root.name)
     given = rules(settings.mining, wished(app.home, settings.mining))
-    accepted = frozenset(app.home.feedback.accepted_trees())
+    accepted = Accepted.read(app.home.trees, app.home.feedback.accepted())
     with noting(examples) as note:
         source = FeatureSource(
             [named], app.home.trees, judge.engine, judge.suite, rules=given, accepted=accepted, note=note

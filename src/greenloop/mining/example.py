@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from greenloop.builds.fixed import error_left
 from greenloop.mining import wording
 from greenloop.mining.filters import LEAKING, Candidate, filters
+from greenloop.mining.own import Accepted
 from greenloop.mining.rules import Rules
 from greenloop.records import Category, Example, Origin, Suite, TreeId, Verdict
 from greenloop.workspace.store import TreeStore
@@ -15,7 +16,7 @@ from greenloop.workspace.store import TreeStore
 class Proposal:
     """A fix or a change that may become an example. ``time`` is when its target was first seen, in Unix seconds.
 
-    ``accepted``: those of the targets that a person accepted from Greenloop's suggestions. ``episode`` names the run of
+    ``accepted`` is what people took over from Greenloop's suggestions. ``episode`` names the run of
     red, or the commit. ``said`` is what a person called it, such as a commit's subject; empty where nobody did.
     """
 
@@ -26,7 +27,7 @@ class Proposal:
     author: str
     time: float
     suite: Suite
-    accepted: frozenset[TreeId]
+    accepted: Accepted
     rules: Rules
     episode: str = ""
     said: str = ""
@@ -40,8 +41,7 @@ class Proposal:
 def example_of(store: TreeStore, proposal: Proposal) -> Example | str:
     """Return the example, or the name of the filter that drops it."""
     target = proposal.target(store)
-    accepted = target.tree in proposal.accepted
-    pair = Candidate(store, proposal.base, target, proposal.origin, accepted=accepted)
+    pair = Candidate(store, proposal.base, target, proposal.origin, accepted=proposal.accepted)
     against = next((rule.name for rule in filters(proposal.rules) if rule.drops(pair)), None)
     if against is not None:
         return against

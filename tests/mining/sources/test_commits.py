@@ -11,9 +11,10 @@ from greenloop.builds.sandbox import Bubblewrap, Limits
 from greenloop.builds.toolchains.ocaml_file import OcamlFile
 from greenloop.builds.verdicts import VerdictStore
 from greenloop.mining.commits.trees import CommitTrees
+from greenloop.mining.own import NOTHING, Accepted
 from greenloop.mining.rules import Rules
 from greenloop.mining.sources.commits import CommitSource
-from greenloop.records import Category, Example, Origin, Rung, Suite, TreeId
+from greenloop.records import Category, Example, Origin, Rung, Suite
 from greenloop.workspace.edits import apply
 from greenloop.workspace.store import TreeStore
 from greenloop.workspace.vcs import open_history
@@ -31,7 +32,7 @@ class Mine:
         self.repo = repo
         self.store = TreeStore(folder / "trees")
         self.rules = Rules()
-        self.accepted: frozenset[TreeId] = frozenset()
+        self.accepted = NOTHING
         self.engine = Engine(
             store=self.store,
             verdicts=VerdictStore(folder / "verdicts.sqlite"),
@@ -262,8 +263,15 @@ def test_a_folder_of_a_repository(mine: Mine) -> None:
 def test_what_greenloop_wrote_is_no_example(mine: Mine) -> None:
     mine.repo.commit("Count from one on", {"a.ml": START.replace("0 xs", "1 xs")})
     (one,), _ = mine()
-    mine.accepted = frozenset({one.target})
+    mine.accepted = Accepted(trees=frozenset({one.target}))
     assert mine() == ([], {"no parent": 1, "written by Greenloop": 1})
+    # a later commit that holds what was accepted, and more, on top of something else
+    mine.accepted = Accepted.read(mine.store, [(one.base, one.target)])
+    mine.repo.commit("Count from zero again", {"a.ml": START + "\nlet thrice x = 3 * x\n"})
+    mine.repo.commit("Count from one again", {"a.ml": START.replace("0 xs", "1 xs") + "\nlet thrice x = x * 3\n"})
+    examples, dropped = mine()
+    assert [one.prompt for one in examples] == ["Count from zero again"]
+    assert dropped == {"no parent": 1, "written by Greenloop": 2}
 
 
 def test_the_same_again_from_stored_verdicts_and_the_repository_as_it_was(mine: Mine) -> None:

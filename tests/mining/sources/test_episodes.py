@@ -16,6 +16,7 @@ from greenloop.builds.scripted import ScriptedJudge
 from greenloop.builds.toolchains.ocaml_file import OcamlFile
 from greenloop.builds.verdicts import VerdictStore
 from greenloop.mining.funnel import Funnel
+from greenloop.mining.own import Accepted
 from greenloop.mining.rules import Rules
 from greenloop.records import Category, EpisodeKind, InfrastructureError, Origin, Rung, Status, Suite, Verdict
 from greenloop.workspace.edits import apply
@@ -132,7 +133,7 @@ def test_states_without_a_clear_verdict_are_passed_over(lab: Any) -> None:
 
 def _accepted(lab: Any) -> str:
     after = lab.tree(NEXT)
-    lab.accepted = frozenset({after})
+    lab.accepted = Accepted(trees=frozenset({after}))
     lab.record(lab.tree(RED), after)
     return "written by Greenloop"
 

@@ -4,6 +4,7 @@ from functools import cached_property
 
 from greenloop.builds.fixed import first_error
 from greenloop.mining.changed import ChangedFile, changed_files
+from greenloop.mining.own import Accepted
 from greenloop.mining.shrinking import mended
 from greenloop.records import Diagnostic, Edit, EditError, Origin, Rung, Verdict
 from greenloop.workspace.edits import apply, changed_lines, edit_between
@@ -22,9 +23,9 @@ FIXES = STEPS | {Origin.EPISODE}
 
 
 class Candidate:
-    """The step from ``base`` to ``target``. ``accepted``: a person took the target over from Greenloop."""
+    """The step from ``base`` to ``target``. ``accepted`` is what people took over from Greenloop."""
 
-    def __init__(self, store: TreeStore, base: Verdict, target: Verdict, origin: Origin, *, accepted: bool) -> None:
+    def __init__(self, store: TreeStore, base: Verdict, target: Verdict, origin: Origin, *, accepted: Accepted) -> None:
         self.store = store
         self.base = base
         self.target = target

@@ -1,7 +1,7 @@
-"""What Greenloop itself wrote and a person accepted: never trained on as a person's work."""
+"""What Greenloop itself wrote and a person accepted, also where it is a part of more (``mining.own``)."""
 
 from greenloop.mining.filters.rule import Filter
 
 OWN = "written by Greenloop"
 
-RULE = Filter(OWN, lambda pair: pair.accepted)
+RULE = Filter(OWN, lambda pair: pair.accepted.holds(pair.target.tree, pair.files))

@@ -20,6 +20,7 @@ from greenloop.mining.dropped import LeftOut, Note, note_nothing
 from greenloop.mining.episodes import is_clear
 from greenloop.mining.example import Proposal, example_of
 from greenloop.mining.funnel import Funnel, Tally
+from greenloop.mining.own import NOTHING, Accepted
 from greenloop.mining.rules import Rules
 from greenloop.mining.sources import features
 from greenloop.mining.sources.seam import Tell
@@ -49,8 +50,8 @@ class _Step:
 class CommitSource:
     """The commits of ``history``, judged by ``judge`` with ``suite``.
 
-    ``workspace`` is what examples call the repository; ``accepted`` are the trees that people accepted from Greenloop's
-    suggestions: they are no examples. ``batch`` is how many commits are taken at a time; the examples are the same.
+    ``workspace`` is what examples call the repository; ``accepted`` is what people took over from Greenloop's
+    suggestions: no example holds it. ``batch`` is how many commits are taken at a time; the examples are the same.
     ``note`` is told of each commit, piece and candidate that is left out.
     """
 
@@ -64,7 +65,7 @@ class CommitSource:
         *,
         workspace: str,
         rules: Rules | None = None,
-        accepted: frozenset[TreeId] = frozenset(),
+        accepted: Accepted = NOTHING,
         batch: int = BATCH,
         note: Note = note_nothing,
     ) -> None:
@@ -175,7 +176,7 @@ class CommitSource:
             author=step.commit.author,
             time=step.commit.time,
             suite=self._suite,
-            accepted=self._accepted & {target.tree},
+            accepted=self._accepted,
             rules=self._rules,
             episode=self._episode(step),
             said=step.commit.subject,

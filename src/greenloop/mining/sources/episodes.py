@@ -11,6 +11,7 @@ from greenloop.mining.example import Proposal, example_of
 from greenloop.mining.funnel import Funnel, Tally
 from greenloop.mining.minimise.minimise import Minimised, Minimiser
 from greenloop.mining.nominate import Window, windows
+from greenloop.mining.own import NOTHING, Accepted
 from greenloop.mining.rules import Rules
 from greenloop.mining.sources.seam import Tell, tell_nobody
 from greenloop.mining.states import UNCLEAR, Nominated, Stretch, clean
@@ -30,7 +31,7 @@ _BATCH_STATES = 2000
 class EpisodeSource:
     """The fixes, and the steps towards them, of ``workspaces`` (all of ``snapshots`` unless given), by ``judge``.
 
-    ``accepted`` are the trees that people accepted from Greenloop's suggestions: they are no examples. Beside the
+    ``accepted`` is what people took over from Greenloop's suggestions: no example holds it. Beside the
     judge, ``workers`` processes turn what was found into examples; the result does not depend on their number (see
     ``workspace.crew``). ``trace`` watches what becomes of everything. A batch of stretches is in memory at a time,
     never a whole history.
@@ -44,7 +45,7 @@ class EpisodeSource:
         suite: Suite,
         *,
         rules: Rules | None = None,
-        accepted: frozenset[TreeId] = frozenset(),
+        accepted: Accepted = NOTHING,
         workspaces: Iterable[Workspace] | None = None,
         workers: int = 1,
         trace: Trace | None = None,
@@ -154,7 +155,7 @@ class EpisodeSource:
             author=workspace.author,
             time=lesson.targets[0].start,
             suite=self._suite,
-            accepted=self._accepted.intersection(target.tree for target in lesson.targets),
+            accepted=self._accepted,
             rules=self._rules,
             episode=lesson.run.name,
         )

@@ -8,6 +8,7 @@ from greenloop.mining.confirming import unsteady
 from greenloop.mining.dropped import LeftOut, Note, note_nothing
 from greenloop.mining.filters import AT_THE_END, DUPLICATE, FLAKY, UNPROVEN, keeping
 from greenloop.mining.funnel import Funnel, Tally
+from greenloop.mining.own import NOTHING, Accepted
 from greenloop.mining.rules import Rules
 from greenloop.mining.sources.seam import Tell
 from greenloop.mining.split.examples import examples_of
@@ -49,7 +50,7 @@ class Pieces:
         tally: Tally,
         *,
         rules: Rules,
-        accepted: frozenset[TreeId] = frozenset(),
+        accepted: Accepted = NOTHING,
         note: Note = note_nothing,
     ) -> None:
         self._store = store
@@ -87,7 +88,7 @@ class Pieces:
 class FeatureSource:
     """The pieces of ``features``. ``splits`` holds how each was split, once its examples were asked for.
 
-    ``accepted`` are the trees that people accepted from Greenloop's suggestions: they are no examples. ``note`` is told
+    ``accepted`` is what people took over from Greenloop's suggestions: no example holds it. ``note`` is told
     of each feature and piece that is left out.
     """
 
@@ -99,7 +100,7 @@ class FeatureSource:
         suite: Suite,
         *,
         rules: Rules,
-        accepted: frozenset[TreeId] = frozenset(),
+        accepted: Accepted = NOTHING,
         note: Note = note_nothing,
     ) -> None:
         self._features = tuple(features)

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from greenloop.builds.judge import Judge
 from greenloop.mining.example import Proposal, example_of
 from greenloop.mining.filters import UNPROVEN
+from greenloop.mining.own import NOTHING, Accepted
 from greenloop.mining.rules import Rules
 from greenloop.mining.split.split import Piece, Split
-from greenloop.records import Example, Origin, Suite, TreeId
+from greenloop.records import Example, Origin, Suite
 from greenloop.workspace.store import TreeStore
 
 
@@ -28,7 +29,7 @@ def examples_of(
     workspace: str,
     rules: Rules,
     episode: str = "",
-    accepted: frozenset[TreeId] = frozenset(),
+    accepted: Accepted = NOTHING,
 ) -> Taken:
     """Return the pieces of ``split`` as examples; its verdicts are those that ``judge`` has."""
     found: list[Example] = []
