@@ -66,8 +66,8 @@ def mine_histories(
     examples, prompts = prompted(app.home, settings, [example for one in results for example in one.examples])
     counts["prompts"] = prompts
     with noting(target) as note:
-        for one in dropped.lines():
-            note(one)
+        for line in dropped.lines():
+            note(line)
     write_examples(target, examples, merged([one.source.funnel() for one in results]))
     write_counts(funnel_file(target), counts)
     if as_json:
