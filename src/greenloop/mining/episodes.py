@@ -123,8 +123,9 @@ def _steps(run: Run, counted: Sequence[State], verdicts: Mapping[TreeId, Verdict
 
 
 def _shrinking(run: Run, counted: Sequence[State], verdicts: Mapping[TreeId, Verdict]) -> Iterator[Lesson]:
-    for red, later in pairwise(counted):
-        if mended(verdicts[red.tree], verdicts[later.tree]):
+    # like the green after a fix, what a step leads to need not stand: it has no error that was not there before
+    for red, later in pairwise(run.reds):
+        if red in counted and mended(verdicts[red.tree], verdicts[later.tree]):
             yield Lesson(run, Origin.SHRINKING, red, (later,))
 
 

@@ -34,6 +34,18 @@ def test_a_later_error_that_was_mended_first_is_asked_about(lab: Any) -> None:
     assert (whole.base, whole.target) == (less, green)
 
 
+def test_what_a_step_leads_to_need_not_stand(lab: Any) -> None:
+    red, less = lab.tree(FIRST, LATER), lab.tree(FIRST, MENDED)
+    lab.record(red, less)
+    lab.record(lab.tree("let f x = x\n", MENDED), step=5)
+    result = lab.mine()
+    assert [(one.base, one.target) for one in result.examples if one.origin is Origin.SHRINKING] == [(red, less)]
+    # but what it begins with must: half-typed code errs by itself
+    lab.record(red, workspace="fleeting")
+    lab.record(less, lab.tree("let f x = x\n", MENDED), workspace="fleeting", step=5)
+    assert "fleeting" not in {one.workspace for one in lab.mine().examples}
+
+
 def test_only_neighbours_shrink_and_nothing_new_may_come(lab: Any) -> None:
     other = lab.tree(FIRST, "let g x = bad3 x\n")
     lab.record(lab.tree(FIRST, LATER), other, other, lab.tree("let f x = bad4 x\n", MENDED))
