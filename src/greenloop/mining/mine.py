@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from greenloop.builds.judge import Judge
 from greenloop.mining import episodes, filters, nominate, states
-from greenloop.mining.episodes import Lesson, is_clear, lessons, runs
+from greenloop.mining.confirming import flaky
+from greenloop.mining.episodes import UNCLEAR, Lesson, is_clear, lessons, runs
 from greenloop.mining.example import Proposal, example_of
 from greenloop.mining.funnel import Funnel, Tally
 from greenloop.mining.minimise.minimise import Minimised, Minimiser
@@ -19,7 +20,6 @@ from greenloop.snapshots.store import SnapshotStore
 from greenloop.workspace.crew import Crew
 from greenloop.workspace.store import TreeStore
 
-UNCLEAR = "no clear verdict: timed out, or red without an error"
 _STATES = "states"
 _GROUP_SNAPSHOTS = 10_000
 """Snapshots that are in memory at a time, and one window more."""
@@ -219,7 +219,7 @@ class _Miner:
         """Put in the place of each example what its error asked for; two that are equal then are one."""
         if not self._rules.minimise_builds:
             return
-        before, episodes = self._examples, self._episodes
+        before, episode_of = self._examples, self._episodes
         minimiser = Minimiser(self._judge, self._store, self._suite, self._rules, self._accepted, self._crew)
         found, self._minimised = minimiser.run(tuple(before.values()), self._built)
         self._examples, self._episodes = {}, {}
@@ -231,8 +231,8 @@ class _Miner:
                 self._tally.drop(filters.UNIT, filters.DUPLICATE)
                 continue
             self._examples[new.id] = new
-            if old.id in episodes:
-                self._episodes[new.id] = episodes[old.id]
+            if old.id in episode_of:
+                self._episodes[new.id] = episode_of[old.id]
         self._trace.minimised(fates)
 
     def _built(self, trees: int) -> None:
@@ -241,12 +241,10 @@ class _Miner:
 
     def _confirm(self) -> None:
         """Judge both ends of every example again, and drop those that do not come out alike."""
-        ends = [tree for one in self._examples.values() for tree in (one.base, one.target)]
-        flaky = self._judge.confirm(ends, self._suite, self._rules.confirmations)
-        for one in [one for one in self._examples.values() if {one.base, one.target} & flaky]:
+        differing = flaky(self._examples.values(), self._judge, self._suite, self._rules)
+        for id_ in [id_ for id_ in self._examples if id_ in differing]:
             self._tally.drop(filters.UNIT, filters.FLAKY)
-            self._trace.dropped(one, filters.FLAKY)
-            del self._examples[one.id]
+            self._trace.dropped(self._examples.pop(id_), filters.FLAKY)
 
     def _tell(self, done: int, of: int) -> None:
         if self._progress is not None:
