@@ -28,27 +28,8 @@ _MOST_NAMED = 5
 _SNAPSHOT = re.compile(r"(.+)#([0-9]{1,18})", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
-    """Either an example of ``file``, by its id, or a snapshot, by its name."""
-
-    file: Path
-    example: str | None
-    snapshot: str | None
-
-
-def answer(app: App, rules: Rules, question: Question, *, as_json: bool) -> None:
-    """Answer one question. Raises ``InputError`` when it asks two things, or after what is not there."""
-    if question.example is not None and question.snapshot is not None:
-        raise InputError("`--explain` and `--why-dropped` ask one thing each", "leave out the other words")
-    if question.example is not None:
-        explain(app, rules, question.file, question.example, as_json=as_json)
-    elif question.snapshot is not None:
-        why_dropped(app, rules, question.snapshot, as_json=as_json)
-
-
 def why_dropped(app: App, rules: Rules, named: str, *, as_json: bool) -> None:
-    """Say what became of the snapshot ``named``: ``WORKSPACE#SEQ``."""
+    """Say what became of the snapshot ``named``: ``WORKSPACE#SEQ``. Raises ``InputError`` when it is not there."""
     place = _SNAPSHOT.fullmatch(named)
     if place is None:
         raise InputError(f"{named!r} names no snapshot", "write WORKSPACE#NUMBER; `greenloop record log` lists both")
@@ -68,7 +49,10 @@ def why_dropped(app: App, rules: Rules, named: str, *, as_json: bool) -> None:
 
 
 def explain(app: App, rules: Rules, file: Path, named: str, *, as_json: bool) -> None:
-    """Say where the example ``named`` of ``file`` comes from; a prefix of its id is enough where it is the only one."""
+    """Say where the example ``named`` of ``file`` comes from; a prefix of its id is enough where it is the only one.
+
+    Raises ``InputError`` when there is no such file, or not one such example in it.
+    """
     example = _example(file, named)
     known = {one.id: one for one in app.home.snapshots.workspaces()}
     account = _account(app, rules, known[example.workspace]) if example.workspace in known else None
