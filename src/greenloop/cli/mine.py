@@ -10,7 +10,7 @@ from greenloop.cli.config import MiningSettings
 from greenloop.cli.mine_again import explain, why_dropped
 from greenloop.cli.mine_commits import mine_commits
 from greenloop.cli.mine_histories import mine_histories
-from greenloop.cli.mine_synthetic import Wanted, check_words, mine_synthetic
+from greenloop.cli.mine_synthetic import Wanted, mine_synthetic
 from greenloop.cli.prompting import wished
 from greenloop.mining.prompting.distribution import Distribution
 from greenloop.mining.rules import Rules
@@ -83,14 +83,15 @@ def mine(
 ) -> None:
     """Find red→green episodes, or green→green commits, prove both ends by verdicts, and write them as examples.
 
-    Beside the examples lie FILE.funnel.json with the count of everything that was dropped, and why, FILE.funnel.svg
-    with the same as a picture, and FILE.dropped.jsonl with each run of red and each candidate that became no example.
+    Beside the examples lies FILE.funnel.json with the count of everything that was dropped, and why; beside those of
+    histories also FILE.funnel.svg with the same as a picture, and FILE.dropped.jsonl with each run of red and each
+    candidate that became no example.
     """
     app = App.of(context)
     settings = app.settings(Path())
     given = rules(settings.mining, wished(app.home, settings.mining))
     wanted = Wanted(count=count, seed=seed, like=like, revision=revision)
-    check_words(wanted, synthetic=synthetic, commits=commits, most=most, workspace=workspace or [])
+    _check_words(wanted, synthetic=synthetic, commits=commits, most=most, workspace=workspace or [])
     questions = [one for one in (explained, asked) if one is not None]
     if len(questions) > 1 or (questions and (synthetic or commits or workspace)):
         raise InputError("`--explain` and `--why-dropped` ask one thing each", "leave out the other words")
@@ -106,3 +107,20 @@ def mine(
         mine_synthetic(context, given, wanted, target, as_json=as_json)
     else:
         mine_histories(app, settings, given, workspace or [], target, as_json=as_json)
+
+
+def _check_words(wanted: Wanted, *, synthetic: bool, commits: bool, most: int | None, workspace: list[str]) -> None:
+    """Raise ``InputError`` where a word was given that another way of mining knows, and this one would pass over."""
+    if synthetic and commits:
+        raise InputError("`--synthetic` and `--commits` are two ways of mining", "run them one after the other")
+    if workspace and (synthetic or commits):
+        way = "`--synthetic` breaks" if synthetic else "`--commits` reads"
+        raise InputError(f"{way} a checkout, it looks at no workspace", "leave out `--workspace`")
+    if most is not None and not commits:
+        raise InputError("`--max-commits` is for commits", "add `--commits`, or leave out `--max-commits`")
+    named = {"--count": wanted.count, "--seed": wanted.seed, "--like": wanted.like}
+    given = next((name for name, value in named.items() if value is not None), None)
+    if given is not None and not synthetic:
+        raise InputError(f"`{given}` is for synthetic examples", f"add `--synthetic`, or leave out `{given}`")
+    if wanted.revision is not None and not (synthetic or commits):
+        raise InputError("`--rev` is for checkouts", "add `--commits` or `--synthetic`, or leave out `--rev`")

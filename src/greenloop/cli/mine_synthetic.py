@@ -22,7 +22,7 @@ from greenloop.mining.rules import Rules
 from greenloop.mining.synthetic.make import SyntheticResult, make
 from greenloop.mining.synthetic.mix import Mix
 from greenloop.mining.synthetic.plan import Plan
-from greenloop.records import InputError, TreeId
+from greenloop.records import TreeId
 from greenloop.workspace.vcs import read_revision
 
 _COUNT = 300
@@ -37,23 +37,6 @@ class Wanted:
     seed: int | None
     like: Path | None
     revision: str | None
-
-
-def check_words(wanted: Wanted, *, synthetic: bool, commits: bool, most: int | None, workspace: list[str]) -> None:
-    """Raise ``InputError`` where a word was given that another way of mining knows, and this one would pass over."""
-    if synthetic and commits:
-        raise InputError("`--synthetic` and `--commits` are two ways of mining", "run them one after the other")
-    if workspace and (synthetic or commits):
-        way = "`--synthetic` breaks" if synthetic else "`--commits` reads"
-        raise InputError(f"{way} a checkout, it looks at no workspace", "leave out `--workspace`")
-    if most is not None and not commits:
-        raise InputError("`--max-commits` is for commits", "add `--commits`, or leave out `--max-commits`")
-    named = {"--count": wanted.count, "--seed": wanted.seed, "--like": wanted.like}
-    given = next((name for name, value in named.items() if value is not None), None)
-    if given is not None and not synthetic:
-        raise InputError(f"`{given}` is for synthetic examples", f"add `--synthetic`, or leave out `{given}`")
-    if wanted.revision is not None and not (synthetic or commits):
-        raise InputError("`--rev` is for checkouts", "add `--commits` or `--synthetic`, or leave out `--rev`")
 
 
 def mine_synthetic(context: typer.Context, rules: Rules, wanted: Wanted, target: Path, *, as_json: bool) -> None:
