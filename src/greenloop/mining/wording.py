@@ -20,6 +20,7 @@ def prompt(id_: str, pair: Candidate, error: Diagnostic | None, title: str, dist
             return request
     if error is not None:
         return prompt_for(id_, error.category, pair.base.diagnostics, pair.files, distribution=distribution)
+    # what a commit says was tried above, and is no order as it stands
     named = title if pair.origin is Origin.FEATURE else ""
     return prompt_for(id_, Category.OTHER, (), pair.files, named, distribution=distribution)
 
