@@ -76,7 +76,7 @@ def _account(app: App, rules: Rules, workspace: Workspace) -> Account:
             rules=rules,
             accepted=frozenset(app.home.feedback.accepted_trees()),
             workspaces=(workspace,),
-            progress=lambda state: report(state.judged, state.to_judge),
+            progress=report,
             trace=account,
         )
     return account

@@ -20,7 +20,7 @@ from greenloop.cli.toolchains import bench, toolchain_name
 from greenloop.mining.dropped import DroppedTrace
 from greenloop.mining.filters import UNIT as CANDIDATES
 from greenloop.mining.funnel import merged
-from greenloop.mining.mine import MiningResult, Progress, mine
+from greenloop.mining.mine import MiningResult, mine
 from greenloop.mining.minimise.minimise import Minimised
 from greenloop.mining.picture import funnel_svg
 from greenloop.mining.rules import Rules
@@ -51,10 +51,6 @@ def mine_histories(
     for name, members in groups.items():
         judge = bench(app.home, settings, name)
         with progress(f"judging ({name})", "trees") as report:
-
-            def tell(state: Progress) -> None:
-                report(state.judged, state.to_judge)
-
             result = mine(
                 snapshots,
                 judge.engine,
@@ -64,7 +60,7 @@ def mine_histories(
                 accepted=accepted,
                 workspaces=members,
                 workers=settings.build.workers,
-                progress=tell,
+                progress=report,
                 trace=dropped,
             )
         results.append((name, judge.engine.fingerprint, result))
