@@ -76,7 +76,7 @@ def mine_synthetic(context: typer.Context, rules: Rules, wanted: Wanted, target:
     places = {one.example.id: _place(one.mutant.kind, one.mutant.path, one.mutant.line) for one in result.made}
     write_counts(funnel_file(target), {**counts, "mutants": places})
     if as_json:
-        # what a clock says is printed alone: the same tree and seed give the same files
+        # what a clock says is printed alone: the same tree and seed give the same counts
         print(json.dumps({**counts, "minutes": round(minutes, 2), "per_minute": round(rate, 1)}))
     else:
         _show(result, plan, rate)
