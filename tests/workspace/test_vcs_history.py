@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
+import psutil
 import pytest
 from tests.mining.commits.histories import ADA, Repository
 from tests.workspace.checkouts import fingerprint
@@ -81,11 +82,12 @@ def test_nothing_of_the_repository_changes(repo: Repository) -> None:
 def test_a_walk_that_is_left_early_ends_its_program(repo: Repository) -> None:
     for number in range(3):
         repo.commit(f"number {number}", {"a": str(number)})
+    others = set(psutil.Process().children(recursive=True))
     walk = open_history(repo.root).commits()
     assert next(walk).subject == "number 0"
+    assert set(psutil.Process().children(recursive=True)) - others
     walk.close()  # type: ignore[attr-defined]
-    with pytest.raises(StopIteration):
-        next(walk)
+    assert not set(psutil.Process().children(recursive=True)) - others
 
 
 @pytest.mark.parametrize("encoding", ["", "ISO-8859-1"])
@@ -120,3 +122,9 @@ def test_mercurial_names_and_hidden_changesets(tmp_path: Path) -> None:
     second = repo.commit("two", {"a": "2"})
     assert [one.id for one in open_history(repo.root, f"{first}..topic").commits()] == [second]
     assert [one.id for one in open_history(repo.root, "0..1").commits()] == [second]
+    repo("bookmark", "--delete", "topic")
+    repo("update", "-q", first)
+    repo("--config", "experimental.evolution=all", "debugobsolete", second)
+    assert [one.id for one in open_history(repo.root).commits()] == [first]
+    with pytest.raises(InputError, match="no revision"):
+        open_history(repo.root, second)

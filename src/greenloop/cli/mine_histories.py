@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -13,14 +13,14 @@ from greenloop.cli.app import App
 from greenloop.cli.config import Config
 from greenloop.cli.console import out, progress
 from greenloop.cli.history import choose
-from greenloop.cli.mined import dropped_file, funnel_file, picture_file, rows, write_counts, write_examples
+from greenloop.cli.mined import dropped_file, funnel_file, group, picture_file, rows, write_counts, write_examples
 from greenloop.cli.prompting import prompted, tell_of_model
 from greenloop.cli.show import table
 from greenloop.cli.toolchains import bench, toolchain_name
 from greenloop.mining.dropped import DroppedTrace
 from greenloop.mining.filters import UNIT as CANDIDATES
 from greenloop.mining.funnel import merged
-from greenloop.mining.mine import MiningResult, Progress, mine
+from greenloop.mining.mine import MiningResult, mine
 from greenloop.mining.minimise.minimise import Minimised
 from greenloop.mining.picture import funnel_svg
 from greenloop.mining.rules import Rules
@@ -29,7 +29,7 @@ from greenloop.storage import write_atomically
 
 
 def mine_histories(
-    app: App, settings: Config, given: Rules, patterns: Sequence[str], target: Path, *, as_json: bool
+    app: App, settings: Config, rules: Rules, patterns: Sequence[str], target: Path, *, as_json: bool
 ) -> None:
     """Mine the workspaces that ``patterns`` name, all where there is none, into ``target`` and the files beside it.
 
@@ -51,20 +51,16 @@ def mine_histories(
     for name, members in groups.items():
         judge = bench(app.home, settings, name)
         with progress(f"judging ({name})", "trees") as report:
-
-            def tell(state: Progress) -> None:
-                report(state.judged, state.to_judge)
-
             result = mine(
                 snapshots,
                 judge.engine,
                 app.home.trees,
                 judge.suite,
-                rules=given,
+                rules=rules,
                 accepted=accepted,
                 workspaces=members,
                 workers=settings.build.workers,
-                progress=tell,
+                progress=report,
                 trace=dropped,
             )
         results.append((name, judge.engine.fingerprint, result))
@@ -93,13 +89,10 @@ def _counts(snapshots: int, results: list[tuple[str, str, MiningResult]]) -> dic
         "minimised": asdict(sum((result.minimised for _, _, result in results), Minimised())),
         "groups": [
             {
-                "toolchain": name,
-                "fingerprint": fingerprint,
+                **group(name, fingerprint, Counter(one.category.value for one in result.examples), result.funnel),
                 "trees": result.trees,
                 "cuts": result.cuts,
-                "categories": dict(sorted(Counter(one.category.value for one in result.examples).items())),
                 "kinds": dict(sorted(Counter(one.kind.value for one in result.episodes).items())),
-                "funnel": json.loads(result.funnel.to_json()),
             }
             for name, fingerprint, result in results
         ],
@@ -113,15 +106,16 @@ def _show(results: list[tuple[str, str, MiningResult]], target: Path) -> None:
         table(title, ("rule", "dropped", "left"), list(rows(result.funnel)))
         kinds = Counter(one.kind.value for one in result.episodes)
         classes = Counter(one.category.value for one in result.examples)
-        out.print(
-            f"[bold]{len(result.examples)} verified examples[/]: "
-            + ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
-            + "; "
-            + ", ".join(f"{count} {kind}" for kind, count in classes.most_common())
-        )
+        listed = [_listed(sorted(kinds.items())), _listed(classes.most_common())]
+        out.print(": ".join([f"[bold]{len(result.examples)} verified examples[/]", "; ".join(filter(None, listed))]))
         if less := result.minimised.examples:
-            out.print(f"[bold]{less}[/] of them hold what their error asked for alone: {_saved(result.minimised)}")
-    out.print(f"Written to {escape(str(target))}, and beside it {escape(funnel_file(target).name)}.")
+            out.print(f"[bold]{less}[/] of them cut to what the error asked for: {_saved(result.minimised)}")
+    beside = ", ".join(file(target).name for file in (funnel_file, picture_file, dropped_file))
+    out.print(f"Written to {escape(str(target))}, and beside it {escape(beside)}.")
+
+
+def _listed(counts: Iterable[tuple[str, int]]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in counts)
 
 
 def _saved(counts: Minimised) -> str:

@@ -11,6 +11,7 @@ import typer
 from rich.markup import escape
 
 from greenloop.cli.console import out, progress
+from greenloop.cli.mined import funnel_file, group, write_counts, write_examples
 from greenloop.cli.prompting import prompted, tell_of_model
 from greenloop.cli.show import table
 from greenloop.cli.toolchains import bench
@@ -21,8 +22,7 @@ from greenloop.mining.rules import Rules
 from greenloop.mining.synthetic.make import SyntheticResult, make
 from greenloop.mining.synthetic.mix import Mix
 from greenloop.mining.synthetic.plan import Plan
-from greenloop.records import InputError, TreeId
-from greenloop.storage import write_atomically
+from greenloop.records import TreeId
 from greenloop.workspace.vcs import read_revision
 
 _COUNT = 300
@@ -39,29 +39,13 @@ class Wanted:
     revision: str | None
 
 
-def check_words(wanted: Wanted, *, synthetic: bool, commits: bool, most: int | None, workspace: list[str]) -> None:
-    """Raise ``InputError`` where a word was given that another way of mining knows, and this one would pass over."""
-    if synthetic and commits:
-        raise InputError("`--synthetic` and `--commits` are two ways of mining", "run them one after the other")
-    if workspace and (synthetic or commits):
-        way = "`--synthetic` breaks" if synthetic else "`--commits` reads"
-        raise InputError(f"{way} a checkout, it looks at no workspace", "leave out `--workspace`")
-    if most is not None and not commits:
-        raise InputError("`--max-commits` is for commits", "add `--commits`, or leave out `--max-commits`")
-    named = {"--count": wanted.count, "--seed": wanted.seed, "--like": wanted.like}
-    given = next((name for name, value in named.items() if value is not None), None)
-    if given is not None and not synthetic:
-        raise InputError(f"`{given}` is for synthetic examples", f"add `--synthetic`, or leave out `{given}`")
-    if wanted.revision is not None and not (synthetic or commits):
-        raise InputError("`--rev` is for checkouts", "add `--commits` or `--synthetic`, or leave out `--rev`")
+def mine_synthetic(context: typer.Context, rules: Rules, wanted: Wanted, target: Path, *, as_json: bool) -> None:
+    """Break the green tree at hand and write the proven repairs to ``target``, their counts beside it.
 
-
-def mine_synthetic(
-    context: typer.Context, folder: Path, wanted: Wanted, target: Path, beside: Path, *, rules: Rules, as_json: bool
-) -> None:
-    """Break the green tree at ``folder`` and write the proven repairs to ``target``, their counts to ``beside``."""
+    Raises ``InputError`` when the tree is not green, ``typer.Exit`` with 1 when nothing could be proven.
+    """
     mix = Mix.usual() if wanted.like is None else Mix.like(read_examples(wanted.like))
-    now = present(context, folder)
+    now = present(context, Path())
     judge = bench(now.app.home, now.settings, now.judge.toolchain, widest=True)
     plan = Plan(
         count=_COUNT if wanted.count is None else wanted.count,
@@ -83,19 +67,21 @@ def mine_synthetic(
             report,
         )
     minutes = (time.monotonic() - began) / 60
-    counts = _counts(result, plan, judge.toolchain, engine.fingerprint, minutes)
-    made = [one.example for one in result.made]
-    examples, prompts = prompted(now.app.home, now.settings, made)
+    rate = len(result.made) / minutes if minutes else 0.0
+    examples, prompts = prompted(now.app.home, now.settings, [one.example for one in result.made])
+    written = write_examples(target, examples)
+    counts = _counts(result, plan)
     counts["prompts"] = prompts
-    write_atomically(target, "".join(f"{one.to_json()}\n" for one in examples).encode())
+    counts["groups"] = [group(judge.toolchain, engine.fingerprint, written.categories, result.funnel)]
     places = {one.example.id: _place(one.mutant.kind, one.mutant.path, one.mutant.line) for one in result.made}
-    write_atomically(beside, (json.dumps({**counts, "mutants": places}, sort_keys=True, indent=1) + "\n").encode())
+    write_counts(funnel_file(target), {**counts, "mutants": places})
     if as_json:
-        print(json.dumps(counts))
+        # what a clock says is printed alone: the same tree and seed give the same counts
+        print(json.dumps({**counts, "minutes": round(minutes, 2), "per_minute": round(rate, 1)}))
     else:
-        _show(result, plan, minutes)
+        _show(result, plan, rate)
         tell_of_model(prompts)
-        out.print(f"Written to {escape(str(target))} and {escape(str(beside))}.")
+        out.print(f"Written to {escape(str(target))} and {escape(str(funnel_file(target)))}.")
     if not result.made:
         raise typer.Exit(1)
 
@@ -113,28 +99,17 @@ def _tree(now: Present, revision: str | None) -> TreeId:
     return read.tree
 
 
-def _counts(result: SyntheticResult, plan: Plan, toolchain: str, fingerprint: str, minutes: float) -> dict[str, object]:
-    made = len(result.made)
+def _counts(result: SyntheticResult, plan: Plan) -> dict[str, object]:
     return {
-        "verified": made,
+        "verified": len(result.made),
         "wanted": plan.count,
         "seed": plan.seed,
-        "minutes": round(minutes, 2),
-        "per_minute": round(made / minutes, 1) if minutes else 0.0,
         "kinds": dict(sorted(Counter(one.mutant.kind for one in result.made).items())),
         "categories": _categories(result),
         "mix": {name.value: count for name, count in plan.mix.quotas(plan.count).items()},
         "short": [name.value for name in result.short],
         "candidates": dict(result.candidates),
         "tried": sum(step.seen for step in _first_steps(result)),
-        "groups": [
-            {
-                "toolchain": toolchain,
-                "fingerprint": fingerprint,
-                "categories": _categories(result),
-                "funnel": json.loads(result.funnel.to_json()),
-            }
-        ],
     }
 
 
@@ -142,7 +117,8 @@ def _categories(result: SyntheticResult) -> dict[str, int]:
     return dict(sorted(Counter(one.example.category.value for one in result.made).items()))
 
 
-def _show(result: SyntheticResult, plan: Plan, minutes: float) -> None:
+def _show(result: SyntheticResult, plan: Plan, rate: float) -> None:
+    """Say what came of it, at ``rate`` examples a minute."""
     kinds = Counter(one.mutant.kind for one in result.made)
     rows = []
     for step in _first_steps(result):
@@ -154,7 +130,6 @@ def _show(result: SyntheticResult, plan: Plan, minutes: float) -> None:
     achieved = _categories(result)
     asked = {name.value: count for name, count in plan.mix.quotas(plan.count).items()}
     mix = ", ".join(f"{count} {name} (asked for {asked.get(name, 0)})" for name, count in achieved.items())
-    rate = len(result.made) / minutes if minutes else 0.0
     out.print(f"[bold]{len(result.made)} verified examples[/] of {plan.count}, {rate:.0f} a minute: {mix}")
     if result.short:
         out.print(f"There were too few of: {', '.join(result.short)}; others took their place where there were any.")

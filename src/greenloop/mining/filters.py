@@ -14,8 +14,6 @@ from greenloop.mining.holes import filled, holes
 from greenloop.mining.rules import Rules
 from greenloop.records import Edit, EditError, Origin, Rung, Verdict
 from greenloop.workspace.edits import apply, changed_lines, edit_between
-from greenloop.workspace.edits.differ import Hunk, hunks
-from greenloop.workspace.edits.text import split_lines
 from greenloop.workspace.store import TreeStore
 from greenloop.workspace.tokens import tokens
 
@@ -126,7 +124,7 @@ def _places(pair: Candidate) -> int:
     places = 0
     for file in pair.files:
         last = -_APART - 1
-        for hunk in _hunks(file):
+        for hunk in file.hunks:
             places += hunk.start - last > _APART
             last = hunk.end
     return places
@@ -153,12 +151,7 @@ def _errs_itself(pair: Candidate) -> bool:
     file = next((file for file in pair.files if file.path == error.path), None)
     if file is None or error.span is None:
         return False
-    return any(hunk.new_start < error.span.line <= hunk.new_end for hunk in _hunks(file))
-
-
-def _hunks(file: ChangedFile) -> tuple[Hunk, ...]:
-    old, new = (split_lines((side or b"").decode("utf-8", "replace")) for side in (file.old, file.new))
-    return tuple(hunks(old, new))
+    return any(hunk.new_start < error.span.line <= hunk.new_end for hunk in file.hunks)
 
 
 def _fills_a_hole(pair: Candidate) -> bool:

@@ -1,12 +1,13 @@
 """Mining: from the histories of workspaces to proven examples."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from greenloop.builds.judge import Judge
+from greenloop.builds.judge import Judge, Progress
 from greenloop.mining import episodes, filters, nominate, states
-from greenloop.mining.episodes import Lesson, is_clear, lessons, runs
+from greenloop.mining.confirming import flaky
+from greenloop.mining.episodes import UNCLEAR, Lesson, is_clear, lessons, runs
 from greenloop.mining.example import Proposal, example_of
 from greenloop.mining.funnel import Funnel, Tally
 from greenloop.mining.minimise.minimise import Minimised, Minimiser
@@ -19,26 +20,11 @@ from greenloop.snapshots.store import SnapshotStore
 from greenloop.workspace.crew import Crew
 from greenloop.workspace.store import TreeStore
 
-UNCLEAR = "no clear verdict: timed out, or red without an error"
 _STATES = "states"
 _GROUP_SNAPSHOTS = 10_000
 """Snapshots that are in memory at a time, and one window more."""
 _BATCH_STATES = 2000
 """States judged at a time: enough to keep all workers busy, few enough to hold their verdicts in memory."""
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far mining is. ``judged`` of the ``to_judge`` states found so far have their verdicts.
-
-    ``examples`` lags behind: they are made while the next states are judged.
-    """
-
-    workspaces: int
-    workspaces_done: int
-    judged: int
-    to_judge: int
-    examples: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,21 +52,21 @@ def mine(
     accepted: frozenset[TreeId] = frozenset(),
     workspaces: Iterable[Workspace] | None = None,
     workers: int = 1,
-    progress: Callable[[Progress], None] | None = None,
+    progress: Progress | None = None,
     trace: Trace | None = None,
 ) -> MiningResult:
     """Mine the fixes, and the steps towards them, of ``workspaces`` (all of ``snapshots`` unless given).
 
     ``accepted`` are the trees that people accepted from Greenloop's suggestions: they are no examples. Every verdict
     comes from ``judge``. Beside the judge, ``workers`` processes turn what was found into examples; the result does
-    not depend on their number (see ``workspace.crew``). ``trace`` watches what becomes of everything. Raises
-    ``InfrastructureError`` when a verdict could not be reached.
+    not depend on their number (see ``workspace.crew``). ``progress`` is called with (trees judged, trees found so far).
+    ``trace`` watches what becomes of everything. Raises ``InfrastructureError`` when a verdict could not be reached.
     """
     chosen = snapshots.workspaces() if workspaces is None else tuple(workspaces)
     with Crew(store, workers) as crew:
         miner = _Miner(
-            judge=judge, store=store, suite=suite, rules=rules or Rules(), accepted=accepted, workspaces=len(chosen),
-            crew=crew, progress=progress, trace=trace or Trace(),
+            judge=judge, store=store, suite=suite, rules=rules or Rules(), accepted=accepted, crew=crew,
+            progress=progress, trace=trace or Trace(),
         )  # fmt: skip
         miner.run(chosen, snapshots)
         return miner.result()
@@ -97,9 +83,8 @@ class _Miner:
         suite: Suite,
         rules: Rules,
         accepted: frozenset[TreeId],
-        workspaces: int,
         crew: Crew,
-        progress: Callable[[Progress], None] | None,
+        progress: Progress | None,
         trace: Trace,
     ) -> None:
         self._judge = judge
@@ -108,8 +93,6 @@ class _Miner:
         self._rules = rules
         self._accepted = accepted
         self._crew = crew
-        self._workspaces = workspaces
-        self._workspaces_done = 0
         self._progress = progress
         self._trace = trace
         names = (*(rule.name for rule in filters.filters(rules)), filters.LEAKING, filters.DUPLICATE, filters.FLAKY)
@@ -156,7 +139,6 @@ class _Miner:
                 if sum(len(held.snapshots) for held in group) >= _GROUP_SNAPSHOTS:
                     yield from self._cleaned(group)
                     group = []
-            self._workspaces_done += 1
         yield from self._cleaned(group)
 
     def _cleaned(self, group: list[Window]) -> Iterator[Stretch]:
@@ -219,7 +201,7 @@ class _Miner:
         """Put in the place of each example what its error asked for; two that are equal then are one."""
         if not self._rules.minimise_builds:
             return
-        before, episodes = self._examples, self._episodes
+        before, episode_of = self._examples, self._episodes
         minimiser = Minimiser(self._judge, self._store, self._suite, self._rules, self._accepted, self._crew)
         found, self._minimised = minimiser.run(tuple(before.values()), self._built)
         self._examples, self._episodes = {}, {}
@@ -231,8 +213,8 @@ class _Miner:
                 self._tally.drop(filters.UNIT, filters.DUPLICATE)
                 continue
             self._examples[new.id] = new
-            if old.id in episodes:
-                self._episodes[new.id] = episodes[old.id]
+            if old.id in episode_of:
+                self._episodes[new.id] = episode_of[old.id]
         self._trace.minimised(fates)
 
     def _built(self, trees: int) -> None:
@@ -241,24 +223,14 @@ class _Miner:
 
     def _confirm(self) -> None:
         """Judge both ends of every example again, and drop those that do not come out alike."""
-        ends = [tree for one in self._examples.values() for tree in (one.base, one.target)]
-        flaky = self._judge.confirm(ends, self._suite, self._rules.confirmations)
-        for one in [one for one in self._examples.values() if {one.base, one.target} & flaky]:
+        differing = flaky(self._examples.values(), self._judge, self._suite, self._rules)
+        for id_ in [id_ for id_ in self._examples if id_ in differing]:
             self._tally.drop(filters.UNIT, filters.FLAKY)
-            self._trace.dropped(one, filters.FLAKY)
-            del self._examples[one.id]
+            self._trace.dropped(self._examples.pop(id_), filters.FLAKY)
 
     def _tell(self, done: int, of: int) -> None:
         if self._progress is not None:
-            self._progress(
-                Progress(
-                    workspaces=self._workspaces,
-                    workspaces_done=self._workspaces_done,
-                    judged=self._judged + done,
-                    to_judge=self._judged + of,
-                    examples=len(self._examples),
-                )
-            )
+            self._progress(self._judged + done, self._judged + of)
 
     def _lessons(self, stretch: Stretch, verdicts: dict[TreeId, Verdict]) -> Iterator[Lesson]:
         self._tally.see(_STATES, len(stretch.states))

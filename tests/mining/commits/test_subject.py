@@ -2,7 +2,7 @@
 
 import pytest
 
-from greenloop.mining.commits.subject import asked
+from greenloop.mining.commits.subject import as_request
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,7 @@ from greenloop.mining.commits.subject import asked
     ],
 )
 def test_a_request(subject: str, request_: str) -> None:
-    assert asked(subject) == request_
+    assert as_request(subject) == request_
 
 
 @pytest.mark.parametrize(
@@ -41,4 +41,4 @@ def test_a_request(subject: str, request_: str) -> None:
     ],
 )  # fmt: skip
 def test_no_request(subject: str) -> None:
-    assert asked(subject) == ""
+    assert as_request(subject) == ""

@@ -78,6 +78,7 @@ def test_a_prompt_is_refused_by_the_rule_that_it_breaks(text: str, name: str) ->
         "can you look at double_all, it's broken",
         "Shapes.area uses pi, which isn't known",
         "doubling all of them by 2 works, area's pi doesn't",
+        "I tried to fix area and it still fails",
     ],
 )
 def test_true_words_pass(text: str) -> None:

@@ -1,6 +1,7 @@
 """Commits of real repositories become examples, judged by the real compiler; each rule drops what it is for."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.mining.commits.histories import Content, Repository
@@ -8,6 +9,7 @@ from tests.workspace.checkouts import fingerprint
 
 from greenloop.builds.engine import Engine
 from greenloop.builds.sandbox import Bubblewrap, Limits
+from greenloop.builds.sandbox.policy import Completed
 from greenloop.builds.toolchains.ocaml_file import OcamlFile
 from greenloop.builds.verdicts import VerdictStore
 from greenloop.mining.commits.rules import huge
@@ -20,9 +22,23 @@ from greenloop.workspace.store import TreeStore
 from greenloop.workspace.vcs import open_history
 
 START = 'let sum xs = List.fold_left ( + ) 0 xs\n\nlet twice x = 2 * x\n\nlet name = "list"\n'
-
-
 ONE = "let one = 1\n"
+
+
+class Counting(Bubblewrap):
+    """Counts how often something was run in it."""
+
+    runs = 0
+
+    def run_over(self, *words: Any, **named: Any) -> tuple[Completed, ...]:
+        """Count, and run."""
+        self.runs += 1
+        return super().run_over(*words, **named)
+
+    def run_in(self, *words: Any, **named: Any) -> tuple[Completed, ...]:
+        """Count, and run."""
+        self.runs += 1
+        return super().run_in(*words, **named)
 
 
 class Mine:
@@ -33,11 +49,12 @@ class Mine:
         self.store = TreeStore(folder / "trees")
         self.rules = Rules()
         self.accepted: frozenset[TreeId] = frozenset()
+        self.sandbox = Counting(limits=Limits(wall_seconds=60))
         self.engine = Engine(
             store=self.store,
             verdicts=VerdictStore(folder / "verdicts.sqlite"),
             toolchain=OcamlFile(),
-            sandbox=Bubblewrap(limits=Limits(wall_seconds=60)),
+            sandbox=self.sandbox,
             scratch=folder / "scratch",
         )
 
@@ -267,9 +284,7 @@ def test_the_same_again_from_stored_verdicts_and_the_repository_as_it_was(mine: 
     first = [one.to_json() for one in mine()[0]]
     assert fingerprint(mine.repo.root) == before
     assert len(first) == 2
-
-    def refuse(*_: object) -> None:
-        raise AssertionError("judged again")
-
-    mine.engine._judge_batch = refuse  # type: ignore[method-assign, assignment]
+    runs = mine.sandbox.runs
+    assert runs > 0
     assert [one.to_json() for one in mine()[0]] == first
+    assert mine.sandbox.runs == runs

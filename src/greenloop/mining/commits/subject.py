@@ -38,7 +38,7 @@ _EMPTY_WORDS = frozenset(
 """Words that say nothing by themselves: a subject without any other asks for nothing."""
 
 
-def asked(subject: str) -> str:
+def as_request(subject: str) -> str:
     """Return ``subject`` as a request, as ``Handle empty lists``; empty where it is none."""
     text, fixing = _stripped(" ".join(subject.split()))
     if not text.isprintable() or "\ufffd" in text or _NOISE.search(text):

@@ -7,8 +7,7 @@ from greenloop.mining.changed import ChangedFile
 from greenloop.mining.describe import CLASSES
 from greenloop.mining.prompting.form import FUNCTION_WORDS, ORDERS
 from greenloop.records import Category, Diagnostic, Severity
-from greenloop.workspace.edits.differ import hunks
-from greenloop.workspace.edits.text import split_lines
+from greenloop.workspace.syntax import Item
 
 _UNBOUND = re.compile(r"Unbound [a-z ]*?([A-Za-z_][\w'.]*)\s*(?:$|\n)")
 _NAME = re.compile(r"[A-Za-z_][\w']*")
@@ -90,7 +89,10 @@ def _touched(file: ChangedFile) -> Iterable[str]:
     if file.old is None or file.new is None:
         return
     kept = {name for item in file.new_items for name in item.names}
-    found = hunks(*(split_lines(side.decode("utf-8", "replace")) for side in (file.old, file.new)))
     for item in file.old_items:
-        if item.name in kept and any(h.start < item.last_line and item.first_line <= h.end for h in found):
+        if item.name in kept and _overlaps(item, file):
             yield item.name
+
+
+def _overlaps(item: Item, file: ChangedFile) -> bool:
+    return any(hunk.start < item.last_line and item.first_line <= hunk.end for hunk in file.hunks)

@@ -2,7 +2,7 @@
 
 Commits come in batches, parents first. A batch is read, the rules are asked, what is left is judged together, the large
 commits are split, and both ends of every example are confirmed; then it is let go. What grows with the history are
-twenty bytes a tree, to know it again.
+the ids of its trees and examples, to know them again.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -13,15 +13,14 @@ from greenloop.builds.judge import Judge
 from greenloop.mining import filters
 from greenloop.mining.commits.change import CommitChange
 from greenloop.mining.commits.rules import MESSAGES, changes
-from greenloop.mining.commits.subject import asked
+from greenloop.mining.commits.subject import as_request
 from greenloop.mining.commits.trees import CommitTrees
-from greenloop.mining.episodes import is_clear
+from greenloop.mining.confirming import Confirming
+from greenloop.mining.episodes import UNCLEAR, is_clear
 from greenloop.mining.example import Proposal, example_of
 from greenloop.mining.funnel import Funnel, Tally
-from greenloop.mining.mine import UNCLEAR
 from greenloop.mining.rules import Rules
 from greenloop.mining.sources import features
-from greenloop.mining.sources.confirming import unsteady
 from greenloop.mining.sources.seam import Tell
 from greenloop.records import Example, Feature, Origin, Suite, TreeId, Verdict
 from greenloop.workspace.store import TreeStore
@@ -84,8 +83,8 @@ class CommitSource:
             )
         )
         self._pieces = features.Pieces(store, judge, suite, self._tally, rules=self._rules, accepted=accepted)
+        self._confirming = Confirming(judge, suite, self._rules, self._tally)
         self._seen: set[bytes] = set()
-        self._made: set[str] = set()
 
     def examples(self, tell: Tell | None = None) -> Iterator[Example]:
         """See ``Source``; what is told are commits."""
@@ -97,7 +96,7 @@ class CommitSource:
             with self._trees.reading():
                 steps = [step for commit in batch if (step := self._step(commit)) is not None]
             found = list(self._examples(steps, self._verdicts(steps, halves[0])))
-            yield from self._kept(found, halves[1])
+            yield from self._confirming.kept(found, halves[1])
             done += len(batch)
             halves[1](1, 1)
 
@@ -111,6 +110,7 @@ class CommitSource:
         against = next((rule.name for rule in MESSAGES if rule.drops(commit)), None)
         target = self._trees.of(commit.id)
         if against is not None:
+            # who comes back to the tree of a merge makes nothing new either
             self._know(target)
             self._tally.drop(UNIT, against)
             return None
@@ -170,26 +170,15 @@ class CommitSource:
             accepted=self._accepted & {target.tree},
             rules=self._rules,
             episode=self._episode(step),
-            said=step.commit.subject,
+            title=step.commit.subject,
         )
         return example_of(self._store, proposal)
-
-    def _kept(self, found: list[tuple[str, Example]], tell: Tell) -> Iterator[Example]:
-        flaky = unsteady((one for _, one in found), self._judge, self._suite, self._rules, tell)
-        for unit, one in found:
-            if one.id in self._made:
-                self._tally.drop(unit, filters.DUPLICATE)
-            elif one.id in flaky:
-                self._tally.drop(unit, filters.FLAKY)
-            else:
-                self._made.add(one.id)
-                yield one
 
     def _feature(self, step: _Step) -> Feature:
         return Feature(
             base=step.base,
             target=step.target,
-            title=asked(step.commit.subject),
+            title=as_request(step.commit.subject),
             description=step.commit.message,
             author=step.commit.author,
             time=step.commit.time,

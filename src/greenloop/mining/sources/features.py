@@ -4,10 +4,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from greenloop.builds.judge import Judge
+from greenloop.mining.confirming import Confirming
 from greenloop.mining.filters import DUPLICATE, FLAKY, LEAKING, UNPROVEN, keeping
 from greenloop.mining.funnel import Funnel, Tally
 from greenloop.mining.rules import Rules
-from greenloop.mining.sources.confirming import unsteady
 from greenloop.mining.sources.seam import Tell
 from greenloop.mining.split.examples import examples_of
 from greenloop.mining.split.split import Progress, Split, Splitter
@@ -79,12 +79,9 @@ class FeatureSource:
         self, features: Iterable[Named], store: TreeStore, judge: Judge, suite: Suite, *, rules: Rules
     ) -> None:
         self._features = tuple(features)
-        self._judge = judge
-        self._suite = suite
-        self._rules = rules
         self._tally = Tally(plan(rules))
         self._pieces = Pieces(store, judge, suite, self._tally, rules=rules)
-        self._made: set[str] = set()
+        self._confirming = Confirming(judge, suite, rules, self._tally)
         self.splits: list[Split] = []
 
     def examples(self, tell: Tell | None = None) -> Iterator[Example]:
@@ -92,15 +89,7 @@ class FeatureSource:
         for named in self._features:
             split, found = self._pieces.of(named, tell)
             self.splits.append(split)
-            flaky = unsteady(found, self._judge, self._suite, self._rules)
-            for one in found:
-                if one.id in self._made:
-                    self._tally.drop(PIECES, DUPLICATE)
-                elif one.id in flaky:
-                    self._tally.drop(PIECES, FLAKY)
-                else:
-                    self._made.add(one.id)
-                    yield one
+            yield from self._confirming.kept([(PIECES, one) for one in found])
 
     def funnel(self) -> Funnel:
         """See ``Source``."""
