@@ -8,7 +8,10 @@ from xml.etree import ElementTree
 import pytest
 
 from greenloop.datasets.build import build
+from greenloop.datasets.card import MinedCounts
 from greenloop.datasets.lengths import Lengths, lengths
+from greenloop.datasets.load import load
+from greenloop.datasets.page import readme
 from greenloop.mining.filters import OWN
 from greenloop.mining.funnel import Funnel, Step
 from greenloop.mining.picture import funnel_svg
@@ -50,6 +53,23 @@ def test_origins_authors_and_lengths_are_counted(store: TreeStore, make: Make, t
     assert sum(made.card.styles.values()) == sum(part.examples for part in made.card.parts.values())
     assert made.card.styles
     assert all(f"| {style} | {count} |" in page for style, count in made.card.styles.items())
+
+
+def test_what_mining_counted_beside_the_funnel_is_told(store: TreeStore, make: Make, tmp_path: Path) -> None:
+    mined = MinedCounts(
+        trees={"green": 9, "red": 4}, cuts={"idle": 2}, minimised={"builds": 31}, words={"prompts taken": 5}
+    )
+    made = build(everyone(make), store, tmp_path / "dataset", mined=mined)
+    assert load(made.folder).card.mined == mined
+    page = (made.folder / "README.md").read_text()
+    for row in (
+        "trees judged | red | 4",
+        "begun by | idle | 2",
+        "ask for | builds | 31",
+        "of a model | prompts taken | 5",
+    ):
+        assert f"{row} |" in page
+    assert "How they were mined" not in readme(made.card.model_copy(update={"mined": MinedCounts()}))
 
 
 @pytest.mark.parametrize(

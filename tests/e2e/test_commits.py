@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -55,8 +56,17 @@ def test_a_history_becomes_a_dataset(greenloop: Greenloop, project: Repository, 
     dropped = {step["name"]: step["dropped"] for step in group["funnel"]["steps"] if step["dropped"]}
     assert dropped == {"no parent": 1, "a version, or files that no build reads": 1, "green before, red after": 1}
 
+    # what was dropped is named, once each
+    left = [json.loads(line) for line in (tmp_path / "c.dropped.jsonl").read_text().splitlines()]
+    assert Counter(one["rule"] for one in left) == dropped
+    named = {one["rule"]: one["what"] for one in left}
+    ids = project("log", "--format=%H") if project.vcs == "git" else project("log", "-T", "{node}\n")
+    assert named["no parent"] == ids.split()[-1]
+    assert named["green before, red after"] == ids.split()[2]
+
     # again: the same bytes, the counts too
-    kept = [(file, file.read_bytes()) for file in (out, tmp_path / "c.funnel.json")]
+    beside = [tmp_path / f"c.{end}" for end in ("funnel.json", "funnel.svg", "dropped.jsonl")]
+    kept = [(file, file.read_bytes()) for file in (out, *beside)]
     assert "4 verified examples" in done(greenloop(*words, cwd=project.root))
     assert [(file, file.read_bytes()) for file, _ in kept] == kept
 

@@ -1,11 +1,9 @@
-"""What a source lets through: each example once, and none whose ends come out otherwise when they are judged again."""
+"""No example stays whose ends come out otherwise when they are judged again."""
 
 from collections import Counter
 
 from greenloop.builds.scripted import ScriptedJudge
-from greenloop.mining.confirming import Confirming, flaky
-from greenloop.mining.filters import DUPLICATE, FLAKY
-from greenloop.mining.funnel import Tally
+from greenloop.mining.confirming import unsteady
 from greenloop.mining.rules import Rules
 from greenloop.records import Category, Edit, Example, Status, Suite, TreeId
 
@@ -34,22 +32,5 @@ def judge(wavering: TreeId) -> ScriptedJudge:
 def test_either_end_makes_an_example_flaky() -> None:
     one, other = example(1), example(2)
     for end in (one.base, one.target):
-        assert flaky((one, other), judge(end), Suite.CHECK, RULES) == {one.id}
-        assert flaky((one, other), judge(end), Suite.CHECK, Rules(confirmations=2)) == frozenset()
-
-
-def test_each_is_let_through_once_and_what_is_not_is_counted_under_its_unit() -> None:
-    tally = Tally((("candidates", (DUPLICATE, FLAKY)), ("pieces", (DUPLICATE, FLAKY))))
-    first, second, wavering = example(1), example(2), example(3)
-    confirming = Confirming(judge(wavering.target), Suite.CHECK, RULES, tally)
-    batches = (
-        [("candidates", first), ("pieces", wavering), ("candidates", second), ("pieces", second)],
-        [("candidates", first)],
-    )
-    for unit, _ in (one for batch in batches for one in batch):
-        tally.see(unit)
-    assert [one.id for batch in batches for one in confirming.kept(batch)] == [first.id, second.id]
-    steps = {(step.unit, step.name): step.dropped for step in tally.funnel().steps}
-    assert steps == {
-        ("candidates", DUPLICATE): 1, ("candidates", FLAKY): 0, ("pieces", DUPLICATE): 1, ("pieces", FLAKY): 1,
-    }  # fmt: skip
+        assert unsteady((one, other), judge(end), RULES) == {one.id}
+        assert unsteady((one, other), judge(end), Rules(confirmations=2)) == frozenset()

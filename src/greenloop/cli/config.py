@@ -162,6 +162,10 @@ class MiningSettings(Section):
     """Changed lines of the largest edit that becomes an example."""
     max_step_lines: int = Field(default=5, ge=1)
     """The same for what is no whole fix: an earlier red of a run, or a step after which a file is still red."""
+    max_commit_files: int = Field(default=500, ge=1)
+    """Files of the largest commit that is looked at; what changes more is an import or a move of everything."""
+    max_commit_lines: int = Field(default=5_000, ge=1)
+    """Changed lines of the largest commit that is split; splitting costs builds by the number of pieces."""
     confirmations: int = Field(default=3, ge=1)
     """How often both ends of an example are judged; where the judgements differ it is none."""
     minimise_builds: int = Field(default=64, ge=0)

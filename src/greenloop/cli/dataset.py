@@ -1,6 +1,8 @@
 """``greenloop dataset``: examples become a dataset with held-out parts, and leave in the formats of others."""
 
 import json
+from collections import Counter
+from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,7 +14,7 @@ from greenloop.cli.app import App
 from greenloop.cli.console import out, progress
 from greenloop.cli.mined import funnel_file
 from greenloop.cli.show import table
-from greenloop.datasets.card import PICTURE_FILE
+from greenloop.datasets.card import PICTURE_FILE, MinedCounts
 from greenloop.datasets.load import load, read_examples
 from greenloop.datasets.page import readme
 from greenloop.datasets.split import Split, SplitBy, SplitRule
@@ -86,6 +88,7 @@ def build(
             choice=choice,
             budget=settings.context.budget_tokens,
             funnel=funnel(examples),
+            mined=mined(examples),
             workers=settings.build.workers,
             progress=report,
         )
@@ -187,3 +190,27 @@ def counts(examples: Path) -> dict[str, Any]:
 def funnel(examples: Path) -> Funnel:
     """Return mining's funnel over all toolchains."""
     return merged([Funnel.from_json(json.dumps(group["funnel"])) for group in counts(examples)["groups"]])
+
+
+def mined(examples: Path) -> MinedCounts:
+    """Return what mining counted beside the funnel, summed over all toolchains."""
+    told = counts(examples)
+    model = told.get("prompts", {}).get("model") or {}
+    words = {
+        **{f"{kind} taken": count for kind, count in model.get("taken", {}).items()},
+        "answers rejected": sum(model.get("rejected", {}).values()),
+        **{f"requests {name}": model.get(key, 0) for name, key in (("failed", "failed"), ("not made", "not_asked"))},
+    }
+    return MinedCounts(
+        trees=_summed(group.get("trees", {}) for group in told["groups"]),
+        cuts=_summed(group.get("cuts", {}) for group in told["groups"]),
+        minimised=told.get("minimised", {}),
+        words=words if model else {},
+    )
+
+
+def _summed(counted: Iterable[dict[str, int]]) -> dict[str, int]:
+    total: Counter[str] = Counter()
+    for one in counted:
+        total.update(one)
+    return dict(sorted(total.items()))

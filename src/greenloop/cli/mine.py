@@ -60,6 +60,8 @@ def rules(settings: MiningSettings, prompts: Distribution) -> Rules:
         stable_seconds=settings.stable_seconds,
         max_changed_lines=settings.max_changed_lines,
         max_step_lines=settings.max_step_lines,
+        max_commit_files=settings.max_commit_files,
+        max_commit_lines=settings.max_commit_lines,
         confirmations=settings.confirmations,
         minimise_builds=settings.minimise_builds,
         prompts=prompts,
@@ -83,9 +85,9 @@ def mine(
 ) -> None:
     """Find red→green episodes, or green→green commits, prove both ends by verdicts, and write them as examples.
 
-    Beside the examples lies FILE.funnel.json with the count of everything that was dropped, and why; beside those of
-    histories also FILE.funnel.svg with the same as a picture, and FILE.dropped.jsonl with each run of red and each
-    candidate that became no example.
+    Beside the examples lie FILE.funnel.json with the count of everything that was dropped, and why, FILE.funnel.svg
+    with the same as a picture, and FILE.dropped.jsonl with each run of red, commit, mutant and candidate that became
+    no example.
     """
     app = App.of(context)
     settings = app.settings(Path())

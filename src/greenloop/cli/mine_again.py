@@ -16,14 +16,14 @@ from greenloop.cli.moments import shown_moment
 from greenloop.cli.toolchains import judge_for
 from greenloop.datasets.load import read_examples
 from greenloop.mining.account import Account, Fate
-from greenloop.mining.mine import mine
+from greenloop.mining.own import Accepted
 from greenloop.mining.rules import Rules
+from greenloop.mining.sources.episodes import EpisodeSource
 from greenloop.mining.why import why
 from greenloop.records import Example, InputError, Status, TreeId, Workspace
 from greenloop.workspace.edits import render_unified
 
 _NO_MORE = "mined again, its workspace does not give it: the settings or the toolchain are others, or a part was purged"
-_NOT_LIVED = "it comes from no recorded history"
 _MOST_NAMED = 5
 _SNAPSHOT = re.compile(r"(.+)#([0-9]{1,18})", re.DOTALL)
 
@@ -68,17 +68,19 @@ def _account(app: App, rules: Rules, workspace: Workspace) -> Account:
     judge = judge_for(app, workspace)
     account = Account(rules)
     with progress(f"judging ({judge.toolchain})", "trees") as report:
-        mine(
+        source = EpisodeSource(
             app.home.snapshots,
             judge.engine,
             app.home.trees,
             judge.suite,
             rules=rules,
-            accepted=frozenset(app.home.feedback.accepted_trees()),
+            accepted=Accepted.read(app.home.trees, app.home.feedback.accepted()),
             workspaces=(workspace,),
-            progress=report,
             trace=account,
         )
+        for _ in source.examples(report):
+            # the account alone is wanted: it notes what becomes of everything
+            pass
     return account
 
 
@@ -148,7 +150,7 @@ def _told(app: App, example: Example, account: Account | None) -> _Told:
     whole = example.target if fate is None or fate.mined is None else fate.mined.target
     return _Told(
         example=example,
-        note="" if fate is not None else _NOT_LIVED if account is None else _NO_MORE,
+        note="" if fate is not None else _not_here(example) if account is None else _NO_MORE,
         states=() if account is None or fate is None else tuple(_lines(account, fate)),
         diff=render_unified(app.home.trees, example.base, example.target),
         left_out=render_unified(app.home.trees, example.target, whole),
@@ -158,6 +160,12 @@ def _told(app: App, example: Example, account: Account | None) -> _Told:
             if tree in verdicts
         },
     )
+
+
+def _not_here(example: Example) -> str:
+    """Say what is known of an example whose workspace has no history here: of a commit, a feature, a broken tree."""
+    of = f"; it is of {example.episode}" if example.episode else ""
+    return f"no history of {example.workspace} is recorded here{of}"
 
 
 def _lines(account: Account, fate: Fate) -> Iterator[_Line]:

@@ -9,7 +9,7 @@ from rich.markup import escape
 from greenloop.cli.app import App
 from greenloop.cli.config import Config
 from greenloop.cli.console import out, progress
-from greenloop.cli.mined import Written, funnel_file, group, rows, write_counts, write_examples
+from greenloop.cli.mined import Written, funnel_file, group, noting, rows, write_counts, write_examples
 from greenloop.cli.prompting import prompted, tell_of_model
 from greenloop.cli.show import table
 from greenloop.cli.toolchains import bench, toolchain_name
@@ -17,6 +17,7 @@ from greenloop.cli.turns import project_root
 from greenloop.mining.commits.trees import CommitTrees
 from greenloop.mining.filters import UNIT as CANDIDATES
 from greenloop.mining.funnel import Funnel
+from greenloop.mining.own import Accepted
 from greenloop.mining.rules import Rules
 from greenloop.mining.sources.commits import UNIT, CommitSource
 from greenloop.mining.sources.features import PIECES
@@ -27,7 +28,7 @@ from greenloop.workspace.vcs import open_history
 def mine_commits(
     app: App, settings: Config, rules: Rules, revisions: str, most: int, target: Path, *, as_json: bool
 ) -> None:
-    """Mine the commits of the repository at hand into ``target``, with their counts beside it.
+    """Mine the commits of the repository at hand into ``target`` and the files beside it.
 
     ``revisions`` and ``most`` are those of ``workspace.vcs.open_history``. The toolchain is the one for the newest
     commit. Raises ``InputError`` when there is no such history.
@@ -41,22 +42,24 @@ def mine_commits(
     if newest is None:
         raise InputError(f"{root}: the newest commit has no such folder", "commit it first, or name other revisions")
     judge = bench(app.home, settings, toolchain_name(app.home, settings, newest))
-    source = CommitSource(
-        history,
-        trees,
-        store,
-        judge.engine,
-        judge.suite,
-        workspace=root.name,
-        rules=rules,
-        accepted=frozenset(app.home.feedback.accepted_trees()),
-    )
     began = time.monotonic()
-    with progress(f"judging ({judge.toolchain})", "commits") as report:
-        found = tuple(source.examples(report))
-    examples, prompts = prompted(app.home, settings, found)
-    written = write_examples(target, examples)
-    funnel = source.funnel()
+    with noting(target) as note:
+        source = CommitSource(
+            history,
+            trees,
+            store,
+            judge.engine,
+            judge.suite,
+            workspace=root.name,
+            rules=rules,
+            accepted=Accepted.read(app.home.trees, app.home.feedback.accepted()),
+            note=note,
+        )
+        with progress(f"judging ({judge.toolchain})", "commits") as report:
+            found = tuple(source.examples(report))
+        examples, prompts = prompted(app.home, settings, found)
+        funnel = source.funnel()
+        written = write_examples(target, examples, funnel)
     counts = _counts(funnel, written)
     counts["prompts"] = prompts
     counts["groups"] = [group(judge.toolchain, judge.engine.fingerprint, written.categories, funnel)]

@@ -2,8 +2,8 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from rich.markup import escape
@@ -13,23 +13,22 @@ from greenloop.cli.app import App
 from greenloop.cli.config import Config
 from greenloop.cli.console import out, progress
 from greenloop.cli.history import choose
-from greenloop.cli.mined import dropped_file, funnel_file, group, picture_file, rows, write_counts, write_examples
+from greenloop.cli.mined import funnel_file, group, noting, rows, write_counts, write_examples
 from greenloop.cli.prompting import prompted, tell_of_model
 from greenloop.cli.show import table
 from greenloop.cli.toolchains import bench, toolchain_name
 from greenloop.mining.dropped import DroppedTrace
 from greenloop.mining.filters import UNIT as CANDIDATES
 from greenloop.mining.funnel import merged
-from greenloop.mining.mine import MiningResult, mine
 from greenloop.mining.minimise.minimise import Minimised
-from greenloop.mining.picture import funnel_svg
+from greenloop.mining.own import Accepted
 from greenloop.mining.rules import Rules
-from greenloop.records import InputError, Workspace
-from greenloop.storage import write_atomically
+from greenloop.mining.sources.episodes import EpisodeSource
+from greenloop.records import Example, InputError, Workspace
 
 
 def mine_histories(
-    app: App, settings: Config, rules: Rules, patterns: Sequence[str], target: Path, *, as_json: bool
+    app: App, settings: Config, given: Rules, patterns: Sequence[str], target: Path, *, as_json: bool
 ) -> None:
     """Mine the workspaces that ``patterns`` name, all where there is none, into ``target`` and the files beside it.
 
@@ -45,33 +44,31 @@ def mine_histories(
         last = snapshots.last(one.id)
         if last is not None:
             groups.setdefault(toolchain_name(app.home, settings, last.tree), []).append(one)
-    accepted = frozenset(app.home.feedback.accepted_trees())
-    results: list[tuple[str, str, MiningResult]] = []
+    accepted = Accepted.read(app.home.trees, app.home.feedback.accepted())
+    results: list[_Result] = []
     dropped = DroppedTrace()
     for name, members in groups.items():
         judge = bench(app.home, settings, name)
         with progress(f"judging ({name})", "trees") as report:
-            result = mine(
+            source = EpisodeSource(
                 snapshots,
                 judge.engine,
                 app.home.trees,
                 judge.suite,
-                rules=rules,
+                rules=given,
                 accepted=accepted,
                 workspaces=members,
                 workers=settings.build.workers,
-                progress=report,
                 trace=dropped,
             )
-        results.append((name, judge.engine.fingerprint, result))
+            results.append(_Result(name, judge.engine.fingerprint, source, tuple(source.examples(report))))
     counts = _counts(sum(snapshots.count(one.id) for one in chosen), results)
-    examples, prompts = prompted(
-        app.home, settings, [example for _, _, result in results for example in result.examples]
-    )
+    examples, prompts = prompted(app.home, settings, [example for one in results for example in one.examples])
     counts["prompts"] = prompts
-    write_examples(target, examples)
-    write_atomically(dropped_file(target), "".join(one.to_json() + "\n" for one in dropped.lines()).encode())
-    write_atomically(picture_file(target), funnel_svg(merged([result.funnel for _, _, result in results])))
+    with noting(target) as note:
+        for line in dropped.lines():
+            note(line)
+    write_examples(target, examples, merged([one.source.funnel() for one in results]))
     write_counts(funnel_file(target), counts)
     if as_json:
         print(json.dumps(counts))
@@ -80,42 +77,59 @@ def mine_histories(
         tell_of_model(prompts)
 
 
-def _counts(snapshots: int, results: list[tuple[str, str, MiningResult]]) -> dict[str, object]:
+@dataclass(frozen=True)
+class _Result:
+    """What the histories of one toolchain gave."""
+
+    toolchain: str
+    fingerprint: str
+    source: EpisodeSource
+    examples: tuple[Example, ...]
+
+    @property
+    def classes(self) -> Counter[str]:
+        """The examples by the class of their error."""
+        return Counter(one.category.value for one in self.examples)
+
+    @property
+    def kinds(self) -> Counter[str]:
+        """The episodes of the whole fixes by their kind."""
+        return Counter(one.kind.value for one in self.source.episodes)
+
+
+def _counts(snapshots: int, results: list[_Result]) -> dict[str, object]:
     return {
         "snapshots": snapshots,
-        "trees": sum(sum(result.trees.values()) for _, _, result in results),
-        "mined": sum(result.funnel.seen(CANDIDATES) for _, _, result in results),
-        "verified": sum(len(result.examples) for _, _, result in results),
-        "minimised": asdict(sum((result.minimised for _, _, result in results), Minimised())),
+        "trees": sum(sum(one.source.trees.values()) for one in results),
+        "mined": sum(one.source.funnel().seen(CANDIDATES) for one in results),
+        "verified": sum(len(one.examples) for one in results),
+        "minimised": asdict(sum((one.source.minimised for one in results), Minimised())),
         "groups": [
             {
-                **group(name, fingerprint, Counter(one.category.value for one in result.examples), result.funnel),
-                "trees": result.trees,
-                "cuts": result.cuts,
-                "kinds": dict(sorted(Counter(one.kind.value for one in result.episodes).items())),
+                **group(one.toolchain, one.fingerprint, one.classes, one.source.funnel()),
+                "trees": one.source.trees,
+                "cuts": one.source.cuts,
+                "kinds": dict(sorted(one.kinds.items())),
             }
-            for name, fingerprint, result in results
+            for one in results
         ],
     }
 
 
-def _show(results: list[tuple[str, str, MiningResult]], target: Path) -> None:
-    for name, _, result in results:
-        trees = ", ".join(f"{count} {status}" for status, count in result.trees.items())
-        title = f"{name}: {sum(result.trees.values())} trees judged ({trees})"
-        table(title, ("rule", "dropped", "left"), list(rows(result.funnel)))
-        kinds = Counter(one.kind.value for one in result.episodes)
-        classes = Counter(one.category.value for one in result.examples)
-        listed = [_listed(sorted(kinds.items())), _listed(classes.most_common())]
-        out.print(": ".join([f"[bold]{len(result.examples)} verified examples[/]", "; ".join(filter(None, listed))]))
-        if less := result.minimised.examples:
-            out.print(f"[bold]{less}[/] of them cut to what the error asked for: {_saved(result.minimised)}")
-    beside = ", ".join(file(target).name for file in (funnel_file, picture_file, dropped_file))
-    out.print(f"Written to {escape(str(target))}, and beside it {escape(beside)}.")
-
-
-def _listed(counts: Iterable[tuple[str, int]]) -> str:
-    return ", ".join(f"{count} {name}" for name, count in counts)
+def _show(results: list[_Result], target: Path) -> None:
+    for one in results:
+        trees = ", ".join(f"{count} {status}" for status, count in one.source.trees.items())
+        title = f"{one.toolchain}: {sum(one.source.trees.values())} trees judged ({trees})"
+        table(title, ("rule", "dropped", "left"), list(rows(one.source.funnel())))
+        out.print(
+            f"[bold]{len(one.examples)} verified examples[/]: "
+            + ", ".join(f"{count} {kind}" for kind, count in sorted(one.kinds.items()))
+            + "; "
+            + ", ".join(f"{count} {kind}" for kind, count in one.classes.most_common())
+        )
+        if less := one.source.minimised.examples:
+            out.print(f"[bold]{less}[/] of them hold what their error asked for alone: {_saved(one.source.minimised)}")
+    out.print(f"Written to {escape(str(target))}, and beside it {escape(funnel_file(target).name)}.")
 
 
 def _saved(counts: Minimised) -> str:

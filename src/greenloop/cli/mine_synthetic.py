@@ -11,15 +11,15 @@ import typer
 from rich.markup import escape
 
 from greenloop.cli.console import out, progress
-from greenloop.cli.mined import funnel_file, group, write_counts, write_examples
+from greenloop.cli.mined import Written, funnel_file, group, noting, write_counts, write_examples
 from greenloop.cli.prompting import prompted, tell_of_model
 from greenloop.cli.show import table
 from greenloop.cli.toolchains import bench
 from greenloop.cli.turns import Present, present
 from greenloop.datasets.load import read_examples
-from greenloop.mining.funnel import Step
+from greenloop.mining.funnel import Funnel, Step
 from greenloop.mining.rules import Rules
-from greenloop.mining.synthetic.make import SyntheticResult, make
+from greenloop.mining.sources.synthetic import SyntheticSource
 from greenloop.mining.synthetic.mix import Mix
 from greenloop.mining.synthetic.plan import Plan
 from greenloop.records import TreeId
@@ -40,7 +40,7 @@ class Wanted:
 
 
 def mine_synthetic(context: typer.Context, rules: Rules, wanted: Wanted, target: Path, *, as_json: bool) -> None:
-    """Break the green tree at hand and write the proven repairs to ``target``, their counts beside it.
+    """Break the green tree at hand and write the proven repairs to ``target`` and the files beside it.
 
     Raises ``InputError`` when the tree is not green, ``typer.Exit`` with 1 when nothing could be proven.
     """
@@ -56,38 +56,38 @@ def mine_synthetic(context: typer.Context, rules: Rules, wanted: Wanted, target:
         rules=rules,
     )
     began = time.monotonic()
-    with progress(f"breaking and judging ({judge.toolchain})", "examples") as report:
-        engine = judge.engine
-        result = make(
-            now.app.home.trees,
-            engine,
-            lambda tree, suite: engine.trial(tree, suite, fresh=True).verdict,
-            _tree(now, wanted.revision),
-            plan,
-            report,
-        )
-    minutes = (time.monotonic() - began) / 60
-    rate = len(result.made) / minutes if minutes else 0.0
-    examples, prompts = prompted(now.app.home, now.settings, [one.example for one in result.made])
-    written = write_examples(target, examples)
-    counts = _counts(result, plan)
-    counts["prompts"] = prompts
-    counts["groups"] = [group(judge.toolchain, engine.fingerprint, written.categories, result.funnel)]
-    places = {one.example.id: _place(one.mutant.kind, one.mutant.path, one.mutant.line) for one in result.made}
-    write_counts(funnel_file(target), {**counts, "mutants": places})
+    with noting(target) as note:
+        source = SyntheticSource(now.app.home.trees, judge.engine, _tree(now, wanted.revision), plan, note=note)
+        with progress(f"breaking and judging ({judge.toolchain})", "examples") as report:
+            found = tuple(source.examples(report))
+        minutes = (time.monotonic() - began) / 60
+        examples, prompts = prompted(now.app.home, now.settings, found)
+        funnel = source.funnel()
+        written = write_examples(target, examples, funnel)
+    counts = {
+        **_counts(source, written, plan),
+        "prompts": prompts,
+        "groups": [group(judge.toolchain, judge.engine.fingerprint, written.categories, funnel)],
+    }
+    # what a clock says is no count: the same again is the same bytes
+    write_counts(funnel_file(target), {**counts, "mutants": _places(source)})
+    rate = written.count / minutes if minutes else 0.0
     if as_json:
-        # what a clock says is printed alone: the same tree and seed give the same counts
         print(json.dumps({**counts, "minutes": round(minutes, 2), "per_minute": round(rate, 1)}))
     else:
-        _show(result, plan, rate)
+        _show(source, written, plan, rate)
         tell_of_model(prompts)
         out.print(f"Written to {escape(str(target))} and {escape(str(funnel_file(target)))}.")
-    if not result.made:
+    if not written.count:
         raise typer.Exit(1)
 
 
-def _place(kind: str, path: str, line: int) -> dict[str, object]:
-    return {"kind": kind, "path": path, "line": line}
+def _places(source: SyntheticSource) -> dict[str, object]:
+    return {id_: {"kind": one.kind, "path": one.path, "line": one.line} for id_, one in source.mutants.items()}
+
+
+def _kinds(source: SyntheticSource) -> Counter[str]:
+    return Counter(one.kind for one in source.mutants.values())
 
 
 def _tree(now: Present, revision: str | None) -> TreeId:
@@ -99,46 +99,41 @@ def _tree(now: Present, revision: str | None) -> TreeId:
     return read.tree
 
 
-def _counts(result: SyntheticResult, plan: Plan) -> dict[str, object]:
+def _counts(source: SyntheticSource, written: Written, plan: Plan) -> dict[str, object]:
     return {
-        "verified": len(result.made),
+        "verified": written.count,
         "wanted": plan.count,
         "seed": plan.seed,
-        "kinds": dict(sorted(Counter(one.mutant.kind for one in result.made).items())),
-        "categories": _categories(result),
+        "kinds": dict(sorted(_kinds(source).items())),
+        "categories": dict(sorted(written.categories.items())),
         "mix": {name.value: count for name, count in plan.mix.quotas(plan.count).items()},
-        "short": [name.value for name in result.short],
-        "candidates": dict(result.candidates),
-        "tried": sum(step.seen for step in _first_steps(result)),
+        "short": [name.value for name in source.short],
+        "candidates": dict(source.candidates),
+        "tried": sum(step.seen for step in _first_steps(source.funnel())),
     }
 
 
-def _categories(result: SyntheticResult) -> dict[str, int]:
-    return dict(sorted(Counter(one.example.category.value for one in result.made).items()))
-
-
-def _show(result: SyntheticResult, plan: Plan, rate: float) -> None:
-    """Say what came of it, at ``rate`` examples a minute."""
-    kinds = Counter(one.mutant.kind for one in result.made)
-    rows = []
-    for step in _first_steps(result):
+def _show(source: SyntheticSource, written: Written, plan: Plan, rate: float) -> None:
+    kinds, funnel = _kinds(source), source.funnel()
+    lines = []
+    for step in _first_steps(funnel):
         kind = step.unit.removeprefix("mutants: ")
-        drops = [one for one in result.funnel.steps if one.unit == step.unit and one.dropped]
+        drops = [one for one in funnel.steps if one.unit == step.unit and one.dropped]
         why = ", ".join(f"{one.dropped} {one.name}" for one in drops)
-        rows.append((kind, str(result.candidates[kind]), str(step.seen), str(kinds[kind]), why))
-    table("mutants", ("kind", "there are", "tried", "proven", "dropped"), rows)
-    achieved = _categories(result)
+        lines.append((kind, str(source.candidates[kind]), str(step.seen), str(kinds[kind]), why))
+    table("mutants", ("kind", "there are", "tried", "proven", "dropped"), lines)
     asked = {name.value: count for name, count in plan.mix.quotas(plan.count).items()}
-    mix = ", ".join(f"{count} {name} (asked for {asked.get(name, 0)})" for name, count in achieved.items())
-    out.print(f"[bold]{len(result.made)} verified examples[/] of {plan.count}, {rate:.0f} a minute: {mix}")
-    if result.short:
-        out.print(f"There were too few of: {', '.join(result.short)}; others took their place where there were any.")
+    achieved = sorted(written.categories.items())
+    mix = ", ".join(f"{count} {name} (asked for {asked.get(name, 0)})" for name, count in achieved)
+    out.print(f"[bold]{written.count} verified examples[/] of {plan.count}, {rate:.0f} a minute: {mix}")
+    if source.short:
+        out.print(f"There were too few of: {', '.join(source.short)}; others took their place where there were any.")
 
 
-def _first_steps(result: SyntheticResult) -> Iterator[Step]:
+def _first_steps(funnel: Funnel) -> Iterator[Step]:
     """Yield the first step of each kind that was tried."""
     units: set[str] = set()
-    for step in result.funnel.steps:
+    for step in funnel.steps:
         if step.unit not in units and step.seen:
             units.add(step.unit)
             yield step

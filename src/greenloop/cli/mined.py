@@ -1,13 +1,15 @@
-"""What every source of examples writes: the examples, a line each, and beside them the counts of what was left out."""
+"""What every source of examples writes: the examples, a line each, and beside them what was left out and the counts."""
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from greenloop.mining.funnel import Funnel
-from greenloop.records import Example
+from greenloop.mining.picture import funnel_svg
+from greenloop.records import Example, Record
 from greenloop.storage import replacing, write_atomically
 
 
@@ -17,7 +19,7 @@ def funnel_file(examples: Path) -> Path:
 
 
 def dropped_file(examples: Path) -> Path:
-    """Return where the runs and candidates lie that became no example, one JSON object a line."""
+    """Return where that lies which became no example, one JSON object a line."""
     return examples.with_suffix(".dropped.jsonl")
 
 
@@ -26,7 +28,7 @@ def picture_file(examples: Path) -> Path:
     return examples.with_suffix(".funnel.svg")
 
 
-@dataclass
+@dataclass(frozen=True)
 class Written:
     """How many examples went into a file, by what they are."""
 
@@ -35,16 +37,25 @@ class Written:
     origins: Counter[str] = field(default_factory=Counter)
 
 
-def write_examples(target: Path, examples: Iterable[Example]) -> Written:
-    """Write ``examples`` as they come; the file appears whole, or stays as it was."""
-    written = Written()
-    with replacing(target) as file:
-        for one in examples:
+@contextmanager
+def noting(examples: Path) -> Iterator[Callable[[Record], None]]:
+    """Give a function that writes one thing that was left out; the file appears whole at the end of the block."""
+    with replacing(dropped_file(examples)) as file:
+
+        def note(one: Record) -> None:
             file.write(f"{one.to_json()}\n".encode())
-            written.count += 1
-            written.categories[one.category.value] += 1
-            written.origins[one.origin.value] += 1
-    return written
+
+        yield note
+
+
+def write_examples(target: Path, examples: Iterable[Example], funnel: Funnel) -> Written:
+    """Write ``examples``, and the picture of ``funnel`` beside them; each file appears whole, or stays as it was."""
+    held = tuple(examples)
+    with replacing(target) as file:
+        for one in held:
+            file.write(f"{one.to_json()}\n".encode())
+    write_atomically(picture_file(target), funnel_svg(funnel))
+    return Written(len(held), Counter(one.category.value for one in held), Counter(one.origin.value for one in held))
 
 
 def group(toolchain: str, fingerprint: str, categories: Counter[str], funnel: Funnel) -> dict[str, object]:

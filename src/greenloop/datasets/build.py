@@ -20,6 +20,7 @@ from greenloop.datasets.card import (
     README_FILE,
     AgainstCount,
     DatasetCard,
+    MinedCounts,
     card_of,
 )
 from greenloop.datasets.evaluation_set import EvaluationSet
@@ -78,13 +79,14 @@ def build(
     choice: Choice | None = None,
     budget: int = 1200,
     funnel: Funnel | None = None,
+    mined: MinedCounts | None = None,
     workers: int = 1,
     progress: Progress | None = None,
 ) -> Dataset:
     """Write ``examples`` as a dataset at ``out_dir`` and return it. Their order does not matter.
 
-    ``store`` holds their trees; ``funnel`` is what mining counted; ``budget`` is in tokens of context for the
-    rendered messages, which ``workers`` processes render (see ``workspace.crew``); ``progress`` is called with
+    ``store`` holds their trees; ``funnel`` and ``mined`` are what mining counted; ``budget`` is in tokens of context
+    for the rendered messages, which ``workers`` processes render (see ``workspace.crew``); ``progress`` is called with
     (examples rendered, all). The folder appears as a whole or not at all. An existing dataset there is replaced (what
     others put beside its files is kept); anything else is refused.
 
@@ -118,6 +120,7 @@ def build(
             lengths=all_lengths([one for one in chosen.kept if one.example.id in written]),
             against=[AgainstCount(name=one.name, digest=one.digest, texts=len(one.held)) for one in choice.against],
             funnel=counted,
+            mined=mined or MinedCounts(),
             pyarrow=pa.__version__,
             sums=sums,
         )

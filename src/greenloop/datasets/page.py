@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from greenloop.datasets.card import CARD_FILE, DROPPED_FILE, PACK_FILE, PICTURE_FILE, DatasetCard
+from greenloop.datasets.card import CARD_FILE, DROPPED_FILE, PACK_FILE, PICTURE_FILE, DatasetCard, MinedCounts
 from greenloop.records import Origin
 
 _MOST_AUTHORS = 10
@@ -10,7 +10,7 @@ _MOST_AUTHORS = 10
 
 def readme(card: DatasetCard) -> str:
     """Return the card as Markdown."""
-    sections = (_head(card), _facts(card), _contents(card), _left_out(card), _files(card))
+    sections = (_head(card), _facts(card), _contents(card), _left_out(card), _mined(card.mined), _files(card))
     return "\n".join(line for section in sections for line in section)
 
 
@@ -87,6 +87,18 @@ def _left_out(card: DatasetCard) -> list[str]:
     ]
 
 
+def _mined(mined: MinedCounts) -> list[str]:
+    """Say what mining counted beside the funnel; nothing where it counted nothing."""
+    groups = {
+        "trees judged": mined.trees,
+        "stretches of history begun by": mined.cuts,
+        "leaving out what an error did not ask for": mined.minimised,
+        "words of a model": mined.words,
+    }
+    rows = [[what, name, count] for what, held in groups.items() for name, count in held.items()]
+    return ["## How they were mined", "", *_table(["of", "what", "count"], rows), ""] if rows else []
+
+
 def _files(card: DatasetCard) -> list[str]:
     return [
         "## Files",
@@ -115,6 +127,7 @@ def _of_whom(origins: Mapping[str, int]) -> str:
         Origin.EPISODE: "{} edits took a red tree to a green one, as people made them.",
         Origin.EARLIER: "{} go from an earlier red of such a run to its green.",
         Origin.SUBFIX: "{} mended the first error and left a later one.",
+        Origin.SHRINKING: "{} mended a later error and left the first.",
         Origin.COMMIT: "{} are commits.",
         Origin.FEATURE: "{} are pieces of a larger change, green at both ends.",
         Origin.SYNTHETIC: "{} mend what Greenloop broke in a green tree: synthetic, no person's work.",

@@ -1,6 +1,6 @@
-"""What was dropped, by name: each run of red and each candidate that became no example."""
+"""What was dropped, by name: each run of red, commit, piece, mutant and candidate that became no example."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from greenloop.mining import episodes, filters
@@ -24,6 +24,28 @@ class Dropped(Record):
     last_seq: int
     base: TreeId
     target: TreeId | None
+
+
+class LeftOut(Record):
+    """A line of the same file where no history was mined: ``what`` is a commit, a feature or a mutant.
+
+    ``base`` and ``target`` are the trees before and after, as far as they were read.
+    """
+
+    rule: str
+    unit: str
+    workspace: str
+    what: str
+    base: TreeId | None = None
+    target: TreeId | None = None
+
+
+Note = Callable[[LeftOut], None]
+"""Called for each thing that a source leaves out, as it goes."""
+
+
+def note_nothing(_one: LeftOut) -> None:
+    """A ``Note`` where nobody reads."""
 
 
 @dataclass

@@ -12,14 +12,15 @@ from greenloop.records import Category, Diagnostic, Origin
 def prompt(id_: str, pair: Candidate, error: Diagnostic | None, title: str, distribution: Distribution) -> str | None:
     """Return what a person would have typed, or ``None`` when every wording would name what only the new code has.
 
-    ``error`` is the first one of the base, ``None`` where that is green. A commit's subject, as a request, comes first.
+    ``error`` is the one that is asked about, ``None`` where the base is green. A commit's subject, as a request, comes
+    first.
     """
     if pair.origin is Origin.COMMIT:
         request = as_request(title)
-        if request and not leaks(request, hindsight(pair.base.diagnostics, pair.files)):
+        if request and not leaks(request, hindsight(pair.shown, pair.files)):
             return request
     if error is not None:
-        return prompt_for(id_, error.category, pair.base.diagnostics, pair.files, distribution=distribution)
+        return prompt_for(id_, error.category, pair.shown, pair.files, distribution=distribution)
     # what a commit says was tried above, and is no order as it stands
     named = title if pair.origin is Origin.FEATURE else ""
     return prompt_for(id_, Category.OTHER, (), pair.files, named, distribution=distribution)

@@ -2,7 +2,7 @@
 
 Commits come in batches, parents first. A batch is read, the rules are asked, what is left is judged together, the large
 commits are split, and both ends of every example are confirmed; then it is let go. What grows with the history are
-the ids of its trees and examples, to know them again.
+twenty bytes a tree, to know it again.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,13 +15,16 @@ from greenloop.mining.commits.change import CommitChange
 from greenloop.mining.commits.rules import MESSAGES, changes
 from greenloop.mining.commits.subject import as_request
 from greenloop.mining.commits.trees import CommitTrees
-from greenloop.mining.confirming import Confirming
-from greenloop.mining.episodes import UNCLEAR, is_clear
+from greenloop.mining.confirming import unsteady
+from greenloop.mining.dropped import LeftOut, Note, note_nothing
+from greenloop.mining.episodes import is_clear
 from greenloop.mining.example import Proposal, example_of
 from greenloop.mining.funnel import Funnel, Tally
+from greenloop.mining.own import NOTHING, Accepted
 from greenloop.mining.rules import Rules
 from greenloop.mining.sources import features
 from greenloop.mining.sources.seam import Tell
+from greenloop.mining.states import UNCLEAR
 from greenloop.records import Example, Feature, Origin, Suite, TreeId, Verdict
 from greenloop.workspace.store import TreeStore
 from greenloop.workspace.vcs import Commit, History
@@ -47,8 +50,9 @@ class _Step:
 class CommitSource:
     """The commits of ``history``, judged by ``judge`` with ``suite``.
 
-    ``workspace`` is what examples call the repository; ``accepted`` are the trees that people accepted from Greenloop's
-    suggestions: they are no examples. ``batch`` is how many commits are taken at a time; the examples are the same.
+    ``workspace`` is what examples call the repository; ``accepted`` is what people took over from Greenloop's
+    suggestions: no example holds it. ``batch`` is how many commits are taken at a time; the examples are the same.
+    ``note`` is told of each commit, piece and candidate that is left out.
     """
 
     def __init__(
@@ -61,8 +65,9 @@ class CommitSource:
         *,
         workspace: str,
         rules: Rules | None = None,
-        accepted: frozenset[TreeId] = frozenset(),
+        accepted: Accepted = NOTHING,
         batch: int = BATCH,
+        note: Note = note_nothing,
     ) -> None:
         self._history = history
         self._trees = trees
@@ -73,18 +78,21 @@ class CommitSource:
         self._rules = rules or Rules()
         self._accepted = accepted
         self._batch = batch
+        self._note = note
         self._changes = changes(self._rules)
         ends = (UNCLEAR, RED_RED, GREEN_RED, *(rule.name for rule in filters.filters(self._rules)))
         self._tally = Tally(
             (
                 (UNIT, (*(rule.name for rule in MESSAGES), ELSEWHERE, *(rule.name for rule in self._changes))),
-                (filters.UNIT, (*ends, filters.LEAKING, filters.DUPLICATE, filters.FLAKY)),
+                (filters.UNIT, (*ends, *filters.AT_THE_END)),
                 *features.plan(self._rules),
             )
         )
-        self._pieces = features.Pieces(store, judge, suite, self._tally, rules=self._rules, accepted=accepted)
-        self._confirming = Confirming(judge, suite, self._rules, self._tally)
+        self._pieces = features.Pieces(
+            store, judge, suite, self._tally, rules=self._rules, accepted=accepted, note=note
+        )
         self._seen: set[bytes] = set()
+        self._made: set[str] = set()
 
     def examples(self, tell: Tell | None = None) -> Iterator[Example]:
         """See ``Source``; what is told are commits."""
@@ -96,7 +104,7 @@ class CommitSource:
             with self._trees.reading():
                 steps = [step for commit in batch if (step := self._step(commit)) is not None]
             found = list(self._examples(steps, self._verdicts(steps, halves[0])))
-            yield from self._confirming.kept(found, halves[1])
+            yield from self._kept(found, halves[1])
             done += len(batch)
             halves[1](1, 1)
 
@@ -110,20 +118,19 @@ class CommitSource:
         against = next((rule.name for rule in MESSAGES if rule.drops(commit)), None)
         target = self._trees.of(commit.id)
         if against is not None:
-            # who comes back to the tree of a merge makes nothing new either
             self._know(target)
-            self._tally.drop(UNIT, against)
+            self._drop(UNIT, against, commit, None, target)
             return None
         base = self._trees.of(commit.parents[0])
         self._know(base)
         returns = self._know(target)
         if base is None or target is None:
-            self._tally.drop(UNIT, ELSEWHERE)
+            self._drop(UNIT, ELSEWHERE, commit, base, target)
             return None
         change = CommitChange(self._store, commit, base, target, returns=returns)
         against = next((rule.name for rule in self._changes if rule.drops(change)), None)
         if against is not None:
-            self._tally.drop(UNIT, against)
+            self._drop(UNIT, against, commit, base, target)
             return None
         return _Step(commit, base, target, change.changed_lines > self._rules.max_changed_lines)
 
@@ -140,19 +147,21 @@ class CommitSource:
         # the splitter asks for the ends of large ones itself: they too are judged together
         return self._judge.judge_many([tree for step in steps for tree in (step.base, step.target)], self._suite, tell)
 
-    def _examples(self, steps: Iterable[_Step], verdicts: Mapping[TreeId, Verdict]) -> Iterator[tuple[str, Example]]:
-        """Yield the unit and the example of what passed every rule but the last two."""
+    def _examples(
+        self, steps: Iterable[_Step], verdicts: Mapping[TreeId, Verdict]
+    ) -> Iterator[tuple[str, Commit, Example]]:
+        """Yield the unit, the commit and the example of what passed every rule but the last two."""
         for step in steps:
             if step.large:
                 named = features.Named(self._feature(step), self._workspace, self._episode(step))
-                yield from ((features.PIECES, one) for one in self._pieces.of(named)[1])
+                yield from ((features.PIECES, step.commit, one) for one in self._pieces.of(named)[1])
                 continue
             self._tally.see(filters.UNIT)
             found = self._example(step, verdicts[step.base], verdicts[step.target])
             if isinstance(found, str):
-                self._tally.drop(filters.UNIT, found)
+                self._drop(filters.UNIT, found, step.commit, step.base, step.target)
             else:
-                yield filters.UNIT, found
+                yield filters.UNIT, step.commit, found
 
     def _example(self, step: _Step, base: Verdict, target: Verdict) -> Example | str:
         if not (is_clear(base) and is_clear(target)):
@@ -167,12 +176,27 @@ class CommitSource:
             author=step.commit.author,
             time=step.commit.time,
             suite=self._suite,
-            accepted=self._accepted & {target.tree},
+            accepted=self._accepted,
             rules=self._rules,
             episode=self._episode(step),
             title=step.commit.subject,
         )
         return example_of(self._store, proposal)
+
+    def _kept(self, found: list[tuple[str, Commit, Example]], tell: Tell) -> Iterator[Example]:
+        flaky = unsteady((one for _, _, one in found), self._judge, self._rules, tell)
+        for unit, commit, one in found:
+            if one.id in self._made:
+                self._drop(unit, filters.DUPLICATE, commit, one.base, one.target)
+            elif one.id in flaky:
+                self._drop(unit, filters.FLAKY, commit, one.base, one.target)
+            else:
+                self._made.add(one.id)
+                yield one
+
+    def _drop(self, unit: str, rule: str, commit: Commit, base: TreeId | None, target: TreeId | None) -> None:
+        self._tally.drop(unit, rule)
+        self._note(LeftOut(rule=rule, unit=unit, workspace=self._workspace, what=commit.id, base=base, target=target))
 
     def _feature(self, step: _Step) -> Feature:
         return Feature(
