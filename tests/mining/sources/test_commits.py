@@ -270,7 +270,7 @@ def test_what_greenloop_wrote_is_no_example(mine: Mine) -> None:
     mine.repo.commit("Count from zero again", {"a.ml": START + "\nlet thrice x = 3 * x\n"})
     mine.repo.commit("Count from one again", {"a.ml": START.replace("0 xs", "1 xs") + "\nlet thrice x = x * 3\n"})
     examples, dropped = mine()
-    assert [one.prompt for one in examples] == ["Count from zero again"]
+    assert [one.description.rpartition(": ")[2] for one in examples] == ["Count from zero again"]
     assert dropped == {"no parent": 1, "written by Greenloop": 2}
 
 
