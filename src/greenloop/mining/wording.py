@@ -1,6 +1,6 @@
 """Which words an example gets: from the error, from what a person called the change, from the files."""
 
-from greenloop.mining.commits.subject import asked
+from greenloop.mining.commits.subject import asked, quoted
 from greenloop.mining.describe import describe, describe_files
 from greenloop.mining.filters import Candidate
 from greenloop.mining.prompting.distribution import Distribution
@@ -25,6 +25,7 @@ def prompt(id_: str, pair: Candidate, error: Diagnostic | None, said: str, distr
 
 
 def description(pair: Candidate, error: Diagnostic | None, said: str) -> str:
-    """Return the change in full words; a commit's whole subject at their end."""
+    """Return the change in full words; a commit's subject at their end."""
     words = describe_files(pair.files) if error is None else describe(error, pair.files)
-    return f"{words} The commit says: {said}" if pair.origin is Origin.COMMIT and said else words
+    subject = quoted(said) if pair.origin is Origin.COMMIT else ""
+    return f"{words} The commit says: {subject}" if subject else words

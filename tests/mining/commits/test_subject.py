@@ -1,8 +1,10 @@
 """Subjects that are requests, subjects that become some, and those that are none."""
 
+import time
+
 import pytest
 
-from greenloop.mining.commits.subject import asked
+from greenloop.mining.commits.subject import asked, quoted
 
 
 @pytest.mark.parametrize(
@@ -42,3 +44,23 @@ def test_a_request(subject: str, request_: str) -> None:
 )  # fmt: skip
 def test_no_request(subject: str) -> None:
     assert asked(subject) == ""
+
+
+@pytest.mark.parametrize("subject", ["[a]" * 300_000 + " add a shape to it", "a: " * 300_000 + "add a shape to it"])
+def test_a_subject_without_an_end_is_not_read(subject: str) -> None:
+    began = time.process_time()
+    assert asked(subject) == ""
+    assert time.process_time() - began < 1
+
+
+@pytest.mark.parametrize(
+    ("subject", "text"),
+    [
+        ("Add a shape (#7)", "Add a shape (#7)"),
+        ("Add \x1b[31mred\x1b]0;t\x07 to\tit\u2028now", "Add [31mred ]0;t to it now"),
+        ("\x07", ""),
+        ("word " * 1000, "word " * 59 + "word…"),
+    ],
+)
+def test_a_subject_as_a_text_repeats_it(subject: str, text: str) -> None:
+    assert quoted(subject) == text
