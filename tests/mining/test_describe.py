@@ -38,5 +38,6 @@ def test_names_of_a_broken_text_are_not_invented() -> None:
 
 
 def test_a_path_is_written_as_git_writes_it() -> None:
-    text = describe_files([ChangedFile("n\nl\x1b.ml", None, b"let x = 1\n"), ChangedFile("é b.ml", b"let x = 1\n", None)])
+    source = b"let x = 1\n"
+    text = describe_files([ChangedFile("n\nl\x1b.ml", None, source), ChangedFile("é b.ml", source, None)])
     assert text == 'Add "n\\nl\\033.ml" with x. Delete é b.ml with x.'

@@ -11,7 +11,7 @@ from greenloop.cli.mine_again import Question, answer
 from greenloop.cli.mine_commits import mine_commits
 from greenloop.cli.mine_histories import mine_histories
 from greenloop.cli.mine_synthetic import Wanted, check_words, mine_synthetic
-from greenloop.cli.mined import funnel_file
+from greenloop.cli.mined import check_place
 from greenloop.cli.prompting import wished
 from greenloop.mining.prompting.distribution import Distribution
 from greenloop.mining.rules import Rules
@@ -78,8 +78,9 @@ def mine(
 ) -> None:
     """Find red→green episodes, or green→green commits, prove both ends by verdicts, and write them as examples.
 
-    Beside the examples lie FILE.funnel.json with the count of everything that was dropped, and why, FILE.funnel.svg
-    with the same as a picture, and FILE.dropped.jsonl with each run of red and each candidate that became no example.
+    Beside the examples lie FILE.funnel.json with the count of everything that was dropped, and why; of histories also
+    FILE.funnel.svg with the same as a picture, and FILE.dropped.jsonl with each run of red and each candidate that
+    became no example.
     """
     app = App.of(context)
     settings = app.settings(Path())
@@ -91,13 +92,11 @@ def mine(
             raise InputError("`--explain` and `--why-dropped` ask one thing each", "leave out the other words")
         answer(app, given, Question(target, explained, asked), as_json=as_json)
         return
-    if target.is_dir():
-        raise InputError(f"{target} is a folder", "name the file that the examples go to by --out")
-    beside = funnel_file(target)
+    check_place(target)
     if commits:
-        mine_commits(context, Path(), revision or "", most or 0, target, beside, rules=given, as_json=as_json)
+        mine_commits(context, Path(), revision or "", most or 0, target, rules=given, as_json=as_json)
         return
     if synthetic:
-        mine_synthetic(context, Path(), wanted, target, beside, rules=given, as_json=as_json)
+        mine_synthetic(context, Path(), wanted, target, rules=given, as_json=as_json)
         return
     mine_histories(app, settings, given, workspace or [], target, as_json=as_json)

@@ -9,7 +9,7 @@ from rich.markup import escape
 
 from greenloop.cli.app import App
 from greenloop.cli.console import out, progress
-from greenloop.cli.mined import Written, group, rows, write_counts, write_examples
+from greenloop.cli.mined import Written, funnel_file, group, rows, write_mined
 from greenloop.cli.prompting import prompted, tell_of_model
 from greenloop.cli.show import table
 from greenloop.cli.toolchains import bench, toolchain_name
@@ -30,12 +30,11 @@ def mine_commits(
     revisions: str,
     most: int,
     target: Path,
-    beside: Path,
     *,
     rules: Rules,
     as_json: bool,
 ) -> None:
-    """Mine the commits of the repository that ``folder`` lies in into ``target``, their counts into ``beside``.
+    """Mine the commits of the repository that ``folder`` lies in into ``target``, their counts beside it.
 
     The toolchain is the one for the newest commit. Raises ``InputError`` when there is no such history.
     """
@@ -64,19 +63,19 @@ def mine_commits(
     with progress(f"judging ({judge.toolchain})", "commits") as report:
         found = tuple(source.examples(report))
     examples, prompts = prompted(app.home, settings, found)
-    written = write_examples(target, examples)
+    written = Written.of(examples)
     funnel = source.funnel()
     counts = _counts(funnel, written)
     counts["prompts"] = prompts
     counts["groups"] = [group(judge.toolchain, judge.engine.fingerprint, written.categories, funnel)]
-    write_counts(beside, counts)
+    write_mined(target, examples, counts)
     if as_json:
         print(json.dumps({**counts, "minutes": round((time.monotonic() - began) / 60, 2)}))
         return
     table(f"{judge.toolchain}: {counts['commits']} commits", ("rule", "dropped", "left"), list(rows(funnel)))
     what = ", ".join(f"{count} {name}" for name, count in sorted(written.categories.items()))
     out.print(f"[bold]{written.count} verified examples[/]" + (f": {what}" if what else ""))
-    out.print(f"Written to {escape(str(target))} and {escape(str(beside))}.")
+    out.print(f"Written to {escape(str(target))} and {escape(str(funnel_file(target)))}.")
     tell_of_model(prompts)
 
 

@@ -13,7 +13,7 @@ from greenloop.cli.app import App
 from greenloop.cli.config import Config
 from greenloop.cli.console import out, progress
 from greenloop.cli.history import choose
-from greenloop.cli.mined import dropped_file, funnel_file, picture_file, rows, write_counts, write_examples
+from greenloop.cli.mined import funnel_file, rows, write_mined
 from greenloop.cli.prompting import prompted, tell_of_model
 from greenloop.cli.show import table
 from greenloop.cli.toolchains import bench, toolchain_name
@@ -25,7 +25,6 @@ from greenloop.mining.minimise.minimise import Minimised
 from greenloop.mining.picture import funnel_svg
 from greenloop.mining.rules import Rules
 from greenloop.records import InputError, Workspace
-from greenloop.storage import write_atomically
 
 
 def mine_histories(
@@ -73,10 +72,8 @@ def mine_histories(
         app.home, settings, [example for _, _, result in results for example in result.examples]
     )
     counts["prompts"] = prompts
-    write_examples(target, examples)
-    write_atomically(dropped_file(target), "".join(one.to_json() + "\n" for one in dropped.lines()).encode())
-    write_atomically(picture_file(target), funnel_svg(merged([result.funnel for _, _, result in results])))
-    write_counts(funnel_file(target), counts)
+    picture = funnel_svg(merged([result.funnel for _, _, result in results]))
+    write_mined(target, examples, counts, dropped=dropped.lines(), picture=picture)
     if as_json:
         print(json.dumps(counts))
     else:

@@ -11,6 +11,7 @@ import typer
 from rich.markup import escape
 
 from greenloop.cli.console import out, progress
+from greenloop.cli.mined import funnel_file, write_mined
 from greenloop.cli.prompting import prompted, tell_of_model
 from greenloop.cli.show import table
 from greenloop.cli.toolchains import bench
@@ -22,7 +23,6 @@ from greenloop.mining.synthetic.make import SyntheticResult, make
 from greenloop.mining.synthetic.mix import Mix
 from greenloop.mining.synthetic.plan import Plan
 from greenloop.records import InputError, TreeId
-from greenloop.storage import write_atomically
 from greenloop.workspace.vcs import read_revision
 
 _COUNT = 300
@@ -57,9 +57,9 @@ def check_words(wanted: Wanted, *, synthetic: bool, commits: bool, most: int | N
 
 
 def mine_synthetic(
-    context: typer.Context, folder: Path, wanted: Wanted, target: Path, beside: Path, *, rules: Rules, as_json: bool
+    context: typer.Context, folder: Path, wanted: Wanted, target: Path, *, rules: Rules, as_json: bool
 ) -> None:
-    """Break the green tree at ``folder`` and write the proven repairs to ``target``, their counts to ``beside``."""
+    """Break the green tree at ``folder`` and write the proven repairs to ``target``, their counts beside it."""
     mix = Mix.usual() if wanted.like is None else Mix.like(read_examples(wanted.like))
     now = present(context, folder)
     judge = bench(now.app.home, now.settings, now.judge.toolchain, widest=True)
@@ -87,15 +87,14 @@ def mine_synthetic(
     made = [one.example for one in result.made]
     examples, prompts = prompted(now.app.home, now.settings, made)
     counts["prompts"] = prompts
-    write_atomically(target, "".join(f"{one.to_json()}\n" for one in examples).encode())
     places = {one.example.id: _place(one.mutant.kind, one.mutant.path, one.mutant.line) for one in result.made}
-    write_atomically(beside, (json.dumps({**counts, "mutants": places}, sort_keys=True, indent=1) + "\n").encode())
+    write_mined(target, examples, {**counts, "mutants": places})
     if as_json:
         print(json.dumps(counts))
     else:
         _show(result, plan, minutes)
         tell_of_model(prompts)
-        out.print(f"Written to {escape(str(target))} and {escape(str(beside))}.")
+        out.print(f"Written to {escape(str(target))} and {escape(str(funnel_file(target)))}.")
     if not result.made:
         raise typer.Exit(1)
 

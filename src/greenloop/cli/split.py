@@ -10,7 +10,7 @@ from rich.markup import escape
 from greenloop.cli.app import App
 from greenloop.cli.console import out, progress
 from greenloop.cli.mine import rules
-from greenloop.cli.mined import Written, funnel_file, group, write_counts, write_examples
+from greenloop.cli.mined import Written, check_place, group, write_mined
 from greenloop.cli.prompting import prompted, tell_of_model, wished
 from greenloop.cli.show import table
 from greenloop.cli.toolchains import bench, toolchain_name
@@ -47,6 +47,7 @@ def split(
 
     Exit status 0 when it was split, 1 when its base or its target is not green.
     """
+    check_place(examples)
     app = App.of(context)
     settings = app.settings(folder)
     root = project_root(folder)
@@ -59,13 +60,13 @@ def split(
     with progress("building prefixes", "fragments") as report:
         found = tuple(source.examples(report))
     pieces, prompts = prompted(app.home, settings, found)
-    written = write_examples(examples, pieces)
+    written = Written.of(pieces)
     (result,), funnel = source.splits, source.funnel()
     told = {**_as_json(result, written, funnel), "prompts": prompts}
     groups = [group(judge.toolchain, judge.engine.fingerprint, written.categories, funnel)]
     # what a clock says is no count
     counts = {name: value for name, value in told.items() if name != "seconds"}
-    write_counts(funnel_file(examples), {**counts, "groups": groups})
+    write_mined(examples, pieces, {**counts, "groups": groups})
     if as_json:
         print(json.dumps(told))
     else:

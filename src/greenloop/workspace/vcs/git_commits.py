@@ -1,8 +1,8 @@
 """Commits of a git repository, read object by object in a way that writes nothing and runs nothing.
 
 Files come as they were committed: no filter (``smudge``, line ends, LFS) is applied, since filters are programs.
-Replacement objects and grafts are not followed, so that a commit's id says what is in it. What a partial clone lacks is not
-fetched: its absence is found by ``rev-list --missing=print``, which never tries.
+Replacement objects and grafts are not followed, so that a commit's id says what is in it. What a partial clone lacks is
+not fetched: its absence is found by ``rev-list --missing=print``, which never tries.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""The history of a git repository, read in a way that writes nothing, runs nothing and follows no replacement or graft."""
+"""The history of a git repository, read in a way that writes and runs nothing and follows no replacement or graft."""
 
 from collections.abc import Iterator
 from pathlib import Path
