@@ -66,6 +66,8 @@ def build(
     from greenloop.datasets.evaluation_set import read_set
     from greenloop.snapshots.secrets import Screen
 
+    if not name.strip() or not name.isprintable():
+        raise InputError(f"{name!r} is no name of a dataset", "name it in one line of letters")
     here = App.of(context)
     settings = here.settings(Path())
     found = read_examples(examples)

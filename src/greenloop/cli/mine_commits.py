@@ -13,7 +13,7 @@ from greenloop.cli.mined import Written, funnel_file, group, rows, write_mined
 from greenloop.cli.prompting import prompted, tell_of_model
 from greenloop.cli.show import table
 from greenloop.cli.toolchains import bench, toolchain_name
-from greenloop.cli.turns import project_root
+from greenloop.cli.turns import folder_name, project_root
 from greenloop.mining.commits.trees import CommitTrees
 from greenloop.mining.filters import UNIT as CANDIDATES
 from greenloop.mining.funnel import Funnel
@@ -55,7 +55,7 @@ def mine_commits(
         store,
         judge.engine,
         judge.suite,
-        workspace=root.name,
+        workspace=folder_name(root),
         rules=rules,
         accepted=frozenset(app.home.feedback.accepted_trees()),
     )

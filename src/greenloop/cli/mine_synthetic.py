@@ -15,7 +15,7 @@ from greenloop.cli.mined import funnel_file, write_mined
 from greenloop.cli.prompting import prompted, tell_of_model
 from greenloop.cli.show import table
 from greenloop.cli.toolchains import bench
-from greenloop.cli.turns import Present, present
+from greenloop.cli.turns import Present, folder_name, present
 from greenloop.datasets.load import read_examples
 from greenloop.mining.funnel import Step
 from greenloop.mining.rules import Rules
@@ -68,7 +68,7 @@ def mine_synthetic(
         seed=wanted.seed or 0,
         mix=mix,
         deepest=judge.suite,
-        workspace=f"synthetic: {now.checkout.root.name}",
+        workspace=f"synthetic: {folder_name(now.checkout.root)}",
         rules=rules,
     )
     began = time.monotonic()

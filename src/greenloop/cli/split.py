@@ -14,7 +14,7 @@ from greenloop.cli.mined import Written, check_place, group, write_mined
 from greenloop.cli.prompting import prompted, tell_of_model, wished
 from greenloop.cli.show import table
 from greenloop.cli.toolchains import bench, toolchain_name
-from greenloop.cli.turns import project_root
+from greenloop.cli.turns import folder_name, project_root
 from greenloop.mining.changed import changed_files
 from greenloop.mining.describe import describe_files
 from greenloop.mining.features.reading import read_feature
@@ -54,7 +54,7 @@ def split(
     feature = _feature(app.home.trees, root, base, target, file)
     feature = feature.model_copy(update={"title": title}) if title else feature
     judge = bench(app.home, settings, toolchain_name(app.home, settings, feature.target))
-    named = Named(feature, root.name)
+    named = Named(feature, folder_name(root))
     given = rules(settings.mining, wished(app.home, settings.mining))
     source = FeatureSource([named], app.home.trees, judge.engine, judge.suite, rules=given)
     with progress("building prefixes", "fragments") as report:

@@ -91,6 +91,8 @@ def build(
     be split, or ``out_dir`` holds something else.
     """
     _check_place(out_dir)
+    # `.` and `..` have no name of their own, and cannot be renamed
+    place = out_dir.resolve()
     rule, choice = rule or SplitRule(), choice or Choice()
     counted = funnel or Funnel(steps=())
     _check(examples, store, counted)
@@ -109,8 +111,8 @@ def build(
         step = Step(name=_IN_GAP, unit=UNIT, seen=len(chosen.kept), dropped=parts.in_gap)
         counted = Funnel(steps=(*counted.steps, step))
     with named_io_errors(out_dir):
-        out_dir.parent.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix=f".{out_dir.name}.", dir=out_dir.parent))
+        place.parent.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(prefix=f".{place.name}.", dir=place.parent))
         # a folder below the private one gets the modes that people expect
         (scratch / "new").mkdir()
     try:
@@ -130,7 +132,7 @@ def build(
             sums=sums,
         )
         _write_card(scratch / "new", card)
-        _put_in_place(scratch / "new", out_dir, scratch / "old")
+        _put_in_place(scratch / "new", place, scratch / "old")
     finally:
         # whatever goes wrong, an old dataset that could not be put back is never deleted
         if not (scratch / "old").exists():
