@@ -11,6 +11,7 @@ from greenloop.cli.mine_again import explain, why_dropped
 from greenloop.cli.mine_commits import mine_commits
 from greenloop.cli.mine_histories import mine_histories
 from greenloop.cli.mine_synthetic import Wanted, mine_synthetic
+from greenloop.cli.mined import check_place
 from greenloop.cli.prompting import wished
 from greenloop.mining.prompting.distribution import Distribution
 from greenloop.mining.rules import Rules
@@ -97,8 +98,8 @@ def mine(
     questions = [one for one in (explained, asked) if one is not None]
     if len(questions) > 1 or (questions and (synthetic or commits or workspace)):
         raise InputError("`--explain` and `--why-dropped` ask one thing each", "leave out the other words")
-    if target.is_dir() and not questions:
-        raise InputError(f"{target} is a folder", "name the file that the examples go to by --out")
+    if not questions:
+        check_place(target)
     if explained is not None:
         explain(app, given, target, explained, as_json=as_json)
     elif asked is not None:

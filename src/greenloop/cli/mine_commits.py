@@ -9,12 +9,13 @@ from rich.markup import escape
 from greenloop.cli.app import App
 from greenloop.cli.config import Config
 from greenloop.cli.console import out, progress
-from greenloop.cli.mined import Written, funnel_file, group, noting, rows, write_counts, write_examples
+from greenloop.cli.mined import Written, funnel_file, group, rows, write_mined
 from greenloop.cli.prompting import prompted, tell_of_model
 from greenloop.cli.show import table
 from greenloop.cli.toolchains import bench, toolchain_name
-from greenloop.cli.turns import project_root
+from greenloop.cli.turns import folder_name, project_root
 from greenloop.mining.commits.trees import CommitTrees
+from greenloop.mining.dropped import LeftOut
 from greenloop.mining.filters import UNIT as CANDIDATES
 from greenloop.mining.funnel import Funnel
 from greenloop.mining.own import Accepted
@@ -43,27 +44,26 @@ def mine_commits(
         raise InputError(f"{root}: the newest commit has no such folder", "commit it first, or name other revisions")
     judge = bench(app.home, settings, toolchain_name(app.home, settings, newest))
     began = time.monotonic()
-    with noting(target) as note:
-        source = CommitSource(
-            history,
-            trees,
-            store,
-            judge.engine,
-            judge.suite,
-            workspace=root.name,
-            rules=rules,
-            accepted=Accepted.read(app.home.trees, app.home.feedback.accepted()),
-            note=note,
-        )
-        with progress(f"judging ({judge.toolchain})", "commits") as report:
-            found = tuple(source.examples(report))
-        examples, prompts = prompted(app.home, settings, found)
-        funnel = source.funnel()
-        written = write_examples(target, examples, funnel)
+    dropped: list[LeftOut] = []
+    source = CommitSource(
+        history,
+        trees,
+        store,
+        judge.engine,
+        judge.suite,
+        workspace=folder_name(root),
+        rules=rules,
+        accepted=Accepted.read(app.home.trees, app.home.feedback.accepted()),
+        note=dropped.append,
+    )
+    with progress(f"judging ({judge.toolchain})", "commits") as report:
+        found = tuple(source.examples(report))
+    examples, prompts = prompted(app.home, settings, found)
+    funnel, written = source.funnel(), Written.of(examples)
     counts = _counts(funnel, written)
     counts["prompts"] = prompts
     counts["groups"] = [group(judge.toolchain, judge.engine.fingerprint, written.categories, funnel)]
-    write_counts(funnel_file(target), counts)
+    write_mined(target, examples, counts, dropped=dropped, funnel=funnel)
     if as_json:
         print(json.dumps({**counts, "minutes": round((time.monotonic() - began) / 60, 2)}))
         return

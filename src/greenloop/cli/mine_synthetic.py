@@ -11,12 +11,13 @@ import typer
 from rich.markup import escape
 
 from greenloop.cli.console import out, progress
-from greenloop.cli.mined import Written, funnel_file, group, noting, write_counts, write_examples
+from greenloop.cli.mined import Written, funnel_file, group, write_mined
 from greenloop.cli.prompting import prompted, tell_of_model
 from greenloop.cli.show import table
 from greenloop.cli.toolchains import bench
-from greenloop.cli.turns import Present, present
+from greenloop.cli.turns import Present, folder_name, present
 from greenloop.datasets.load import read_examples
+from greenloop.mining.dropped import LeftOut
 from greenloop.mining.funnel import Funnel, Step
 from greenloop.mining.rules import Rules
 from greenloop.mining.sources.synthetic import SyntheticSource
@@ -52,25 +53,24 @@ def mine_synthetic(context: typer.Context, rules: Rules, wanted: Wanted, target:
         seed=wanted.seed or 0,
         mix=mix,
         deepest=judge.suite,
-        workspace=f"synthetic: {now.checkout.root.name}",
+        workspace=f"synthetic: {folder_name(now.checkout.root)}",
         rules=rules,
     )
     began = time.monotonic()
-    with noting(target) as note:
-        source = SyntheticSource(now.app.home.trees, judge.engine, _tree(now, wanted.revision), plan, note=note)
-        with progress(f"breaking and judging ({judge.toolchain})", "examples") as report:
-            found = tuple(source.examples(report))
-        minutes = (time.monotonic() - began) / 60
-        examples, prompts = prompted(now.app.home, now.settings, found)
-        funnel = source.funnel()
-        written = write_examples(target, examples, funnel)
+    dropped: list[LeftOut] = []
+    source = SyntheticSource(now.app.home.trees, judge.engine, _tree(now, wanted.revision), plan, note=dropped.append)
+    with progress(f"breaking and judging ({judge.toolchain})", "examples") as report:
+        found = tuple(source.examples(report))
+    minutes = (time.monotonic() - began) / 60
+    examples, prompts = prompted(now.app.home, now.settings, found)
+    funnel, written = source.funnel(), Written.of(examples)
     counts = {
         **_counts(source, written, plan),
         "prompts": prompts,
         "groups": [group(judge.toolchain, judge.engine.fingerprint, written.categories, funnel)],
     }
     # what a clock says is no count: the same again is the same bytes
-    write_counts(funnel_file(target), {**counts, "mutants": _places(source)})
+    write_mined(target, examples, {**counts, "mutants": _places(source)}, dropped=dropped, funnel=funnel)
     rate = written.count / minutes if minutes else 0.0
     if as_json:
         print(json.dumps({**counts, "minutes": round(minutes, 2), "per_minute": round(rate, 1)}))

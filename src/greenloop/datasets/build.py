@@ -94,6 +94,8 @@ def build(
     be split, or ``out_dir`` holds something else.
     """
     _check_place(out_dir)
+    # `.` and `..` have no name of their own, and cannot be renamed
+    place = out_dir.resolve()
     rule, choice = rule or SplitRule(), choice or Choice()
     counted = funnel or Funnel(steps=())
     _check(examples, store, counted)
@@ -107,7 +109,7 @@ def build(
     if rule.by is SplitBy.TIME:
         step = Step(name=_IN_GAP, unit=UNIT, seen=len(chosen.kept), dropped=parts.in_gap)
         counted = Funnel(steps=(*counted.steps, step))
-    with _in_place_of(out_dir) as folder:
+    with _in_place_of(place) as folder:
         _write_files(folder, parts, chosen, store)
         sums = {path.name: _digest(path) for path in sorted(folder.iterdir())}
         written = {one.id for held in parts.examples.values() for one in held}

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from greenloop.mining.changed import ChangedFile
 from greenloop.records import Category, Diagnostic
 from greenloop.workspace.edits.differ import Hunk
+from greenloop.workspace.edits.paths import quote_c
 from greenloop.workspace.syntax import Item
 
 CLASSES = {
@@ -25,7 +26,7 @@ _MOST_NAMES = 6
 
 def describe(error: Diagnostic, files: Sequence[ChangedFile]) -> str:
     """Return sentences that say what was wrong and what the edit of ``files`` does."""
-    where = f" in {error.path}" if error.path else ""
+    where = f" in {quote_c(error.path)}" if error.path else ""
     message = " ".join(error.message.split())
     said = f": {message.rstrip('.')}" if message else ""
     return " ".join([f"Fix {CLASSES[error.category]}{where}{said}.", *map(_of_file, files)])
@@ -37,10 +38,11 @@ def describe_files(files: Sequence[ChangedFile]) -> str:
 
 
 def _of_file(file: ChangedFile) -> str:
+    path = quote_c(file.path)
     if file.old is None:
-        return f"Add {file.path}{_listed(' with', _names(file.new_items))}."
+        return f"Add {path}{_listed(' with', _names(file.new_items))}."
     if file.new is None:
-        return f"Delete {file.path}{_listed(' with', _names(file.old_items))}."
+        return f"Delete {path}{_listed(' with', _names(file.old_items))}."
     removed = sum(hunk.end - hunk.start for hunk in file.hunks)
     added = sum(hunk.new_end - hunk.new_start for hunk in file.hunks)
     touched = _touched(file.hunks, file.old_items)
@@ -48,7 +50,7 @@ def _of_file(file: ChangedFile) -> str:
     # new word there is no new name, and parsing the new side is what costs most here
     gained = _unspelled(_names(file.new_items), file.old_words) if file.new_words - file.old_words else ()
     lost = _unspelled(_names(file.old_items), file.new_words)
-    place = f"{_listed('', touched)} in {file.path}" if touched else f" {file.path}"
+    place = f"{_listed('', touched)} in {path}" if touched else f" {path}"
     text = f"Change{place} ({_count(removed)} replaced by {_count(added)})"
     return text + _listed(", adding", gained) + _listed(", removing", lost) + "."
 

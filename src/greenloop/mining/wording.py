@@ -1,6 +1,6 @@
 """Which words an example gets: from the error, from what a person called the change, from the files."""
 
-from greenloop.mining.commits.subject import as_request
+from greenloop.mining.commits.subject import as_request, quoted
 from greenloop.mining.describe import describe, describe_files
 from greenloop.mining.filters import Candidate
 from greenloop.mining.prompting.distribution import Distribution
@@ -27,6 +27,7 @@ def prompt(id_: str, pair: Candidate, error: Diagnostic | None, title: str, dist
 
 
 def description(pair: Candidate, error: Diagnostic | None, title: str) -> str:
-    """Return the change in full words; a commit's whole subject at their end."""
+    """Return the change in full words; a commit's subject at their end."""
     words = describe_files(pair.files) if error is None else describe(error, pair.files)
-    return f"{words} The commit says: {title}" if pair.origin is Origin.COMMIT and title else words
+    subject = quoted(title) if pair.origin is Origin.COMMIT else ""
+    return f"{words} The commit says: {subject}" if subject else words

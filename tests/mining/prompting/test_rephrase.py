@@ -293,3 +293,26 @@ def test_torn_and_foreign_lines_of_kept_answers_are_asked_for_again(
     assert result.prompts == 1
     assert ReplyCache(kept, "other").get(model.requests[0]) is None
     assert ReplyCache(kept, "m").get(model.requests[0]) is not None
+
+
+def test_an_answer_of_megabytes_costs_little_and_is_not_kept(
+    examples: list[Example], store: TreeStore, tmp_path: Path, serve: Serve
+) -> None:
+    garbage = serve(lambda _: (200, "fix the unbound pi " * 500_000))
+    with_garbage, service = run(OpenAIModel(garbage.url, "m"), examples[:2], store, tmp_path / "kept")
+    assert with_garbage.refused == {"too long": 8}
+    consistent(with_garbage, service, examples[:2])
+    assert (tmp_path / "kept").stat().st_size < 8 * 25_000
+
+
+@pytest.mark.parametrize(
+    "said", ["fix the unbound pi \ud83d", "fix \x1b]0;x\x07the unbound pi", "fix the \u202eunbound pi"]
+)
+def test_what_is_no_text_becomes_none(
+    examples: list[Example], store: TreeStore, tmp_path: Path, serve: Serve, said: str
+) -> None:
+    odd = serve(lambda _: (200, said))
+    result, service = run(OpenAIModel(odd.url, "m"), examples[:1], store, tmp_path / "kept")
+    consistent(result, service, examples[:1])
+    assert (result.prompts, result.descriptions) == (0, 0)
+    assert result.examples[0].to_json().encode()

@@ -52,7 +52,7 @@ class ReplyCache:
 def _entry(line: str) -> tuple[str, Reply] | None:
     try:
         body = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(body, dict) or not all(isinstance(body.get(name), str) for name in ("key", "text", "finish")):
         return None

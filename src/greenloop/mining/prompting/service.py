@@ -6,11 +6,14 @@ never kept: the next run asks again.
 
 import threading
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from greenloop.mining.prompting.reply_cache import ReplyCache
 from greenloop.models.seam import Model, Reply, Request
 from greenloop.records import ModelError
+
+_MOST_CHARS = 20_000
+"""Characters of an answer that are kept; what was asked for are two or three sentences."""
 
 
 @dataclass
@@ -61,6 +64,9 @@ class Service:
             return None
         with self._lock:
             self._in_a_row = 0
+        if len(reply.text) > _MOST_CHARS:
+            # a server that knows no limit of tokens
+            reply = replace(reply, text=reply.text[:_MOST_CHARS], finish_reason="length")
         return self.cache.put(request, reply)
 
     def _failed(self, error: ModelError) -> None:

@@ -15,6 +15,8 @@ _TEST = re.compile(r"test failed: (?:.*/)?([^/\n]+)")
 _NUMBER = re.compile(r"(?<![A-Za-z_])\d")
 _SENTENCE_END = re.compile(r"\n(?=[A-Z])")
 _HINT = re.compile(r"\s*Hint:.*", re.DOTALL)
+_MOST_CHARS = 200
+"""Nobody types a longer name, path or title."""
 _MOST_MESSAGE_WORDS = 28
 """A longer message leaves no room for the order around it; nobody types it off."""
 
@@ -39,7 +41,7 @@ def of_error(category: Category, diagnostics: Sequence[Diagnostic], files: Seque
     if category is Category.UNBOUND and missing is not None:
         names["unbound"] = missing[1]
     name = _definition(error, files)
-    return names if name is None else names | {"name": name}
+    return _sayable(names if name is None else names | {"name": name})
 
 
 def of_change(title: str, files: Sequence[ChangedFile]) -> dict[str, str]:
@@ -57,7 +59,12 @@ def of_change(title: str, files: Sequence[ChangedFile]) -> dict[str, str]:
         "other": touched[1] if len(touched) > 1 else "",
         "gone": gone[0] if gone else "",
     }
-    return {key: value for key, value in names.items() if value}
+    return _sayable(names)
+
+
+def _sayable(names: dict[str, str]) -> dict[str, str]:
+    """What somebody could type: paths and titles may hold line ends and whatever else commands a terminal."""
+    return {key: value for key, value in names.items() if value and value.isprintable() and len(value) <= _MOST_CHARS}
 
 
 def _message(error: Diagnostic) -> str:
