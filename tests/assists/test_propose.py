@@ -7,7 +7,7 @@ import pytest
 from greenloop.assists.ask import ask
 from greenloop.assists.fix import PROMPT, fix
 from greenloop.assists.propose import propose
-from greenloop.assists.ranking import badge
+from greenloop.assists.suggestion import badge
 from greenloop.builds.scripted import Answer, ScriptedJudge
 from greenloop.candidates.examine import Rules
 from greenloop.candidates.source import Proposal, ScriptedSource

@@ -1,6 +1,7 @@
 """From the commits of a dune project to a dataset, by the commands that people type, under git and Mercurial."""
 
 import json
+import os
 import subprocess
 from collections import Counter
 from collections.abc import Callable
@@ -118,3 +119,16 @@ def test_no_repository_and_no_commit_are_said(greenloop: Greenloop, tmp_path: Pa
     refused = greenloop("mine", "--commits", cwd=repo.root)
     assert "no commit yet" in refused.stderr
     assert refused.returncode == 2
+
+
+def test_a_folder_whose_name_is_no_text(greenloop: Greenloop, tmp_path: Path) -> None:
+    repo = Repository("git", tmp_path / os.fsdecode(b"odd \xff"))
+    repo.commit("The first of it", {"a.ml": "let twice x = 2 * x\n"})
+    repo.commit("Change how twice counts", {"a.ml": "let twice x = 3 * x\n"})
+    out = tmp_path / "x.jsonl"
+    done = greenloop("mine", "--commits", "--out", out, cwd=repo.root)
+    assert done.returncode == 0, done.stderr
+    assert Example.from_json(out.read_text().rstrip("\n")).workspace == "odd \\xff"
+    done = greenloop("dataset", "build", out, "--by", "time", "--name", os.fsdecode(b"odd \xff"))
+    assert done.returncode == 2
+    assert "is no name of a dataset" in done.stderr

@@ -97,6 +97,9 @@ def test_the_mix_follows_real_examples_and_a_revision_can_be_named(
     (project / "geometry/geometry.ml").write_text("let half = \n")
     done(greenloop(*first, "--out", tmp_path / "a.jsonl", cwd=project))
     again = [json.loads(line) for line in (tmp_path / "a.jsonl").read_text().splitlines()]
+    # the counts beside the examples are those of the tree and the seed, whatever the clock says
+    done(greenloop(*first, "--out", tmp_path / "same.jsonl", cwd=project))
+    assert (tmp_path / "same.funnel.json").read_bytes() == (tmp_path / "a.funnel.json").read_bytes()
     unbound = tmp_path / "unbound.jsonl"
     unbound.write_text("".join(json.dumps(one) + "\n" for one in again if one["category"] == "unbound"))
     counts = json.loads(

@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 
-from greenloop.assists.ranking import distinct, ranked, suggestion
+from greenloop.assists.suggestion import suggestion
 from greenloop.assists.turn import Turn
 from greenloop.builds.judge import Judge
 from greenloop.candidates.attempt import Attempt
 from greenloop.candidates.examine import Rules, examine
+from greenloop.candidates.ranking import distinct, ranked
 from greenloop.candidates.source import Proposal, Source
 from greenloop.prompts.question import Question
 from greenloop.records import InfrastructureError, InputError, ModelError, Suite, Verdict

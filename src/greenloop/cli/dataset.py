@@ -19,7 +19,7 @@ from greenloop.datasets.load import load, read_examples
 from greenloop.datasets.page import readme
 from greenloop.datasets.split import Split, SplitBy, SplitRule
 from greenloop.mining.funnel import Funnel, merged
-from greenloop.records import InputError
+from greenloop.records import InputError, RecordError
 from greenloop.storage import named_io_errors
 
 app = typer.Typer(no_args_is_help=True, help="Turn examples into a dataset with held-out parts, and export it.")
@@ -68,6 +68,8 @@ def build(
     from greenloop.datasets.evaluation_set import read_set
     from greenloop.snapshots.secrets import Screen
 
+    if not name.strip() or not name.isprintable():
+        raise InputError(f"{name!r} is no name of a dataset", "name it in one line of letters")
     here = App.of(context)
     settings = here.settings(Path())
     found = read_examples(examples)
@@ -181,15 +183,23 @@ def counts(examples: Path) -> dict[str, Any]:
     with named_io_errors(path):
         content = path.read_bytes()
     try:
-        read: dict[str, Any] = json.loads(content)
-    except ValueError as error:
+        read = json.loads(content)
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: not JSON: {error}", "run `greenloop mine` again") from error
+    if not isinstance(read, dict):
+        raise InputError(f"{path}: not the counts of `greenloop mine`", "run `greenloop mine` again")
     return read
 
 
 def funnel(examples: Path) -> Funnel:
-    """Return mining's funnel over all toolchains."""
-    return merged([Funnel.from_json(json.dumps(group["funnel"])) for group in counts(examples)["groups"]])
+    """Return mining's funnel over all toolchains. Raises ``InputError`` as ``counts`` does."""
+    path, groups = funnel_file(examples), counts(examples).get("groups")
+    if not isinstance(groups, list) or not all(isinstance(one, dict) and "funnel" in one for one in groups):
+        raise InputError(f"{path}: not the counts of `greenloop mine`", "run `greenloop mine` again")
+    try:
+        return merged([Funnel.from_json(json.dumps(one["funnel"])) for one in groups])
+    except RecordError as error:
+        raise InputError(f"{path}: {error.message}", "run `greenloop mine` again") from error
 
 
 def mined(examples: Path) -> MinedCounts:

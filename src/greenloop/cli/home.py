@@ -3,7 +3,7 @@
     HOME/objects.git     the tree store, and in it the journal of every workspace
     HOME/snapshots.db    the index of the journal (SQLite, WAL); made again when it is missing
     HOME/greenloop.db    verdicts (SQLite, WAL)
-    HOME/feedback.jsonl  what was shown, accepted, refused
+    HOME/feedback.jsonl  what was asked for, shown, accepted, refused
     HOME/prompts.jsonl   answers of the model that writes prompts of examples; may be deleted at any time
     HOME/recorder/       a folder for each recorded one (``snapshots.enrolment``)
     HOME/audit.jsonl     who turned recording on, looked away, purged, exported, pushed

@@ -2,7 +2,6 @@
 
 import json
 import re
-import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from greenloop.cli import show
 from greenloop.cli.app import App
 from greenloop.cli.console import out, progress
 from greenloop.cli.history import choose
+from greenloop.cli.moments import shown_moment
 from greenloop.cli.toolchains import judge_for
 from greenloop.datasets.load import read_examples
 from greenloop.mining.account import Account, Fate
@@ -28,27 +28,8 @@ _MOST_NAMED = 5
 _SNAPSHOT = re.compile(r"(.+)#([0-9]{1,18})", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
-    """Either an example of ``file``, by its id, or a snapshot, by its name."""
-
-    file: Path
-    example: str | None
-    snapshot: str | None
-
-
-def answer(app: App, rules: Rules, question: Question, *, as_json: bool) -> None:
-    """Answer one question. Raises ``InputError`` when it asks two things, or after what is not there."""
-    if question.example is not None and question.snapshot is not None:
-        raise InputError("`--explain` and `--why-dropped` ask one thing each", "leave out the other words")
-    if question.example is not None:
-        explain(app, rules, question.file, question.example, as_json=as_json)
-    elif question.snapshot is not None:
-        why_dropped(app, rules, question.snapshot, as_json=as_json)
-
-
 def why_dropped(app: App, rules: Rules, named: str, *, as_json: bool) -> None:
-    """Say what became of the snapshot ``named``: ``WORKSPACE#SEQ``."""
+    """Say what became of the snapshot ``named``: ``WORKSPACE#SEQ``. Raises ``InputError`` when it is not there."""
     place = _SNAPSHOT.fullmatch(named)
     if place is None:
         raise InputError(f"{named!r} names no snapshot", "write WORKSPACE#NUMBER; `greenloop record log` lists both")
@@ -62,13 +43,16 @@ def why_dropped(app: App, rules: Rules, named: str, *, as_json: bool) -> None:
     if as_json:
         print(json.dumps({**asdict(found), "sentences": list(found.sentences())}))
         return
-    out.print(f"[bold]{escape(found.workspace)}#{found.seq}[/], {_moment(found.time)}, tree {found.tree}")
+    out.print(f"[bold]{escape(found.workspace)}#{found.seq}[/], {shown_moment(found.time)}, tree {found.tree}")
     for sentence in found.sentences():
         out.print(f"  {escape(sentence)}")
 
 
 def explain(app: App, rules: Rules, file: Path, named: str, *, as_json: bool) -> None:
-    """Say where the example ``named`` of ``file`` comes from; a prefix of its id is enough where it is the only one."""
+    """Say where the example ``named`` of ``file`` comes from; a prefix of its id is enough where it is the only one.
+
+    Raises ``InputError`` when there is no such file, or not one such example in it.
+    """
     example = _example(file, named)
     known = {one.id: one for one in app.home.snapshots.workspaces()}
     account = _account(app, rules, known[example.workspace]) if example.workspace in known else None
@@ -206,7 +190,7 @@ def _lines(account: Account, fate: Fate) -> Iterator[_Line]:
 def _show(told: _Told) -> None:
     example = told.example
     _line("example", f"{example.id}, {example.origin.value}, {example.changed_lines} changed lines")
-    _line("from", f"{example.workspace}, by {example.author}, {_moment(example.time)}")
+    _line("from", f"{example.workspace}, by {example.author}, {shown_moment(example.time)}")
     if told.note:
         _line("note", told.note)
     if told.states:
@@ -229,7 +213,7 @@ def _show(told: _Told) -> None:
 def _state(state: _Line) -> str:
     """Say in one line what a state of the episode was, and whether it counts."""
     end = " (base)" if state.base else " (target)" if state.target else ""
-    parts = [f"{state.first_seq} to {state.last_seq}", _moment(state.time), state.status + end]
+    parts = [f"{state.first_seq} to {state.last_seq}", shown_moment(state.time), state.status + end]
     if state.status == Status.RED:
         parts.append(f"counts: {state.counts}" if state.counts else "does not count")
     return "  ".join([*parts, state.error]).rstrip()
@@ -244,7 +228,3 @@ def _judged(statuses: list[str]) -> str:
         return "no verdict of its toolchain is stored here"
     alike = "alike" if len(set(statuses)) == 1 else "not alike"
     return f"{statuses[0]}, judged {len(statuses)} times, {alike}"
-
-
-def _moment(seconds: float) -> str:
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))

@@ -4,17 +4,18 @@ import json
 import time
 from pathlib import Path
 
-import typer
 from rich.markup import escape
 
 from greenloop.cli.app import App
+from greenloop.cli.config import Config
 from greenloop.cli.console import out, progress
-from greenloop.cli.mined import Written, funnel_file, group, noting, rows, write_counts, write_examples
+from greenloop.cli.mined import Written, funnel_file, group, rows, write_mined
 from greenloop.cli.prompting import prompted, tell_of_model
 from greenloop.cli.show import table
 from greenloop.cli.toolchains import bench, toolchain_name
-from greenloop.cli.turns import project_root
+from greenloop.cli.turns import folder_name, project_root
 from greenloop.mining.commits.trees import CommitTrees
+from greenloop.mining.dropped import LeftOut
 from greenloop.mining.filters import UNIT as CANDIDATES
 from greenloop.mining.funnel import Funnel
 from greenloop.mining.own import Accepted
@@ -26,22 +27,14 @@ from greenloop.workspace.vcs import open_history
 
 
 def mine_commits(
-    context: typer.Context,
-    folder: Path,
-    revisions: str,
-    most: int,
-    target: Path,
-    *,
-    rules: Rules,
-    as_json: bool,
+    app: App, settings: Config, rules: Rules, revisions: str, most: int, target: Path, *, as_json: bool
 ) -> None:
-    """Mine the commits of the repository that ``folder`` lies in into ``target`` and the files beside it.
+    """Mine the commits of the repository at hand into ``target`` and the files beside it.
 
-    The toolchain is the one for the newest commit. Raises ``InputError`` when there is no such history.
+    ``revisions`` and ``most`` are those of ``workspace.vcs.open_history``. The toolchain is the one for the newest
+    commit. Raises ``InputError`` when there is no such history.
     """
-    app = App.of(context)
-    settings = app.settings(folder)
-    root = project_root(folder)
+    root = project_root(Path())
     history = open_history(root, revisions, most)
     store = app.home.trees
     trees = CommitTrees(root, store, max_file_bytes=settings.record.max_file_bytes)
@@ -51,27 +44,26 @@ def mine_commits(
         raise InputError(f"{root}: the newest commit has no such folder", "commit it first, or name other revisions")
     judge = bench(app.home, settings, toolchain_name(app.home, settings, newest))
     began = time.monotonic()
-    with noting(target) as note:
-        source = CommitSource(
-            history,
-            trees,
-            store,
-            judge.engine,
-            judge.suite,
-            workspace=root.name,
-            rules=rules,
-            accepted=Accepted.read(app.home.trees, app.home.feedback.accepted()),
-            note=note,
-        )
-        with progress(f"judging ({judge.toolchain})", "commits") as report:
-            found = tuple(source.examples(report))
-        examples, prompts = prompted(app.home, settings, found)
-        funnel = source.funnel()
-        written = write_examples(target, examples, funnel)
+    dropped: list[LeftOut] = []
+    source = CommitSource(
+        history,
+        trees,
+        store,
+        judge.engine,
+        judge.suite,
+        workspace=folder_name(root),
+        rules=rules,
+        accepted=Accepted.read(app.home.trees, app.home.feedback.accepted()),
+        note=dropped.append,
+    )
+    with progress(f"judging ({judge.toolchain})", "commits") as report:
+        found = tuple(source.examples(report))
+    examples, prompts = prompted(app.home, settings, found)
+    funnel, written = source.funnel(), Written.of(examples)
     counts = _counts(funnel, written)
     counts["prompts"] = prompts
     counts["groups"] = [group(judge.toolchain, judge.engine.fingerprint, written.categories, funnel)]
-    write_counts(funnel_file(target), counts)
+    write_mined(target, examples, counts, dropped=dropped, funnel=funnel)
     if as_json:
         print(json.dumps({**counts, "minutes": round((time.monotonic() - began) / 60, 2)}))
         return

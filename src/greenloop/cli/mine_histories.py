@@ -13,7 +13,7 @@ from greenloop.cli.app import App
 from greenloop.cli.config import Config
 from greenloop.cli.console import out, progress
 from greenloop.cli.history import choose
-from greenloop.cli.mined import funnel_file, group, noting, rows, write_counts, write_examples
+from greenloop.cli.mined import funnel_file, group, rows, write_mined
 from greenloop.cli.prompting import prompted, tell_of_model
 from greenloop.cli.show import table
 from greenloop.cli.toolchains import bench, toolchain_name
@@ -65,11 +65,8 @@ def mine_histories(
     counts = _counts(sum(snapshots.count(one.id) for one in chosen), results)
     examples, prompts = prompted(app.home, settings, [example for one in results for example in one.examples])
     counts["prompts"] = prompts
-    with noting(target) as note:
-        for line in dropped.lines():
-            note(line)
-    write_examples(target, examples, merged([one.source.funnel() for one in results]))
-    write_counts(funnel_file(target), counts)
+    funnel = merged([one.source.funnel() for one in results])
+    write_mined(target, examples, counts, dropped=dropped.lines(), funnel=funnel)
     if as_json:
         print(json.dumps(counts))
     else:

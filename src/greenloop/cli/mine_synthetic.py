@@ -11,18 +11,19 @@ import typer
 from rich.markup import escape
 
 from greenloop.cli.console import out, progress
-from greenloop.cli.mined import Written, funnel_file, group, noting, write_counts, write_examples
+from greenloop.cli.mined import Written, funnel_file, group, write_mined
 from greenloop.cli.prompting import prompted, tell_of_model
 from greenloop.cli.show import table
 from greenloop.cli.toolchains import bench
-from greenloop.cli.turns import Present, present
+from greenloop.cli.turns import Present, folder_name, present
 from greenloop.datasets.load import read_examples
+from greenloop.mining.dropped import LeftOut
 from greenloop.mining.funnel import Funnel, Step
 from greenloop.mining.rules import Rules
 from greenloop.mining.sources.synthetic import SyntheticSource
 from greenloop.mining.synthetic.mix import Mix
 from greenloop.mining.synthetic.plan import Plan
-from greenloop.records import InputError, TreeId
+from greenloop.records import TreeId
 from greenloop.workspace.vcs import read_revision
 
 _COUNT = 300
@@ -39,54 +40,37 @@ class Wanted:
     revision: str | None
 
 
-def check_words(wanted: Wanted, *, synthetic: bool, commits: bool, most: int | None, workspace: list[str]) -> None:
-    """Raise ``InputError`` where a word was given that another way of mining knows, and this one would pass over."""
-    if synthetic and commits:
-        raise InputError("`--synthetic` and `--commits` are two ways of mining", "run them one after the other")
-    if workspace and (synthetic or commits):
-        way = "`--synthetic` breaks" if synthetic else "`--commits` reads"
-        raise InputError(f"{way} a checkout, it looks at no workspace", "leave out `--workspace`")
-    if most is not None and not commits:
-        raise InputError("`--max-commits` is for commits", "add `--commits`, or leave out `--max-commits`")
-    named = {"--count": wanted.count, "--seed": wanted.seed, "--like": wanted.like}
-    given = next((name for name, value in named.items() if value is not None), None)
-    if given is not None and not synthetic:
-        raise InputError(f"`{given}` is for synthetic examples", f"add `--synthetic`, or leave out `{given}`")
-    if wanted.revision is not None and not (synthetic or commits):
-        raise InputError("`--rev` is for checkouts", "add `--commits` or `--synthetic`, or leave out `--rev`")
+def mine_synthetic(context: typer.Context, rules: Rules, wanted: Wanted, target: Path, *, as_json: bool) -> None:
+    """Break the green tree at hand and write the proven repairs to ``target`` and the files beside it.
 
-
-def mine_synthetic(
-    context: typer.Context, folder: Path, wanted: Wanted, target: Path, *, rules: Rules, as_json: bool
-) -> None:
-    """Break the green tree at ``folder`` and write the proven repairs to ``target`` and the files beside it."""
+    Raises ``InputError`` when the tree is not green, ``typer.Exit`` with 1 when nothing could be proven.
+    """
     mix = Mix.usual() if wanted.like is None else Mix.like(read_examples(wanted.like))
-    now = present(context, folder)
+    now = present(context, Path())
     judge = bench(now.app.home, now.settings, now.judge.toolchain, widest=True)
     plan = Plan(
         count=_COUNT if wanted.count is None else wanted.count,
         seed=wanted.seed or 0,
         mix=mix,
         deepest=judge.suite,
-        workspace=f"synthetic: {now.checkout.root.name}",
+        workspace=f"synthetic: {folder_name(now.checkout.root)}",
         rules=rules,
     )
     began = time.monotonic()
-    with noting(target) as note:
-        source = SyntheticSource(now.app.home.trees, judge.engine, _tree(now, wanted.revision), plan, note=note)
-        with progress(f"breaking and judging ({judge.toolchain})", "examples") as report:
-            found = tuple(source.examples(report))
-        minutes = (time.monotonic() - began) / 60
-        examples, prompts = prompted(now.app.home, now.settings, found)
-        funnel = source.funnel()
-        written = write_examples(target, examples, funnel)
+    dropped: list[LeftOut] = []
+    source = SyntheticSource(now.app.home.trees, judge.engine, _tree(now, wanted.revision), plan, note=dropped.append)
+    with progress(f"breaking and judging ({judge.toolchain})", "examples") as report:
+        found = tuple(source.examples(report))
+    minutes = (time.monotonic() - began) / 60
+    examples, prompts = prompted(now.app.home, now.settings, found)
+    funnel, written = source.funnel(), Written.of(examples)
     counts = {
         **_counts(source, written, plan),
         "prompts": prompts,
         "groups": [group(judge.toolchain, judge.engine.fingerprint, written.categories, funnel)],
     }
     # what a clock says is no count: the same again is the same bytes
-    write_counts(funnel_file(target), {**counts, "mutants": _places(source)})
+    write_mined(target, examples, {**counts, "mutants": _places(source)}, dropped=dropped, funnel=funnel)
     rate = written.count / minutes if minutes else 0.0
     if as_json:
         print(json.dumps({**counts, "minutes": round(minutes, 2), "per_minute": round(rate, 1)}))

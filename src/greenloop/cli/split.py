@@ -11,13 +11,14 @@ from rich.markup import escape
 from greenloop.cli.app import App
 from greenloop.cli.console import out, progress
 from greenloop.cli.mine import rules
-from greenloop.cli.mined import Written, funnel_file, group, noting, write_counts, write_examples
+from greenloop.cli.mined import Written, check_place, group, write_mined
 from greenloop.cli.prompting import prompted, tell_of_model, wished
 from greenloop.cli.show import table
 from greenloop.cli.toolchains import bench, toolchain_name
-from greenloop.cli.turns import project_root
+from greenloop.cli.turns import folder_name, project_root
 from greenloop.mining.changed import changed_files
 from greenloop.mining.describe import describe_files
+from greenloop.mining.dropped import LeftOut
 from greenloop.mining.features.branch import from_branch
 from greenloop.mining.features.reading import read_feature
 from greenloop.mining.features.revisions import from_revisions
@@ -53,29 +54,29 @@ def split(
 
     Exit status 0 when it was split, 1 when its base or its target is not green.
     """
+    check_place(examples)
     app = App.of(context)
     settings = app.settings(folder)
     root = project_root(folder)
     feature = _feature(app.home.trees, root, _Asked(base, target, branch, file))
     feature = feature.model_copy(update={"title": title}) if title else feature
     judge = bench(app.home, settings, toolchain_name(app.home, settings, feature.target))
-    named = Named(feature, root.name)
+    named = Named(feature, folder_name(root))
     given = rules(settings.mining, wished(app.home, settings.mining))
     accepted = Accepted.read(app.home.trees, app.home.feedback.accepted())
-    with noting(examples) as note:
-        source = FeatureSource(
-            [named], app.home.trees, judge.engine, judge.suite, rules=given, accepted=accepted, note=note
-        )
-        with progress("building prefixes", "fragments") as report:
-            found = tuple(source.examples(report))
-        pieces, prompts = prompted(app.home, settings, found)
-        (result,), funnel = source.splits, source.funnel()
-        written = write_examples(examples, pieces, funnel)
+    dropped: list[LeftOut] = []
+    source = FeatureSource(
+        [named], app.home.trees, judge.engine, judge.suite, rules=given, accepted=accepted, note=dropped.append
+    )
+    with progress("building prefixes", "fragments") as report:
+        found = tuple(source.examples(report))
+    pieces, prompts = prompted(app.home, settings, found)
+    (result,), funnel, written = source.splits, source.funnel(), Written.of(pieces)
     told = {**_as_json(result, written, funnel), "prompts": prompts}
     groups = [group(judge.toolchain, judge.engine.fingerprint, written.categories, funnel)]
     # what a clock says is no count
     counts = {name: value for name, value in told.items() if name != "seconds"}
-    write_counts(funnel_file(examples), {**counts, "groups": groups})
+    write_mined(examples, pieces, {**counts, "groups": groups}, dropped=dropped, funnel=funnel)
     if as_json:
         print(json.dumps(told))
     else:

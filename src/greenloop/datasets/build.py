@@ -3,7 +3,8 @@
 import hashlib
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -93,15 +94,13 @@ def build(
     be split, or ``out_dir`` holds something else.
     """
     _check_place(out_dir)
+    # `.` and `..` have no name of their own, and cannot be renamed
+    place = out_dir.resolve()
     rule, choice = rule or SplitRule(), choice or Choice()
     counted = funnel or Funnel(steps=())
     _check(examples, store, counted)
     ordered = sorted(examples, key=lambda one: (one.time, one.id))
-    with Crew(store, workers) as crew:
-        everything = []
-        for one in crew.map(partial(rendered, budget=budget), ordered):
-            everything.append(one)
-            (progress or _silent)(len(everything), len(ordered))
+    everything = _rendered(ordered, store, budget, workers, progress or _silent)
     chosen = select(everything, choice.rules(store))
     counted = Funnel(steps=(*counted.steps, *chosen.steps))
     if not chosen.kept:
@@ -110,14 +109,9 @@ def build(
     if rule.by is SplitBy.TIME:
         step = Step(name=_IN_GAP, unit=UNIT, seen=len(chosen.kept), dropped=parts.in_gap)
         counted = Funnel(steps=(*counted.steps, step))
-    with named_io_errors(out_dir):
-        out_dir.parent.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix=f".{out_dir.name}.", dir=out_dir.parent))
-        # a folder below the private one gets the modes that people expect
-        (scratch / "new").mkdir()
-    try:
-        _write_files(scratch / "new", parts, chosen, store)
-        sums = {path.name: _digest(path) for path in sorted((scratch / "new").iterdir())}
+    with _in_place_of(place) as folder:
+        _write_files(folder, parts, chosen, store)
+        sums = {path.name: _digest(path) for path in sorted(folder.iterdir())}
         written = {one.id for held in parts.examples.values() for one in held}
         card = card_of(
             {part.value: held for part, held in parts.examples.items()},
@@ -132,13 +126,36 @@ def build(
             pyarrow=pa.__version__,
             sums=sums,
         )
-        _write_card(scratch / "new", card)
+        _write_card(folder, card)
+    return Dataset(out_dir, card, dict(parts.examples))
+
+
+def _rendered(
+    examples: Sequence[Example], store: TreeStore, budget: int, workers: int, progress: Progress
+) -> list[Rendered]:
+    found: list[Rendered] = []
+    with Crew(store, workers) as crew:
+        for one in crew.map(partial(rendered, budget=budget), examples):
+            found.append(one)
+            progress(len(found), len(examples))
+    return found
+
+
+@contextmanager
+def _in_place_of(out_dir: Path) -> Iterator[Path]:
+    """Give a new folder, which takes the place of ``out_dir`` at the end of the block unless that raises."""
+    with named_io_errors(out_dir):
+        out_dir.parent.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(prefix=f".{out_dir.name}.", dir=out_dir.parent))
+        # a folder below the private one gets the modes that people expect
+        (scratch / "new").mkdir()
+    try:
+        yield scratch / "new"
         _put_in_place(scratch / "new", out_dir, scratch / "old")
     finally:
         # whatever goes wrong, an old dataset that could not be put back is never deleted
         if not (scratch / "old").exists():
             shutil.rmtree(scratch, ignore_errors=True)
-    return Dataset(out_dir, card, dict(parts.examples))
 
 
 def _silent(_done: int, _of: int) -> None:

@@ -6,7 +6,8 @@ from functools import cached_property
 
 from greenloop.builds.protect import matches
 from greenloop.records import BlobId, EditError
-from greenloop.workspace.edits.text import decode_text
+from greenloop.workspace.edits.differ import Hunk, hunks
+from greenloop.workspace.edits.text import decode_text, split_lines
 from greenloop.workspace.store import Change, Mode
 from greenloop.workspace.syntax import Item, Language, items, language_of
 from greenloop.workspace.tokens import same_code
@@ -68,6 +69,21 @@ class ChangedFile:
         return True
 
     @cached_property
+    def old_lines(self) -> list[str]:
+        """The lines of the old side; bytes that are no UTF-8 come as ``\\ufffd``, and a missing side has none."""
+        return _lines(self.old)
+
+    @cached_property
+    def new_lines(self) -> list[str]:
+        """The same of the new side."""
+        return _lines(self.new)
+
+    @cached_property
+    def hunks(self) -> tuple[Hunk, ...]:
+        """Where the lines of both sides differ, in order."""
+        return hunks(self.old_lines, self.new_lines)
+
+    @cached_property
     def old_items(self) -> tuple[Item, ...]:
         """The top-level items of the old side."""
         return items(self.old or b"", self.language)
@@ -104,6 +120,10 @@ def changed_files(changes: Iterable[Change], read: Callable[[BlobId], bytes]) ->
 def words(text: bytes) -> frozenset[bytes]:
     """Return the words of ``text``: letters, digits, ``_`` and ``'``, beginning with no digit. They stay bytes."""
     return frozenset(_WORD.findall(text))
+
+
+def _lines(side: bytes | None) -> list[str]:
+    return split_lines((side or b"").decode("utf-8", "replace"))
 
 
 def _says_generated(content: bytes) -> bool:

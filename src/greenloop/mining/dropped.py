@@ -52,8 +52,8 @@ def note_nothing(_one: LeftOut) -> None:
 class DroppedTrace(Trace):
     """Collects what was dropped; of what was kept it holds as much as it takes to name it if it is dropped later."""
 
-    _found: list[Dropped] = field(default_factory=list)
-    _kept: dict[str, Dropped] = field(default_factory=dict)
+    _found: list[Dropped] = field(default_factory=list, init=False)
+    _kept: dict[str, Dropped] = field(default_factory=dict, init=False)
 
     def lines(self) -> tuple[Dropped, ...]:
         """Return what was dropped, by workspace and sequence number."""

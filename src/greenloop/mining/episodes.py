@@ -21,6 +21,8 @@ NEVER_GREEN = "not green again before a cut or the end"
 FLEETING = "no red that counts: half-typed"
 UNDO = "undone: the tree before, and no build was asked for"
 NAMES: tuple[str, ...] = (NEVER_GREEN, FLEETING, UNDO)
+UNCLEAR = "no clear verdict: timed out, or red without an error"
+"""What is counted under this name are states and commits, no runs."""
 
 _MOST_TARGETS = 4
 """Later reds that are tried as the end of a step: what comes after more attempts answers more than one error."""

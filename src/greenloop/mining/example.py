@@ -17,7 +17,7 @@ class Proposal:
     """A fix or a change that may become an example. ``time`` is when its target was first seen, in Unix seconds.
 
     ``accepted`` is what people took over from Greenloop's suggestions. ``episode`` names the run of
-    red, or the commit. ``said`` is what a person called it, such as a commit's subject; empty where nobody did.
+    red, or the commit. ``title`` is what a person called it, such as a commit's subject; empty where nobody did.
     """
 
     base: Verdict
@@ -30,7 +30,7 @@ class Proposal:
     accepted: Accepted
     rules: Rules
     episode: str = ""
-    said: str = ""
+    title: str = ""
 
     def target(self, store: TreeStore) -> Verdict:
         """Return the first of the targets at which the error is gone; the first of all where it never is."""
@@ -48,7 +48,7 @@ def example_of(store: TreeStore, proposal: Proposal) -> Example | str:
     assert pair.edit is not None, "a filter drops pairs without an exact edit"
     error = pair.error
     id_ = example_id(pair.base.tree, pair.target.tree, proposal.suite)
-    prompt = wording.prompt(id_, pair, error, proposal.said, proposal.rules.prompts)
+    prompt = wording.prompt(id_, pair, error, proposal.title, proposal.rules.prompts)
     if prompt is None:
         return LEAKING
     return Example(
@@ -60,7 +60,7 @@ def example_of(store: TreeStore, proposal: Proposal) -> Example | str:
         target=pair.target.tree,
         edit=pair.edit,
         prompt=prompt,
-        description=wording.description(pair, error, proposal.said),
+        description=wording.description(pair, error, proposal.title),
         diagnostics=pair.shown,
         category=Category.OTHER if error is None else error.category,
         changed_lines=pair.changed_lines,

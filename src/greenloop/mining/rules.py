@@ -1,4 +1,4 @@
-"""What mining may be told; the rules themselves stand in ``states``, ``episodes`` and ``filters``."""
+"""What mining may be told; the rules stand in ``nominate``, ``states``, ``episodes``, ``filters`` and ``commits``."""
 
 from dataclasses import dataclass, field
 

@@ -4,7 +4,7 @@ Invariants: every record is immutable, compares by value and survives ``from_jso
 Absent here: input and output, clocks, randomness, and defaults read from the environment.
 """
 
-from greenloop.records.base import Part, Record
+from greenloop.records.base import FIRST_SECOND, LAST_SECOND, Part, Record
 from greenloop.records.build_report import BuildReport
 from greenloop.records.diagnostic import Category, Diagnostic, Severity, Span
 from greenloop.records.edit import Block, DeleteFile, Edit, FileEdit, RenameFile, ReplaceBlocks, WriteFile
@@ -42,7 +42,9 @@ from greenloop.records.verdict import Stage, StageResult, Status, Suite, TestRes
 
 __all__ = [
     "COMMIT",
+    "FIRST_SECOND",
     "HACKS",
+    "LAST_SECOND",
     "Badge",
     "BlobId",
     "Block",

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from greenloop.records.base import Record
+from greenloop.records.base import Record, UnixTime
 from greenloop.records.diagnostic import Category, Diagnostic
 from greenloop.records.edit import Edit
 from greenloop.records.tree import TreeId
@@ -41,7 +41,7 @@ class Example(Record):
     id: str
     workspace: str
     author: str
-    time: float
+    time: UnixTime
     base: TreeId
     target: TreeId
     edit: Edit

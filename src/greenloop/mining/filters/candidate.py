@@ -8,8 +8,6 @@ from greenloop.mining.own import Accepted
 from greenloop.mining.shrinking import mended
 from greenloop.records import Diagnostic, Edit, EditError, Origin, Rung, Verdict
 from greenloop.workspace.edits import apply, changed_lines, edit_between
-from greenloop.workspace.edits.differ import Hunk, hunks
-from greenloop.workspace.edits.text import split_lines
 from greenloop.workspace.store import TreeStore
 
 STEPS = frozenset({Origin.EARLIER, Origin.SUBFIX, Origin.SHRINKING})
@@ -67,9 +65,3 @@ class Candidate:
             return None
         exact = applied.rung is Rung.EXACT and applied.tree == self.target.tree
         return edit if exact else None
-
-
-def hunks_of(file: ChangedFile) -> tuple[Hunk, ...]:
-    """Return the hunks of a changed file, at zero context."""
-    old, new = (split_lines((side or b"").decode("utf-8", "replace")) for side in (file.old, file.new))
-    return tuple(hunks(old, new))

@@ -1,7 +1,7 @@
 """Steps with an error of their own: what they left, or made, stands in lines that they wrote."""
 
 from greenloop.builds.fixed import first_error
-from greenloop.mining.filters.candidate import Candidate, hunks_of
+from greenloop.mining.filters.candidate import Candidate
 from greenloop.mining.filters.rule import Filter
 from greenloop.records import Origin
 
@@ -16,7 +16,7 @@ def _errs_itself(pair: Candidate) -> bool:
         hunk.new_start < error.span.line <= hunk.new_end
         for error in left
         if error.span is not None and error.path in files
-        for hunk in hunks_of(files[error.path])
+        for hunk in files[error.path].hunks
     )
 
 

@@ -1,6 +1,6 @@
 """Steps that changed several places: one of them the error asked for, and nobody knows which."""
 
-from greenloop.mining.filters.candidate import STEPS, Candidate, hunks_of
+from greenloop.mining.filters.candidate import STEPS, Candidate
 from greenloop.mining.filters.rule import Filter
 
 _APART = 5
@@ -12,7 +12,7 @@ def _places(pair: Candidate) -> int:
     places = 0
     for file in pair.files:
         last = -_APART - 1
-        for hunk in hunks_of(file):
+        for hunk in file.hunks:
             places += hunk.start - last > _APART
             last = hunk.end
     return places

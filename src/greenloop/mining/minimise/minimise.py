@@ -27,8 +27,11 @@ Told = Callable[[int], None]
 
 @dataclass(frozen=True, slots=True)
 class Minimised:
-    """What minimising came to. ``examples`` got smaller, from ``hunks_before`` and ``lines_before`` in all to
-    ``hunks_after`` and ``lines_after``; hunks are fragments at zero context, lines are changed lines."""
+    """What minimising came to.
+
+    ``examples`` got smaller, from ``hunks_before`` and ``lines_before`` in all to ``hunks_after`` and ``lines_after``;
+    hunks are fragments at zero context, lines are changed lines.
+    """
 
     searched: int = 0
     """Examples whose change has several fragments."""

@@ -13,7 +13,7 @@ from greenloop.builds.judge import Judge
 from greenloop.mining import filters
 from greenloop.mining.commits.change import CommitChange
 from greenloop.mining.commits.rules import MESSAGES, changes
-from greenloop.mining.commits.subject import asked
+from greenloop.mining.commits.subject import as_request
 from greenloop.mining.commits.trees import CommitTrees
 from greenloop.mining.confirming import unsteady
 from greenloop.mining.dropped import LeftOut, Note, note_nothing
@@ -179,7 +179,7 @@ class CommitSource:
             accepted=self._accepted,
             rules=self._rules,
             episode=self._episode(step),
-            said=step.commit.subject,
+            title=step.commit.subject,
         )
         return example_of(self._store, proposal)
 
@@ -202,7 +202,7 @@ class CommitSource:
         return Feature(
             base=step.base,
             target=step.target,
-            title=asked(step.commit.subject),
+            title=as_request(step.commit.subject),
             description=step.commit.message,
             author=step.commit.author,
             time=step.commit.time,

@@ -50,7 +50,7 @@ def examples_of(
             accepted=accepted,
             rules=rules,
             episode=episode,
-            said=split.feature.title,
+            title=split.feature.title,
         )
         result = example_of(store, proposal)
         if isinstance(result, str):

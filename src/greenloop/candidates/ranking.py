@@ -1,27 +1,9 @@
-"""From attempts to suggestions, best first."""
+"""Which attempts come first: the order in which they would be put before a person."""
 
-import hashlib
 from collections.abc import Iterable
 
 from greenloop.candidates.attempt import Attempt, Outcome
-from greenloop.records import Badge, Rung, Stage, Status, Suggestion, Suite, TestStatus, TreeId, Verdict
-
-
-def badge(verdict: Verdict) -> Badge:
-    """Return what a verdict lets one claim, and no more.
-
-    ``TESTS_PASS`` needs a test that passed by name: an exit code alone is never a pass. A judgement that ended
-    without a word on the code (a time-out, a fault) leaves the tree unverified.
-    """
-    if verdict.status is Status.RED:
-        return Badge.ERRORS
-    if verdict.status is not Status.GREEN:
-        return Badge.UNVERIFIED
-    if verdict.passed(Stage.TESTS) and any(test.status is TestStatus.PASSED for test in verdict.tests):
-        return Badge.TESTS_PASS
-    if verdict.passed(Stage.BUILD):
-        return Badge.BUILDS
-    return Badge.TYPE_CHECKS if verdict.passed(Stage.TYPES) else Badge.UNVERIFIED
+from greenloop.records import Rung, Status, TreeId
 
 
 def distinct(attempts: Iterable[Attempt]) -> tuple[Attempt, ...]:
@@ -44,28 +26,6 @@ def ranked(attempts: Iterable[Attempt]) -> tuple[Attempt, ...]:
     passed, the number of errors left, and the size of the change. Equals keep their order.
     """
     return tuple(sorted(attempts, key=_key))
-
-
-def suggestion(attempt: Attempt, *, base: TreeId, toolchain: str, suite: Suite) -> Suggestion:
-    """Return the suggestion that ``attempt`` came to. Without a verdict it says so, and why, in its note."""
-    if attempt.result is None or attempt.edit is None or attempt.rung is None:
-        raise ValueError(f"attempt {attempt.index} led to no tree")
-    verdict = attempt.verdict or Verdict(
-        tree=attempt.result, toolchain=toolchain, suite=suite, status=Status.INFRA_ERROR, note=attempt.detail
-    )
-    name = "\n".join((base, attempt.result, attempt.source))
-    return Suggestion(
-        id=hashlib.sha256(name.encode()).hexdigest()[:16],
-        base=base,
-        result=attempt.result,
-        edit=attempt.edit,
-        rung=attempt.rung,
-        verdict=verdict,
-        badge=badge(verdict),
-        flags=attempt.flags,
-        model=attempt.source,
-        fixed=attempt.fixed,
-    )
 
 
 def _trust(attempt: Attempt) -> tuple[bool, Rung]:
