@@ -56,7 +56,7 @@ def merit(attempt: Attempt) -> float:
 
 
 def changed_tokens(edit: Edit | None) -> int:
-    """Return how many tokens an edit takes away and brings in. A file that is deleted or renamed counts as a large change."""
+    """Return how many tokens an edit takes away and brings in; a file deleted or renamed counts as a large change."""
     count = 0
     for file in edit.files if edit is not None else ():
         language = language_of(file.path)

@@ -88,10 +88,11 @@ def test_without_an_error_in_a_text_file_of_the_tree_there_is_nothing(store: Tre
             "b.ml": Entry(Mode.FILE, store.write_blob(b"let x = \xff\n")),
             "c.ml": Entry(Mode.LINK, store.write_blob(b"a.ml")),
             "d.ml": Entry(Mode.FILE, store.write_blob(b"")),
+            "dune": Entry(Mode.FILE, store.write_blob(b"(library (name x))\n")),
         }
     )
     cases: list[tuple[Diagnostic, ...]] = [(), (error(None),), (error("gone.ml"),), (error("a.ml", 9),)]
-    cases += [(error("b.ml"),), (error("c.ml"),), (error("d.ml"),)]
+    cases += [(error("b.ml"),), (error("c.ml"),), (error("d.ml"),), (error("dune"),)]
     for diagnostics in cases:
         assert list(SearchSource().proposals(store, Question(tree, "", diagnostics))) == []
     assert list(SearchSource().proposals(store, Question(tree, "", (error("a.ml"),))))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from greenloop.builds.protect import DEFAULT_GLOBS, TESTS, matches
 from greenloop.candidates.mechanical.changes import applied
 from greenloop.candidates.mechanical.site import site_of
 from greenloop.candidates.mechanical.weighing import in_order
@@ -13,6 +14,7 @@ from greenloop.workspace.edits.text import decode_text, split_lines
 from greenloop.workspace.store import Mode, TreeStore
 
 LABEL = "search"
+_BUILD_FILES = tuple(glob for glob in DEFAULT_GLOBS if glob not in TESTS)
 MAX_BYTES = 200_000
 """Larger files are not searched: they are generated, and ordering the edits would take seconds."""
 
@@ -20,7 +22,8 @@ MAX_BYTES = 200_000
 class SearchSource:
     """Proposes edits of a few tokens near the first error, likeliest first, hundreds of them: to be taken lazily.
 
-    Gives nothing where there is no error with a place in a text file of the tree, and never raises.
+    Gives nothing where there is no error with a place in a text file of the tree, or where it lies in a build file,
+    whose error is easily made to go by building less. Never raises.
     """
 
     @property
@@ -31,7 +34,7 @@ class SearchSource:
     def proposals(self, store: TreeStore, question: Question) -> Iterator[Proposal]:
         """Yield the edits one by one; each is made when it is asked for."""
         error = first_error(question)
-        if error is None or error.path is None:
+        if error is None or error.path is None or matches(error.path, _BUILD_FILES):
             return
         entry, source = store.entry(question.tree, error.path), store.read(question.tree, error.path)
         if entry is None or source is None or entry.mode is Mode.LINK or len(source) > MAX_BYTES:
