@@ -23,7 +23,7 @@ class Search:
 
     source: Source
     max_checks: int = 60
-    enough: int = 3
+    enough: int = 1
     first: int = 12
     batch: int = 24
 

@@ -106,8 +106,8 @@ class SearchSettings(Section):
     """Whether `greenloop fix` and `ask` search beside asking the model."""
     max_checks: int = Field(default=60, ge=1, le=10_000)
     """How many edits are judged at most, for one question."""
-    enough: int = Field(default=3, ge=1)
-    """The search ends once it has found so many fixes; one alone is seldom the one that is meant."""
+    enough: int = Field(default=1, ge=1)
+    """The search ends with the batch in which it has found so many fixes: the likeliest come first."""
 
 
 class ContextSettings(Section):
