@@ -58,11 +58,9 @@ def test_the_likelier_of_two_that_the_search_found_comes_first() -> None:
     assert order(first, second) == [1, 0]
 
 
-def test_a_models_fix_stands_between_a_sure_and_an_unsure_edit_of_the_search() -> None:
-    model = attempt(0, "a")
-    sure = attempt(1, "b", source="search", likelihood=-0.3)
-    unsure = attempt(2, "c", source="search", likelihood=-5.0)
-    assert order(model, sure, unsure) == [1, 0, 2]
+def test_a_models_fix_comes_before_what_only_the_search_found() -> None:
+    searched = attempt(0, "a", source="search", likelihood=-0.3)
+    assert order(searched, attempt(1, "b", reply="…")) == [1, 0]
 
 
 def test_of_two_changes_the_smaller_comes_first_though_both_take_a_line() -> None:
