@@ -7,13 +7,13 @@ import pytest
 
 from greenloop.assists.ask import ask
 from greenloop.assists.fix import fix
-from greenloop.assists.hints import HintSource
 from greenloop.builds.engine import Engine
 from greenloop.builds.sandbox import Bubblewrap
 from greenloop.builds.toolchains.ocaml_file import OcamlFile
 from greenloop.builds.verdicts import VerdictStore
 from greenloop.candidates.attempt import Outcome
 from greenloop.candidates.examine import Rules
+from greenloop.candidates.hints import HintSource
 from greenloop.candidates.sampling import ModelSource, Sampling
 from greenloop.models.scripted import ScriptedModel
 from greenloop.records import Badge, Category, TreeId

@@ -19,6 +19,9 @@ EVENT = {
 }  # fmt: skip
 
 
+NO_SEARCH = "[search]\nenabled = false\n"
+
+
 def fails(done: subprocess.CompletedProcess[str], status: int, *named: str) -> None:
     """Check that a command failed as people may expect: by name, without a traceback, with its status."""
     assert done.returncode == status, done.stdout + done.stderr
@@ -124,6 +127,7 @@ def test_a_missing_compiler(greenloop: Greenloop, red: Path) -> None:
 def test_a_model_that_answers_nonsense_or_nothing(greenloop: Greenloop, tmp_path: Path, red: Path, reply: str) -> None:
     script = tmp_path / "script.jsonl"
     script.write_text(json.dumps({"replies": [reply]}) + "\n")
+    (red / "greenloop.toml").write_text(NO_SEARCH)
     source = (red / "a.ml").read_bytes()
     done = greenloop("fix", red, "-n", "1", "--model", f"scripted:{script}", "--apply")
     assert done.returncode == 1, done.stdout + done.stderr
@@ -133,8 +137,14 @@ def test_a_model_that_answers_nonsense_or_nothing(greenloop: Greenloop, tmp_path
 
 
 def test_a_model_server_that_is_down(greenloop: Greenloop, red: Path) -> None:
-    done = greenloop("fix", red, "-n", "1", "--model", "openai:any@http://127.0.0.1:9/v1")
-    fails(done, 1, "127.0.0.1:9")
+    nobody = ("fix", red, "-n", "1", "--model", "openai:any@http://127.0.0.1:9/v1")
+    # the search needs no model, and the fault is told beside what it found
+    searched = greenloop(*nobody)
+    assert searched.returncode == 0, searched.stdout + searched.stderr
+    assert "127.0.0.1:9" in searched.stdout
+    assert "by search" in searched.stdout
+    (red / "greenloop.toml").write_text(NO_SEARCH)
+    fails(greenloop(*nobody), 1, "127.0.0.1:9")
 
 
 def test_an_unknown_model(greenloop: Greenloop, red: Path) -> None:

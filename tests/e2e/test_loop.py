@@ -114,6 +114,7 @@ def test_a_stub_is_told_and_never_written(greenloop: Greenloop, tmp_path: Path) 
     folder = tmp_path / "loose"
     folder.mkdir()
     (folder / "a.ml").write_text(RED)
+    (folder / "greenloop.toml").write_text("[search]\nenabled = false\n")
     stub = FIX.replace("let half x = x / 2\n>", 'let half x = failwith "todo"\n>')
     (tmp_path / "script.jsonl").write_text(json.dumps({"replies": [stub]}) + "\n")
     result = greenloop("fix", folder, "--model", f"scripted:{tmp_path / 'script.jsonl'}", "-n", "1", "--apply")

@@ -6,6 +6,7 @@ from greenloop.assists.propose import propose
 from greenloop.assists.turn import Turn
 from greenloop.builds.judge import Judge
 from greenloop.candidates.examine import Rules
+from greenloop.candidates.searching import Search
 from greenloop.candidates.source import Source
 from greenloop.prompts.question import Question
 from greenloop.records import InputError, Suite, TreeId
@@ -20,6 +21,7 @@ def ask(
     *,
     sources: Sequence[Source],
     rules: Rules,
+    searches: Sequence[Search] = (),
     focus: tuple[str, ...] = (),
     confirm: Suite | None = None,
 ) -> Turn:
@@ -32,4 +34,4 @@ def ask(
         raise InputError("nothing was asked", 'say what should change: greenloop ask "…"')
     before = judge.judge(tree, rules.suite)
     question = Question(tree, words.strip(), before.diagnostics, focus)
-    return propose(store, judge, question, before, sources=sources, rules=rules, confirm=confirm)
+    return propose(store, judge, question, before, sources=sources, rules=rules, searches=searches, confirm=confirm)

@@ -6,6 +6,7 @@ from greenloop.assists.propose import propose
 from greenloop.assists.turn import Turn
 from greenloop.builds.judge import Judge
 from greenloop.candidates.examine import Rules
+from greenloop.candidates.searching import Search
 from greenloop.candidates.source import Source
 from greenloop.mining.prompting.wordings import COMMONEST
 from greenloop.prompts.question import Question
@@ -23,10 +24,11 @@ def fix(
     *,
     sources: Sequence[Source],
     rules: Rules,
+    searches: Sequence[Search] = (),
     focus: tuple[str, ...] = (),
     confirm: Suite | None = None,
 ) -> Turn:
-    """Judge ``tree``, and when it is red ask every source to fix its first error.
+    """Judge ``tree``, and when it is red ask every source, and every search, to fix its first error.
 
     A green tree asks nobody: the turn then holds its verdict and no attempts. So does one whose judgement ended
     without saying what is wrong (``timeout``, ``rejected``): there is no error to ask about. Raises
@@ -36,4 +38,4 @@ def fix(
     question = Question(tree, PROMPT, before.diagnostics, focus)
     if before.status is not Status.RED:
         return Turn(question, before)
-    return propose(store, judge, question, before, sources=sources, rules=rules, confirm=confirm)
+    return propose(store, judge, question, before, sources=sources, rules=rules, searches=searches, confirm=confirm)

@@ -8,6 +8,7 @@ from greenloop.builds.judge import Judge
 from greenloop.candidates.attempt import Attempt
 from greenloop.candidates.examine import Rules, examine
 from greenloop.candidates.ranking import distinct, ranked
+from greenloop.candidates.searching import Search, searched
 from greenloop.candidates.source import Proposal, Source
 from greenloop.prompts.question import Question
 from greenloop.records import InfrastructureError, InputError, ModelError, Suite, Verdict
@@ -25,9 +26,11 @@ def propose(
     *,
     sources: Sequence[Source],
     rules: Rules,
+    searches: Sequence[Search] = (),
     confirm: Suite | None = None,
 ) -> Turn:
-    """Ask every source, judge what they give, and return the turn with its suggestions, best first.
+    """Ask every source, judge what they give, search as far as it pays, and return the turn with its suggestions,
+    best first.
 
     ``before`` is the verdict on ``question.tree`` under ``rules.suite``. With ``confirm`` the best ones that are green
     are judged by that suite too, and carry that verdict. A source whose model fails is told in ``faults`` while
@@ -42,9 +45,12 @@ def propose(
             proposals.extend(source.proposals(store, question))
         except ModelError as error:
             failures.append(error)
-    if failures and not proposals:
-        raise failures[0]
     attempts = examine(store, judge, before, proposals, rules)
+    for search in searches:
+        row = search.source.proposals(store, question)
+        attempts += searched(store, judge, before, row, rules, search, start=len(attempts))
+    if failures and not attempts:
+        raise failures[0]
     best = ranked(distinct(attempts))
     faults = [str(error) for error in failures]
     if confirm is not None and confirm is not rules.suite:

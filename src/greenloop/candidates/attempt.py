@@ -45,6 +45,12 @@ class Attempt(Record):
     reply_tokens: int = Field(default=0, ge=0)
     seconds: float = Field(default=0.0, ge=0)
     """Wall clock of making the proposal, its share of a batch; judging is not in it."""
+    likelihood: float | None = None
+    """How likely its source held it before any judgement: the logarithm of a share; ``None`` where it said nothing."""
+    votes: int = Field(default=1, ge=1)
+    """How many proposals led to the same tree, this one among them: set where equal ones are made one (``ranking``)."""
+    sources: int = Field(default=1, ge=1)
+    """How many different sources they came from."""
     edit: Edit | None = None
     """What takes the base to ``result``."""
     rung: Rung | None = None

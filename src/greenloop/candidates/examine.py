@@ -37,13 +37,14 @@ class Rules:
 
 
 def examine(
-    store: TreeStore, judge: Judge, before: Verdict, proposals: Iterable[Proposal], rules: Rules
+    store: TreeStore, judge: Judge, before: Verdict, proposals: Iterable[Proposal], rules: Rules, *, start: int = 0
 ) -> tuple[Attempt, ...]:
     """Return one attempt for each proposal, in order. ``before`` is the verdict on the tree that they change.
 
     Equal results are judged once. Where a judgement could not be made the attempt is ``unjudged`` and says why.
+    ``start`` is the index of the first.
     """
-    landed = [_land(store, before, index, proposal, rules) for index, proposal in enumerate(proposals)]
+    landed = [_land(store, before, index, proposal, rules) for index, proposal in enumerate(proposals, start)]
     wanted = dict.fromkeys(a.result for a in landed if a.outcome is Outcome.UNJUDGED and a.result is not None)
     verdicts = _verdicts(judge, list(wanted)[: rules.max_judged], rules.suite)
     return tuple(_finish(store, before, attempt, verdicts, rules) for attempt in landed)
@@ -61,6 +62,7 @@ def _land(store: TreeStore, before: Verdict, index: int, proposal: Proposal, rul
         prompt_tokens=proposal.prompt_tokens,
         reply_tokens=proposal.reply_tokens,
         seconds=proposal.seconds,
+        likelihood=proposal.likelihood,
     )
     base, edit = before.tree, proposal.edit
     if isinstance(edit, EditError):

@@ -21,6 +21,7 @@ class Proposal:
     prompt_tokens: int = 0
     reply_tokens: int = 0
     seconds: float = 0.0
+    likelihood: float | None = None
 
 
 class Source(Protocol):

@@ -38,6 +38,7 @@ def ask(
             words,
             sources=chosen,
             rules=now.rules,
+            searches=now.searches,
             focus=tuple(focus or ()),
         )
     finish(now, turn, apply=apply, as_json=as_json, save=save)

@@ -102,6 +102,17 @@ class ModelSettings(Section):
     """How many candidates `greenloop fix` and `ask` take from the model."""
 
 
+class SearchSettings(Section):
+    """The search for a fix among edits of a few tokens, which needs no model: see docs/search.md."""
+
+    enabled: bool = True
+    """Whether `greenloop fix` and `ask` search beside asking the model."""
+    max_checks: int = Field(default=60, ge=1, le=10_000)
+    """How many edits are judged at most, for one question."""
+    enough: int = Field(default=1, ge=1)
+    """The search ends with the batch in which it has found so many fixes: the likeliest come first."""
+
+
 class ContextSettings(Section):
     """What the model is shown."""
 
@@ -249,6 +260,7 @@ class Config(Section):
     sandbox: SandboxSettings = SandboxSettings()
     build: BuildSettings = BuildSettings()
     model: ModelSettings = ModelSettings()
+    search: SearchSettings = SearchSettings()
     context: ContextSettings = ContextSettings()
     record: RecordSettings = RecordSettings()
     mining: MiningSettings = MiningSettings()

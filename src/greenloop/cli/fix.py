@@ -29,8 +29,9 @@ def fix(
 ) -> None:
     """Repair what is red in a checkout, uncommitted changes included.
 
-    Candidates come from the compiler's own hints and from the model; each is applied to the present tree and judged
-    before anything is shown. Exit status 0 when the tree is green or an honest fix was found, 1 when not.
+    Candidates come from the compiler's own hints, from the model, and from a search among edits of a few tokens near
+    the error; each is applied to the present tree and judged before anything is shown. Exit status 0 when the tree is
+    green or an honest fix was found, 1 when not.
     """
     now = present(context, folder)
     engine, tree = now.judge.engine, now.checkout.tree
@@ -41,5 +42,5 @@ def fix(
         finish(now, fix_tree(now.app.home.trees, engine, tree, sources=(), rules=now.rules), as_json=as_json, save=save)
         return
     with sources(now.settings, model, candidates) as chosen, progress("asking and judging"):
-        turn = fix_tree(now.app.home.trees, engine, tree, sources=chosen, rules=now.rules)
+        turn = fix_tree(now.app.home.trees, engine, tree, sources=chosen, rules=now.rules, searches=now.searches)
     finish(now, turn, apply=apply, as_json=as_json, save=save)

@@ -11,10 +11,12 @@ from pathlib import Path
 import typer
 from rich.markup import escape
 
-from greenloop.assists.hints import HintSource
 from greenloop.assists.turn import Turn
 from greenloop.candidates.examine import Rules
+from greenloop.candidates.hints import HintSource
+from greenloop.candidates.mechanical.source import SearchSource
 from greenloop.candidates.sampling import ModelSource, Sampling
+from greenloop.candidates.searching import Search
 from greenloop.candidates.source import Source
 from greenloop.cli import show
 from greenloop.cli.app import App
@@ -48,6 +50,12 @@ class Present:
             max_changed_lines=self.settings.eval.max_changed_lines,
             protected=self.settings.toolchain.protected,
         )
+
+    @property
+    def searches(self) -> tuple[Search, ...]:
+        """The model-free search, unless the settings say that there is none."""
+        wanted = self.settings.search
+        return (Search(SearchSource(), wanted.max_checks, wanted.enough),) if wanted.enabled else ()
 
 
 def project_root(folder: Path) -> Path:

@@ -114,7 +114,7 @@ _HEADS = tuple(
     )
 )
 _IDENTIFIER = re.compile(rb"(?<![\w'])[A-Za-z_][\w']*")
-_KEYWORDS = frozenset(
+KEYWORDS = frozenset(
     b"and as assert asr begin class constraint do done downto else end exception external false for fun function "
     b"functor if in include inherit initializer land lazy let lor lsl lsr lxor match method mod module mutable new "
     b"nonrec object of open or private rec sig struct then to true try type val virtual when while with _".split()
@@ -168,7 +168,7 @@ def identifiers(source: bytes, language: Language | None = Language.OCAML) -> fr
     bare = bytearray(source)
     for node in _captures(root, language, "(comment) @n (string) @n (quoted_string) @n (character) @n"):
         bare[node.start_byte : node.end_byte] = b" " * (node.end_byte - node.start_byte)
-    words = frozenset(_IDENTIFIER.findall(bytes(bare))) - _KEYWORDS
+    words = frozenset(_IDENTIFIER.findall(bytes(bare))) - KEYWORDS
     return frozenset(word.decode("ascii") for word in words)
 
 
@@ -307,7 +307,7 @@ def _line_item(lines: list[bytes], start: int, stop: int, commented: frozenset[i
     for row in range(start, stop):
         if row == start or (lines[row].startswith(b"and ") and row not in commented):
             found = next((match for head in _HEADS if (match := head.match(lines[row]))), None)
-            if found is not None and found["name"] not in _KEYWORDS:
+            if found is not None and found["name"] not in KEYWORDS:
                 names.append(_tidy(found["name"].decode("ascii", "replace")))
     unique = tuple(dict.fromkeys(names))
     return Item(unique[0] if unique else None, kind, start + 1, stop, unique)

@@ -9,6 +9,8 @@ marks; comments then count as code.
 """
 
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 
 from greenloop.workspace.syntax import Language
@@ -42,6 +44,15 @@ _CLOSED_TAG = re.compile(rb"\|([a-z_\x80-\xff]++)\}")
 _GENERIC = re.compile(rb"""[\w\x80-\xff]+|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|[^\s\w]""")
 
 
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A token and the bytes that it takes: from ``start`` up to ``end``, exclusive."""
+
+    start: int
+    end: int
+    text: bytes
+
+
 @lru_cache(maxsize=8)
 def tokens(source: bytes, language: Language | None) -> tuple[bytes, ...]:
     """Return the tokens of ``source`` in order, without layout; for OCaml without comments too."""
@@ -60,6 +71,16 @@ def token_lines(source: bytes, language: Language | None) -> dict[int, tuple[byt
         seen = match.start()
         lines.setdefault(line, []).append(match[0])
     return {number: tuple(held) for number, held in lines.items()}
+
+
+def placed_tokens(source: bytes, language: Language | None) -> tuple[Token, ...]:
+    """Return the tokens of ``source`` in order, as ``tokens`` does, with their places."""
+    if language is None:
+        return tuple(Token(match.start(), match.end(), match[0]) for match in _GENERIC.finditer(source))
+    bare = bytearray(b" " * len(source))
+    for start, end in _code(source):
+        bare[start:end] = source[start:end]
+    return tuple(Token(match.start(), match.end(), match[0]) for match in _OCAML.finditer(bytes(bare)))
 
 
 def unclear(source: bytes) -> int:
@@ -130,7 +151,18 @@ def _without_comments(source: bytes) -> bytes:
     In a history each text is asked for twice.
     """
     kept: list[bytes] = []
-    place = 0  # what stands before it is kept or left out already
+    place = 0
+    for start, end in _code(source):
+        if start > place:
+            kept += (b" ", b"\n" * source.count(b"\n", place, start))
+        kept.append(source[start:end])
+        place = end
+    return b"".join(kept)
+
+
+def _code(source: bytes) -> Iterator[tuple[int, int]]:
+    """Yield the stretches of an OCaml text between its comments and line directives; the last may be empty."""
+    place = 0  # what stands before it is code already told, or none
     start = 0  # of the comment that is open, if ``depth`` says so
     depth = 0
     mark = _IN_CODE.search(source)
@@ -142,12 +174,10 @@ def _without_comments(source: bytes) -> bytes:
         elif kind == "close":
             depth -= 1
         if kind == "directive" or (kind == "close" and depth == 0):
-            begin = start if kind == "close" else mark.start()
-            kept += (source[place:begin], b" ", b"\n" * source.count(b"\n", begin, mark.end()))
+            yield place, (start if kind == "close" else mark.start())
             place = mark.end()
         mark = (_IN_COMMENT if depth else _IN_CODE).search(source, mark.end())
-    kept.append(source[place : start if depth else len(source)])
-    return b"".join(kept)
+    yield place, (start if depth else len(source))
 
 
 def _bare_lines(source: bytes) -> list[bytes]:

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from greenloop.assists.hints import HintSource, replacements
 from greenloop.builds.diagnostics.ocaml import parse
+from greenloop.candidates.hints import HintSource, replacements
 from greenloop.prompts.question import Question
 from greenloop.records import Category, Diagnostic, Edit, Severity, Span, TreeId
 from greenloop.workspace.edits import apply
