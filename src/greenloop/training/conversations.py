@@ -4,13 +4,14 @@ import json
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 from greenloop.datasets.exports.messages import messages
 from greenloop.datasets.exports.seam import Asked
 from greenloop.datasets.load import Dataset, load
 from greenloop.datasets.split import Split
 from greenloop.datasets.tables import rendered
-from greenloop.models.seam import Message
+from greenloop.models.seam import Message, Role
 from greenloop.records import InputError
 from greenloop.storage.lines import read_lines
 from greenloop.training.sections import DataSection, PromptSection
@@ -52,7 +53,7 @@ def of_part(dataset: Dataset, part: str, prompt: PromptSection) -> Iterator[Conv
     split = Split(part)
     if prompt.budget_tokens in (0, dataset.card.prompt_budget):
         for turns in messages(Asked(dataset, split)):
-            yield tuple(Message(turn["role"], turn["content"]) for turn in turns)
+            yield tuple(Message(cast(Role, turn["role"]), turn["content"]) for turn in turns)
         return
     with tempfile.TemporaryDirectory(prefix="greenloop-train-") as place:
         store = TreeStore(Path(place) / "trees")
