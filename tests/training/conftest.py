@@ -68,7 +68,9 @@ def run_sft(bases: Path) -> Train:
         at: Callable[[int], None] = lambda _step: None,
     ) -> RunCard:
         said = [] if lines is None else lines
-        return train(recipe, out, bases, resume=resume, progress=lambda done, _of: at(done), tell=said.append)
+        card = train(recipe, out, bases, resume=resume, progress=lambda done, _of: at(done), tell=said.append)
+        assert card is not None
+        return card
 
     return run
 

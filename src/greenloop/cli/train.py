@@ -48,6 +48,9 @@ def sft(
             progress=report,
             tell=lambda line: err.print(escape(line)),
         )
+    if card is None:
+        # another process of this run tells how it went
+        return
     losses = [("first step", card.first_loss), ("last step", card.last_loss), ("held-out", card.heldout_loss)]
     rows = [(name, f"{loss:.4f}") for name, loss in losses if loss is not None]
     table(f"{card.name}, run {card.id}: {card.steps} steps, {card.tokens:,} tokens", ("loss", "nats a token"), rows)

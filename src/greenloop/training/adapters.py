@@ -65,4 +65,6 @@ def save_adapter(model: Any, folder: Path, base: BaseModelCard) -> None:
     config = folder / "adapter_config.json"
     held = json.loads(config.read_text())
     held["base_model_name_or_path"] = base.name
+    # a set in PEFT, in another order in each process
+    held["target_modules"] = sorted(held["target_modules"])
     config.write_text(json.dumps(held, indent=2, sort_keys=True) + "\n")

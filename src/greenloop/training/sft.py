@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 import transformers
+from accelerate import PartialState
 from trl import SFTConfig
 
 import datasets
@@ -45,8 +46,10 @@ class _Prepared:
 
 def train(
     recipe: SftRecipe, out: Path, bases: Path, *, resume: bool = False, progress: Progress, tell: Tell
-) -> RunCard:
+) -> RunCard | None:
     """Train as ``recipe`` says and return the run's card; everything lies in ``out`` (see ``run_folder``).
+
+    Of several processes, as `accelerate launch` starts them, the first returns the card and the others None.
 
     ``bases`` is where bases made of GGUF files are kept. Raises ``InputError`` for a recipe, data or a base that will
     not do, or when the loss is no number; ``EnvironmentFault`` when the disk refuses. A run that ended early goes on
@@ -61,11 +64,19 @@ def train(
     if dataset is not None:
         data = recipe.data.model_copy(update={"version": dataset.version})
         recipe = recipe.model_copy(update={"data": data})
-    found = _prepare(recipe, dataset, bases, tell)
-    checkpoint = run.begin(recipe, resume=resume)
+    # of several processes, one a device, the first alone tells, makes bases and writes
+    state = PartialState(cpu=recipe.machine.device == "cpu")
+    tell = tell if state.is_main_process else lambda _line: None
+    with state.main_process_first():
+        found = _prepare(recipe, dataset, bases, tell)
+    with state.main_process_first():
+        if state.is_main_process:
+            checkpoint = run.begin(recipe, resume=resume)
+            run.write_card(found.card)
+        else:
+            checkpoint = run.last_checkpoint() if resume else None
     if checkpoint is not None:
         tell(f"going on from {checkpoint.name}")
-    run.write_card(found.card)
     trainer = _trainer(found, run, progress)
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint is not None else None)
     return _finish(found, run, trainer)
@@ -190,8 +201,10 @@ def _settings(recipe: SftRecipe, run: RunFolder, *, heldout: bool) -> SFTConfig:
     )
 
 
-def _finish(found: _Prepared, run: RunFolder, trainer: EditTrainer) -> RunCard:
+def _finish(found: _Prepared, run: RunFolder, trainer: EditTrainer) -> RunCard | None:
     heldout = trainer.evaluate()["eval_loss"] if found.heldout is not None else None
+    if not trainer.is_world_process_zero():
+        return None
     full = found.recipe.optimisation.method == "full"
     if full:
         files = run.put("model", trainer.model.save_pretrained)

@@ -46,7 +46,10 @@ class EditTrainer(SFTTrainer):
         mode = "train" if model.training else "eval"
         hits = (logits.argmax(-1) == wanted).float()
         self._metrics[mode]["mean_token_accuracy"].append(float(hits.mean()) if len(hits) else 0.0)
-        return total / max(1, int(len(wanted) if num_items_in_batch is None else num_items_in_batch))
+        if num_items_in_batch is None:
+            return total / max(1, len(wanted))
+        # the items are those of every process, and gradients are averaged over the processes
+        return total * self.accelerator.num_processes / max(1, int(num_items_in_batch))
 
     def training_step(self, *arguments: Any, **options: Any) -> Any:
         """Make a step; raises ``InputError`` when its loss is not a finite number, before a weight is changed."""
@@ -118,6 +121,8 @@ class Journal(TrainerCallback):
         for key in _LOGGED:
             if key in found:
                 self._writer.add_scalar(key, found[key], state.global_step)
+        if "eval_loss" in found:
+            self._writer.flush()
 
     def on_train_end(self, _args: Any, _state: Any, _control: Any, **_: Any) -> None:
         """Let the disk have everything."""
