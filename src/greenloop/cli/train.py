@@ -9,6 +9,8 @@ from rich.markup import escape
 from greenloop.cli.app import App
 from greenloop.cli.console import err, out, progress
 from greenloop.cli.show import table
+from greenloop.records import EnvironmentFault
+from greenloop.training.recipe import SftRecipe, read_recipe
 
 app = typer.Typer(no_args_is_help=True, help="Train a model of one's own from a recipe.")
 
@@ -30,14 +32,17 @@ def sft(
     The run's folder holds the adapter, the tokenizer, the loss as a picture and for TensorBoard, a log line a step, and
     a card with every version and hash. A run that was stopped, even by a kill, goes on with --resume as if it had not.
     """
-    # torch, transformers and trl take many seconds to import, which no other command should wait for
-    from greenloop.training.recipe import SftRecipe, read_recipe
-    from greenloop.training.sft import train
-
     found = read_recipe(recipe, SftRecipe)
     if dataset is not None:
         data = found.data.model_copy(update={"dataset": str(dataset.resolve())})
         found = found.model_copy(update={"data": data})
+    # torch, transformers and trl take many seconds to import, which no other command should wait for
+    try:
+        from greenloop.training.sft import train
+    except ModuleNotFoundError as error:
+        raise EnvironmentFault(
+            f"training needs a package that is not installed: {error.name}", "pip install 'greenloop[training]'"
+        ) from error
     place = target or Path("runs") / found.name
     with progress(f"training {found.name}", "steps") as report:
         card = train(

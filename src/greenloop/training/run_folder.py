@@ -84,8 +84,7 @@ class RunFolder:
         if not resume:
             if self.path.is_dir() and any(self.path.iterdir()):
                 raise InputError(f"{self.path}: holds something already", "--resume goes on, or choose another --out")
-            with named_io_errors(self.path):
-                self.checkpoints.mkdir(parents=True)
+            # the recipe first: with it, a run that is killed right now can be resumed
             write_atomically(self.recipe, recipe.to_toml().encode())
             return None
         if not self.recipe.is_file():
