@@ -38,7 +38,10 @@ def parent_adapter(model: Any, run: RunFolder, base: BaseModelCard) -> Any:
     if not run.adapter.is_dir():
         raise InputError(f"{run.path}: this run has no adapter", 'give a run that was trained with method = "lora"')
     check_weights(run.adapter)
-    return PeftModel.from_pretrained(model, str(run.adapter), is_trainable=True)
+    found = PeftModel.from_pretrained(model, str(run.adapter), is_trainable=True)
+    # PEFT looks for the base's config there whenever it saves; an adapter that was put away names no folder
+    found.active_peft_config.base_model_name_or_path = model.name_or_path
+    return found
 
 
 def check_parent(card: RunCard, base: BaseModelCard, path: Path) -> None:
