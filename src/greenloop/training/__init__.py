@@ -6,10 +6,12 @@ checkpoint with the same losses; weights are safetensors or GGUF, never a pickle
 Absent here: serving, the home directory, verdicts made by anything but the evaluation service.
 
 ``torch``, ``transformers``, ``trl`` and ``peft`` are imported here and nowhere else. ``HF_HUB_OFFLINE`` is set below
-before any of them is: a model is a folder or a file on this machine, never a name that is looked up.
+before any of them is: a model is a folder or a file on this machine, never a name that is looked up. With
+``TQDM_DISABLE`` progress is left to whoever asked for a run.
 """
 
 import os
 
 os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["TQDM_DISABLE"] = "1"
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")

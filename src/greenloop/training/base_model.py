@@ -4,6 +4,7 @@ import hashlib
 import json
 import shutil
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,8 +51,10 @@ class Base:
         return BaseModelCard(name=self.name, sha256=self.sha256, tokenizer_sha256=tokenizer_sha256(tokenizer))
 
 
-def find_base(model: str, cache: Path) -> Base:
+def find_base(model: str, cache: Path, tell: Callable[[str], None] = lambda _line: None) -> Base:
     """Return the base that a recipe names by ``model``; what has to be made for it lies in ``cache`` from then on.
+
+    ``tell`` takes a line for people when something has to be made, which takes half a minute of CPU time.
 
     Raises ``InputError`` when there is none, its weights are a pickle, or it needs code of its own; ``ModelError`` when
     a GGUF file is damaged or the embedded model is not installed.
@@ -73,6 +76,8 @@ def find_base(model: str, cache: Path) -> Base:
         )
     check_gguf(path)
     digest = _digest(path)
+    if not (cache / digest).is_dir():
+        tell(f"making weights of {path.name} that can be trained: this is done once")
     folder = _made_once(cache / digest, lambda made: _dequantise(path, made))
     return Base("local" if model == "local" else path.name, folder, digest)
 
@@ -144,7 +149,7 @@ def tokenizer_sha256(tokenizer: Any) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
-def _made_once(folder: Path, make: Any) -> Path:
+def _made_once(folder: Path, make: Callable[[Path], None]) -> Path:
     """Return ``folder``, made when it is not there; a kill while it is made leaves nothing that looks whole."""
     if folder.is_dir():
         return folder

@@ -84,7 +84,7 @@ def train(
 
 def _prepare(recipe: SftRecipe, dataset: Dataset | None, bases: Path, tell: Tell) -> _Prepared:
     turns = conversations(dataset, recipe.data, recipe.prompt)
-    base = find_base(recipe.base.model, bases)
+    base = find_base(recipe.base.model, bases, tell)
     tokenizer = load_tokenizer(base)
     window = recipe.prompt.window_tokens
     if window > (most := context_tokens(base)) > 0:
