@@ -56,6 +56,18 @@ def test_a_key_that_changed_is_named(smoke: Change, tmp_path: Path) -> None:
         run.begin(smoke(seeds={"seed": 1}), resume=True)
 
 
+def test_data_that_changed_since_is_named(finished: RunFolder, tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    card = finished.read_card()
+    run.claim(card)
+    run.claim(card)
+    with pytest.raises(InputError, match="what is learnt from has changed"):
+        run.claim(card.model_copy(update={"data_sha256": "0" * 64}))
+    with pytest.raises(InputError, match="the base has changed"):
+        run.claim(card.model_copy(update={"base": card.base.model_copy(update={"sha256": "0" * 64})}))
+    assert run.read_card() == card
+
+
 def test_a_folder_is_put_whole_or_not_at_all(tmp_path: Path) -> None:
     run = RunFolder(tmp_path)
 

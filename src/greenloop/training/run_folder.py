@@ -108,6 +108,26 @@ class RunFolder:
             "resume with the same recipe, or start a new run with another --out",
         )
 
+    def claim(self, card: RunCard) -> None:
+        """Write the card of a run that begins or goes on.
+
+        Raises ``InputError`` when the run was begun on other data or another base, though by the same recipe.
+        """
+        if self.card.is_file():
+            held = self.read_card()
+            for what, before, now in (
+                ("the base", held.base.sha256, card.base.sha256),
+                ("the tokenizer or chat template", held.base.tokenizer_sha256, card.base.tokenizer_sha256),
+                ("what is learnt from", held.data_sha256, card.data_sha256),
+                ("the run whose adapter is trained further", held.parent, card.parent),
+            ):
+                if before != now:
+                    raise InputError(
+                        f"{self.path}: {what} has changed since this run was begun",
+                        "put it back, or start a new run with another --out",
+                    )
+        self.write_card(card)
+
     def write_card(self, card: RunCard) -> None:
         """Write the card."""
         write_atomically(self.card, f"{card.to_json()}\n".encode())

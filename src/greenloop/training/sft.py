@@ -72,7 +72,7 @@ def train(
     with state.main_process_first():
         if state.is_main_process:
             checkpoint = run.begin(recipe, resume=resume)
-            run.write_card(found.card)
+            run.claim(found.card)
         else:
             checkpoint = run.last_checkpoint() if resume else None
     if checkpoint is not None:
