@@ -1,6 +1,9 @@
 """LoRA adapters: a new one on a base, or a run's own, which fits only the base and tokenizer it was trained with."""
 
 import json
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +29,8 @@ def new_adapter(model: Any, lora: LoraSection) -> Any:
     if unknown or "lm_head" in lora.targets:
         odd = unknown[0] if unknown else "lm_head"
         raise InputError(f"[lora] targets: no adapter can be put on {odd!r} of this model", "see its linear layers")
-    return get_peft_model(model, config)
+    with _without_old_names():
+        return get_peft_model(model, config)
 
 
 def parent_adapter(model: Any, run: RunFolder, base: BaseModelCard) -> Any:
@@ -38,10 +42,19 @@ def parent_adapter(model: Any, run: RunFolder, base: BaseModelCard) -> Any:
     if not run.adapter.is_dir():
         raise InputError(f"{run.path}: this run has no adapter", 'give a run that was trained with method = "lora"')
     check_weights(run.adapter)
-    found = PeftModel.from_pretrained(model, str(run.adapter), is_trainable=True)
+    with _without_old_names():
+        found = PeftModel.from_pretrained(model, str(run.adapter), is_trainable=True)
     # PEFT looks for the base's config there whenever it saves; an adapter that was put away names no folder
     found.active_peft_config.base_model_name_or_path = model.name_or_path
     return found
+
+
+@contextmanager
+def _without_old_names() -> Iterator[None]:
+    """Leave out a warning for PEFT's authors: PEFT 0.21 asks transformers 5.23 by a name that will go."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated", category=FutureWarning)
+        yield
 
 
 def check_parent(card: RunCard, base: BaseModelCard, path: Path) -> None:

@@ -33,7 +33,7 @@ class EditTrainer(SFTTrainer):
     ) -> Any:
         """Return the mean loss over labelled tokens, as TRL does; on a CPU only their logits are computed.
 
-        TRL 1.16 scores every position where Triton is missing, and a reply is a sixth of an example: with a vocabulary
+        TRL 1.16 scores every position where Triton is missing, and a reply is a small part of one: with a vocabulary
         of 49,152 that took most of a step of a small model.
         """
         if return_outputs or inputs["labels"].device.type != "cpu":
