@@ -11,6 +11,7 @@
     HOME/scratch/        of exports and pushes that run
     HOME/warm/           warm builds; may be deleted at any time
     HOME/images/         toolchain images
+    HOME/models/bases/   base models made of GGUF files for training; may be deleted at any time
     HOME/ces/            the evaluation service's own: its socket, its lock, finished evaluations, the list of builds
 
 ``HOME`` is ``--home``, else ``$GREENLOOP_HOME``, else the platform's data folder for users.
@@ -55,6 +56,11 @@ class Home:
     def ces(self) -> Path:
         """Where the evaluation service keeps its own."""
         return self.path / "ces"
+
+    @property
+    def bases(self) -> Path:
+        """Where base models made of GGUF files are kept."""
+        return self.path / "models" / "bases"
 
     @property
     def prompts(self) -> Path:

@@ -35,6 +35,7 @@ from greenloop.records.evaluation import (
 from greenloop.records.example import Example, Origin, Task
 from greenloop.records.feature import Comment, Feature
 from greenloop.records.feedback import Feedback, FeedbackKind
+from greenloop.records.run_card import BaseModelCard, RunCard
 from greenloop.records.snapshot import COMMIT, Snapshot, Workspace
 from greenloop.records.suggestion import Badge, Rung, Suggestion
 from greenloop.records.tree import BlobId, TreeId
@@ -46,6 +47,7 @@ __all__ = [
     "HACKS",
     "LAST_SECOND",
     "Badge",
+    "BaseModelCard",
     "BlobId",
     "Block",
     "BuildReport",
@@ -82,6 +84,7 @@ __all__ = [
     "RecordError",
     "RenameFile",
     "ReplaceBlocks",
+    "RunCard",
     "Rung",
     "Severity",
     "Snapshot",
