@@ -11,6 +11,7 @@
     HOME/scratch/        of exports and pushes that run
     HOME/warm/           warm builds; may be deleted at any time
     HOME/images/         toolchain images
+    HOME/models/         the book of models: what was trained, how it scored, and which is the default
     HOME/ces/            the evaluation service's own: its socket, its lock, finished evaluations, the list of builds
 
 ``HOME`` is ``--home``, else ``$GREENLOOP_HOME``, else the platform's data folder for users.
@@ -55,6 +56,11 @@ class Home:
     def ces(self) -> Path:
         """Where the evaluation service keeps its own."""
         return self.path / "ces"
+
+    @property
+    def models(self) -> Path:
+        """Where the book of models is kept."""
+        return self.path / "models"
 
     @property
     def prompts(self) -> Path:

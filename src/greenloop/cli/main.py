@@ -26,6 +26,7 @@ _COMMANDS = {
     "import": Late("history:importing", "History"),
     "dataset": Late("dataset:app", "From history to a score"),
     "eval": Late("evaluate:app", "From history to a score"),
+    "models": Late("models:app", "A model of your own"),
 }
 
 app = typer.Typer(

@@ -76,12 +76,37 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
-            # mkstemp makes files private; a result that people share gets the modes that open() gives
-            umask = os.umask(0)
-            os.umask(umask)
-            Path(name).chmod(0o666 & ~umask)
-            Path(name).replace(path)
+            _put(Path(name), path)
         except BaseException:
             with suppress(FileNotFoundError):
                 Path(name).unlink()
             raise
+
+
+@contextmanager
+def staged(path: Path) -> Iterator[Path]:
+    """Give the path of an empty file beside ``path``, for a library that opens what it writes itself.
+
+    At the end of the block what stands there is synced and takes the place of ``path``; else it is as ``replacing``.
+    """
+    with named_io_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        os.close(handle)
+        try:
+            yield Path(name)
+            with Path(name).open("rb") as written:
+                os.fsync(written.fileno())
+            _put(Path(name), path)
+        except BaseException:
+            with suppress(FileNotFoundError):
+                Path(name).unlink()
+            raise
+
+
+def _put(written: Path, path: Path) -> None:
+    # mkstemp makes files private; a result that people share gets the modes that open() gives
+    umask = os.umask(0)
+    os.umask(umask)
+    written.chmod(0o666 & ~umask)
+    written.replace(path)
