@@ -56,8 +56,8 @@ def check_shapes(path: Path, shapes: Mapping[str, tuple[int, ...]], base_path: P
     ``shapes`` is name → dimensions as GGUF has them, the fastest first.
     For a weight of (columns, rows), A is (columns, rank) and B is (rank, rows).
     """
-    names = {name.removesuffix(factor) for name in shapes for factor in _FACTORS if name.endswith(factor)}
-    if len(shapes) != len(_FACTORS) * len(names):
+    names = {name.rpartition(".lora_")[0] for name in shapes if name.endswith(_FACTORS)}
+    if not all(name.endswith(_FACTORS) for name in shapes):
         raise ModelError(f"{path}: holds something else than pairs of LoRA factors", "convert the adapter again")
     for name in sorted(names):
         first, second = (shapes.get(name + factor, ()) for factor in _FACTORS)

@@ -221,9 +221,9 @@ class Book:
         wanted = {digest for versions in self.page().models.values() for one in versions for digest in one.files}
         folder = self._folder / "files"
         with named_io_errors(folder):
-            for path in folder.iterdir() if folder.is_dir() else ():
-                if path.stem not in wanted:
-                    path.unlink()
+            left = [path for path in folder.iterdir() if path.stem not in wanted] if folder.is_dir() else []
+            for path in (*left, *self._folder.glob(".book.json.*")):
+                path.unlink()
 
 
 def _find(page: Page, text: str) -> Entry:

@@ -22,7 +22,7 @@ ASKED = Request((Message("user", "What is the capital of France?"),), max_tokens
 
 def test_a_whole_lora_of_smollm2_is_small_and_served(tmp_path: Path) -> None:
     made = tmp_path / "adapter.gguf"
-    header = convert_adapter(lora(tmp_path / "lora"), find_smollm2(), made)
+    header = convert_adapter(lora(tmp_path / "lora", scale=0.1), find_smollm2(), made)
     assert header.is_adapter
     assert header.tensors == 2 * 7 * 30
     assert header.metadata["adapter.lora.alpha"] == 32.0
@@ -148,12 +148,10 @@ def test_an_adapter_is_bound_to_its_base(adapter: Path, tmp_path: Path) -> None:
 
 
 def test_an_adapter_knows_its_tokenizer_and_architecture(adapter: Path, tmp_path: Path) -> None:
-    swapped = rewritten(find_smollm2(), tmp_path / "swapped.gguf", b"smollm", b"gpt-2x")
-    assert check_gguf(swapped).tokenizer_sha256 != check_gguf(find_smollm2()).tokenizer_sha256
+    swapped = rewritten(find_smollm2(), tmp_path / "b.gguf", b"\x06\0\0\0\0\0\0\0smollm", b"\x06\0\0\0\0\0\0\0refact")
     with pytest.raises(InputError, match="a model with another tokenizer than"):
-        other = rewritten(find_smollm2(), tmp_path / "b.gguf", b"tokenizer.ggml.pre", b"tokenizer.ggml.prx")
-        LocalModel(other, adapter=adapter)
-    with pytest.raises(InputError, match="for the architecture qwen2, but .* is of llama"):
+        LocalModel(swapped, adapter=adapter)
+    with pytest.raises(InputError, match=r"for the architecture qwen2, but .* is of llama"):
         LocalModel(
             adapter=rewritten(adapter, tmp_path / "c.gguf", b"\x05\0\0\0\0\0\0\0llama", b"\x05\0\0\0\0\0\0\0qwen2")
         )
