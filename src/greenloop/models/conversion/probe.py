@@ -11,6 +11,7 @@ from greenloop.storage import named_io_errors
 TEXT = (
     "let rec fact n = if n <= 1 then 1 else n * fact (n - 1) (* 10! = 3628800 *)\n\n"
     "\tFile \"bin/main.ml\", line 127, characters 14-19:\r\n  Error: it's of type 'a list -> int32\n"
+    "  12 |   345 | \t6\n"
     "x0FF 1_000.5e-10 \u00e9t\u00e9 na\u00efve \u4f60\u597d \U0001f600   \n>>>>\n====\n<<<<    end;;"
 )
 """Digits, indentation, quotes, accents and other scripts: where cuts of texts into words differ."""
