@@ -35,6 +35,11 @@ def small_gguf(*, version: int = 3, tensors: int = 1, data: int = 64, offset: in
 def test_the_real_model(smollm2: LocalModel) -> None:
     header = check_gguf(smollm2.path)
     assert (header.architecture, header.context_tokens, header.tensors) == ("llama", 8192, 272)
+    assert header.shapes["blk.0.attn_k.weight"] == (576, 192)
+    assert header.metadata["llama.attention.head_count"] == 9
+    assert header.text("tokenizer.ggml.pre") == "smollm"
+    assert not header.is_adapter
+    assert len(header.tokenizer_sha256) == 64
 
 
 def test_a_small_whole_file(tmp_path: Path) -> None:
@@ -42,6 +47,9 @@ def test_a_small_whole_file(tmp_path: Path) -> None:
     path.write_bytes(small_gguf())
     header = check_gguf(path)
     assert (header.architecture, header.name, header.context_tokens, header.tensors) == ("llama", "small", 2048, 1)
+    assert header.shapes == {"weight": (4, 4)}
+    assert header.metadata["flag"] is True
+    assert header.text("flag") == header.text("none") == header.tokenizer_sha256 == ""
 
 
 @pytest.mark.parametrize(

@@ -3,12 +3,16 @@
 from pathlib import Path
 
 import pytest
+from tests.models.peft_folders import lora
 
+from greenloop.models.book import Book, Made
+from greenloop.models.conversion.adapter import convert_adapter
 from greenloop.models.local import LocalModel
 from greenloop.models.openai_server import OpenAIModel
 from greenloop.models.registry import ModelSettings, open_model
 from greenloop.models.scripted import ScriptedModel
 from greenloop.models.seam import Message, Request
+from greenloop.models.versions import Lineage
 from greenloop.records import InputError, ModelError
 
 
@@ -27,7 +31,49 @@ def test_every_kind_of_model(tmp_path: Path, smollm2: LocalModel) -> None:
         assert local.name == smollm2.name
 
 
-@pytest.mark.parametrize("name", ["", "gpt", "locale", "local:", "openai:", "scripted:", ":x"])
+def test_an_adapter_on_a_file_and_on_the_embedded_model(tmp_path: Path, smollm2: LocalModel) -> None:
+    adapter = tmp_path / "with+plus.gguf"
+    convert_adapter(lora(tmp_path / "lora", blocks=1), smollm2.path, adapter)
+    for name in (f"local:{smollm2.path}+{adapter}", f"local:+{adapter}"):
+        with open_model(name, ModelSettings(context_tokens=256)) as model:
+            assert isinstance(model, LocalModel)
+            assert (model.path, model.adapter) == (smollm2.path, adapter)
+    plus = tmp_path / "base.gguf+more.gguf"
+    plus.symlink_to(smollm2.path)
+    with open_model(f"local:{plus}", ModelSettings(context_tokens=256)) as model:
+        assert isinstance(model, LocalModel)
+        assert (model.path, model.adapter) == (plus, None)
+
+
+def test_models_of_the_book(tmp_path: Path, smollm2: LocalModel) -> None:
+    adapter = tmp_path / "adapter.gguf"
+    convert_adapter(lora(tmp_path / "lora", blocks=1), smollm2.path, adapter)
+    book = Book(tmp_path / "models")
+    settings = ModelSettings(context_tokens=256, book=tmp_path / "models")
+    for _ in range(2):
+        book.add("fixer", Made(adapter=adapter), Lineage(origin="gguf"), now=1.0)
+    names = {"fixer": 2, "own:fixer": 2, "fixer@1": 1, "own:fixer@2": 2}
+    for name, number in names.items():
+        with open_model(name, settings) as model:
+            assert isinstance(model, LocalModel)
+            assert model.name == f"own:fixer@{number}"
+            assert model.adapter is not None
+            assert model.adapter.read_bytes() == adapter.read_bytes()
+    with open_model("default", settings) as model:
+        assert model.name == smollm2.name
+    book.use("fixer@1", now=1.0)
+    with open_model("default", settings) as model:
+        assert model.name == "own:fixer@1", "no restart is needed"
+    with open_model("default", ModelSettings(context_tokens=256)) as model:
+        assert model.name == smollm2.name, "without a book"
+    for name in ("mender", "own:mender", "fixer@9"):
+        with pytest.raises(InputError, match=r"no model of yours is called .*there are: fixer@1, fixer@2"):
+            open_model(name, settings)
+    with pytest.raises(InputError, match="there is none here"):
+        open_model("own:fixer")
+
+
+@pytest.mark.parametrize("name", ["", "gpt", "locale", "local:", "openai:", "scripted:", "own:", ":x"])
 def test_an_unknown_name_lists_what_there_is(name: str) -> None:
     with pytest.raises(InputError) as caught:
         open_model(name)

@@ -30,7 +30,7 @@ def ask(
     """Ask for a change in words. Every candidate is applied to the present tree and judged before it is shown."""
     now = present(context, folder)
     _remember(now, words)
-    with sources(now.settings, model, candidates) as chosen, progress("asking and judging"):
+    with sources(now, model, candidates) as chosen, progress("asking and judging"):
         turn = ask_for(
             now.app.home.trees,
             now.judge.engine,

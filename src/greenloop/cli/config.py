@@ -85,9 +85,10 @@ class BuildSettings(Section):
 class ModelSettings(Section):
     """The language model that makes candidates."""
 
-    name: str = "local"
-    """`local` is the embedded SmolLM2-135M; `local:/path/to/model.gguf`; `openai:MODEL@URL` for any OpenAI-
-    compatible server; `scripted:FILE` for tests."""
+    name: str = "default"
+    """`default` is what `greenloop models use` chose, else `local`, the embedded SmolLM2-135M; `own:NAME` is one of
+    `greenloop models list`; `local:/path/to/model.gguf`, with `+/path/to/adapter.gguf` after it for a LoRA;
+    `openai:MODEL@URL` for any OpenAI-compatible server; `scripted:FILE` for tests."""
     api_key_variable: str = "OPENAI_API_KEY"
     """The environment variable that holds the server's key; the key itself never stands in a file."""
     timeout_seconds: float = Field(default=120.0, gt=0, le=_DAY)

@@ -9,9 +9,11 @@ from rich.markup import escape
 from greenloop.cli import page, show
 from greenloop.cli.app import App
 from greenloop.cli.console import out, progress
+from greenloop.cli.models_scores import attach
 from greenloop.cli.toolchains import bench, toolchain_name
 from greenloop.cli.turns import model_settings
 from greenloop.datasets.load import load
+from greenloop.models.book import Book
 from greenloop.models.registry import open_model
 from greenloop.records import InputError
 
@@ -55,8 +57,9 @@ def run_tasks(
         raise InputError(f"{dataset}: the part {split!r} holds no task", "choose another --split")
     judge = bench(here.home, settings, toolchain_name(here.home, settings, tasks[0].base))
     name = model or settings.model.name
-    with open_model(name, model_settings(settings)) as opened:
+    with open_model(name, model_settings(settings, here.home)) as opened:
         slug = "".join(letter if letter.isalnum() or letter in "-._" else "-" for letter in opened.name)
+        folder = target or dataset / "runs" / f"{slug}-n{n}"
         with progress(f"asking {opened.name}", "tasks") as report:
             result = run(
                 tasks,
@@ -68,12 +71,13 @@ def run_tasks(
                 ),
                 k=k,
                 budget=settings.context.budget_tokens,
-                out_dir=target or dataset / "runs" / f"{slug}-n{n}",
+                out_dir=folder,
                 dataset=found.version,
                 protected=settings.toolchain.protected,
                 sizes={one.id: one.changed_lines for one in found.examples(split)},
                 progress=lambda done, of, _fixed: report(done, of),
             )
+    attach(Book(here.home.models), folder)
     if as_json:
         print(result.to_json())
     else:

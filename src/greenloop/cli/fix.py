@@ -41,6 +41,6 @@ def fix(
         # no model is loaded for a tree that is green
         finish(now, fix_tree(now.app.home.trees, engine, tree, sources=(), rules=now.rules), as_json=as_json, save=save)
         return
-    with sources(now.settings, model, candidates) as chosen, progress("asking and judging"):
+    with sources(now, model, candidates) as chosen, progress("asking and judging"):
         turn = fix_tree(now.app.home.trees, engine, tree, sources=chosen, rules=now.rules, searches=now.searches)
     finish(now, turn, apply=apply, as_json=as_json, save=save)

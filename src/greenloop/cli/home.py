@@ -11,6 +11,7 @@
     HOME/scratch/        of exports and pushes that run
     HOME/warm/           warm builds; may be deleted at any time
     HOME/images/         toolchain images
+    HOME/models/         the book of models: what was trained, how it scored, and which is the default
     HOME/models/bases/   base models made of GGUF files for training; may be deleted at any time
     HOME/ces/            the evaluation service's own: its socket, its lock, finished evaluations, the list of builds
 
@@ -61,6 +62,11 @@ class Home:
     def bases(self) -> Path:
         """Where base models made of GGUF files are kept."""
         return self.path / "models" / "bases"
+
+    @property
+    def models(self) -> Path:
+        """Where the book of models is kept."""
+        return self.path / "models"
 
     @property
     def prompts(self) -> Path:

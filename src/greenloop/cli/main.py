@@ -27,6 +27,7 @@ _COMMANDS = {
     "dataset": Late("dataset:app", "From history to a score"),
     "train": Late("train:app", "From history to a score"),
     "eval": Late("evaluate:app", "From history to a score"),
+    "models": Late("models:app", "A model of your own"),
 }
 
 app = typer.Typer(

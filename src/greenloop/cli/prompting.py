@@ -41,7 +41,7 @@ def prompted(
     given = settings.mining.prompts
     if not given.model:
         return tuple(examples), beside_wishes(examples, distribution)
-    asked = replace(model_settings(settings), timeout_seconds=given.timeout_seconds, retries=_RETRIES)
+    asked = replace(model_settings(settings, home), timeout_seconds=given.timeout_seconds, retries=_RETRIES)
     with open_model(given.model, asked) as model, progress(f"asking {model.name} for prompts", "examples") as report:
         service = Service(
             model,

@@ -22,6 +22,7 @@ from greenloop.cli import show
 from greenloop.cli.app import App
 from greenloop.cli.config import Config, find
 from greenloop.cli.console import out, progress
+from greenloop.cli.home import Home
 from greenloop.cli.toolchains import Bench, bench, toolchain_name
 from greenloop.models.registry import ModelSettings, open_model
 from greenloop.models.seam import Model
@@ -84,13 +85,14 @@ def present(context: typer.Context, folder: Path) -> Present:
     return Present(app, settings, checkout, judge)
 
 
-def model_settings(settings: Config) -> ModelSettings:
+def model_settings(settings: Config, home: Home) -> ModelSettings:
     """Return what opening a model needs; the key comes from the environment variable that is named."""
     wanted = settings.model
     return ModelSettings(
         api_key=os.environ.get(wanted.api_key_variable, ""),
         timeout_seconds=wanted.timeout_seconds,
         threads=wanted.threads,
+        book=home.models,
     )
 
 
@@ -103,10 +105,10 @@ def sampling(settings: Config, candidates: int | None) -> Sampling:
 
 
 @contextmanager
-def sources(settings: Config, model: str | None, candidates: int | None) -> Iterator[tuple[Source, ...]]:
+def sources(now: Present, model: str | None, candidates: int | None) -> Iterator[tuple[Source, ...]]:
     """Open the model for as long as the block runs; the compiler's own hints need none."""
-    with open_model(model or settings.model.name, model_settings(settings)) as opened:
-        yield (HintSource(), ask_model(settings, opened, candidates))
+    with open_model(model or now.settings.model.name, model_settings(now.settings, now.app.home)) as opened:
+        yield (HintSource(), ask_model(now.settings, opened, candidates))
 
 
 def ask_model(settings: Config, model: Model, candidates: int | None) -> ModelSource:

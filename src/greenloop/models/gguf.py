@@ -3,10 +3,12 @@
 The format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md, versions 2 and 3, little-endian.
 """
 
+import hashlib
+import math
 import mmap
 import struct
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from greenloop.records import ModelError
@@ -25,6 +27,8 @@ _BLOCKS = {
 }  # fmt: skip
 _MAX_DIMENSIONS = 4
 _MAX_ALIGNMENT = 1 << 20
+# what decides which tokens a text becomes
+_TOKENIZER = ("tokenizer.ggml.model", "tokenizer.ggml.pre", "tokenizer.ggml.tokens", "tokenizer.ggml.merges")
 
 Scalar = int | float | str | bool
 
@@ -37,6 +41,22 @@ class Header:
     name: str
     context_tokens: int
     tensors: int
+    metadata: Mapping[str, Scalar] = field(default_factory=dict, repr=False)
+    """Every value that is a number, a text or a truth value."""
+    shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict, repr=False)
+    """Name of each tensor → its dimensions, the fastest first: columns before rows."""
+    tokenizer_sha256: str = ""
+    """Over the kind, the tokens and the merges of its tokenizer; empty where it has none, as an adapter."""
+
+    @property
+    def is_adapter(self) -> bool:
+        """Whether it holds a change to a model in the place of a model."""
+        return self.metadata.get("general.type") == "adapter"
+
+    def text(self, key: str) -> str:
+        """Return the metadata of that key, empty where there is none or it is no text."""
+        found = self.metadata.get(key)
+        return found if isinstance(found, str) else ""
 
 
 def check_gguf(path: Path) -> Header:
@@ -121,11 +141,17 @@ def _read(reader: _Reader, path: Path) -> Header:
     tensors, entries = reader.number("<Q"), reader.number("<Q")
     if max(tensors, entries) > len(reader.content) // 12:
         raise _DamagedError
-    known: dict[str, Scalar | None] = {}
+    known: dict[str, Scalar] = {}
+    raw: dict[str, bytes] = {}
     for _ in range(entries):
-        key = reader.string()
-        known[key] = reader.value(reader.number("<I"))
-    ends = [_tensor_end(reader) for _ in range(tensors)]
+        key, start = reader.string(), reader.at
+        value = reader.value(reader.number("<I"))
+        if value is not None:
+            known[key] = value
+        if key in _TOKENIZER:
+            raw[key] = reader.content[start : reader.at]
+    shapes: dict[str, tuple[int, ...]] = {}
+    ends = [_read_tensor(reader, shapes) for _ in range(tensors)]
     alignment = known.get("general.alignment", 32)
     if not isinstance(alignment, int) or not 0 < alignment <= _MAX_ALIGNMENT:
         raise _DamagedError
@@ -143,18 +169,26 @@ def _read(reader: _Reader, path: Path) -> Header:
         name if isinstance(name, str) else path.stem,
         context if isinstance(context, int) else 0,
         tensors,
+        known,
+        shapes,
+        _digest(raw),
     )
 
 
-def _tensor_end(reader: _Reader) -> int:
-    """Read one tensor's entry; return where its data ends, in bytes from the start of all data."""
-    reader.skip(reader.number("<Q"))
+def _digest(raw: Mapping[str, bytes]) -> str:
+    if "tokenizer.ggml.tokens" not in raw:
+        return ""
+    return hashlib.sha256(b"".join(key.encode() + raw.get(key, b"") for key in _TOKENIZER)).hexdigest()
+
+
+def _read_tensor(reader: _Reader, shapes: dict[str, tuple[int, ...]]) -> int:
+    """Read one tensor's entry into ``shapes``; return where its data ends, in bytes from the start of all data."""
+    name = reader.string()
     dimensions = reader.number("<I")
     if dimensions > _MAX_DIMENSIONS:
         raise _DamagedError
-    elements = 1
-    for _ in range(dimensions):
-        elements *= reader.number("<Q")
+    shapes[name] = tuple(reader.number("<Q") for _ in range(dimensions))
+    elements = math.prod(shapes[name])
     kind, offset = reader.number("<I"), reader.number("<Q")
     block, size = _BLOCKS.get(kind, (elements + 1, 1))
     return offset + elements // block * size

@@ -17,6 +17,7 @@ from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
+from greenloop.models.adapters import check_adapter
 from greenloop.models.gguf import check_gguf
 from greenloop.models.seam import Message, Model, Reply, Request
 from greenloop.records import InputError, ModelError
@@ -56,17 +57,35 @@ class _UnixConnection(HTTPConnection):
 class LocalModel(Model):
     """A GGUF file (SmolLM2 by default) run on ``threads`` threads with room for ``context_tokens`` tokens.
 
+    ``adapter`` is the GGUF file of a LoRA adapter for that very model, applied at full strength; ``name`` is what
+    reports call the two.
+
     One thread by default: two lost five to nine times their speed where builds share the cores (FINDINGS of models
     without a hub). Loading takes about a second and 240 MiB for SmolLM2. Safe to call from several threads, which then
     wait for each other. Raises ``ModelError`` when ``xllamacpp`` or the weights are missing or cannot be read,
-    ``InputError`` when the context is larger than the model was made for.
+    ``InputError`` when the context is larger than the model was made for, or the adapter is for another model.
     """
 
     def __init__(
-        self, path: Path | None = None, *, threads: int = 1, context_tokens: int = DEFAULT_CONTEXT_TOKENS
+        self,
+        path: Path | None = None,
+        *,
+        adapter: Path | None = None,
+        name: str = "",
+        threads: int = 1,
+        context_tokens: int = DEFAULT_CONTEXT_TOKENS,
     ) -> None:
         self.path = find_smollm2() if path is None else path
+        self.adapter = adapter
+        self._name = name or f"local:{self.path.stem}{f'+{adapter.stem}' if adapter else ''}"
         header = check_gguf(self.path)
+        if header.is_adapter:
+            raise InputError(
+                f"{self.path}: an adapter, which needs the model that it was trained on",
+                f"write local:BASE.gguf+{self.path.name}",
+            )
+        if adapter is not None:
+            check_adapter(adapter, self.path, header)
         if header.context_tokens and context_tokens > header.context_tokens:
             raise InputError(
                 f"{self.path.name}: a context of {context_tokens} tokens is more than the "
@@ -82,14 +101,14 @@ class LocalModel(Model):
         self._folder = Path(tempfile.mkdtemp(prefix="greenloop-model-"))
         self._socket = self._folder / "model.sock"
         try:
-            self._server: Any = _start(self.path, self._socket, threads, context_tokens)
+            self._server: Any = _start(self.path, adapter, self._socket, threads, context_tokens)
         except BaseException:
             shutil.rmtree(self._folder, ignore_errors=True)
             raise
 
     @property
     def name(self) -> str:
-        return f"local:{self.path.stem}"
+        return self._name
 
     def complete(self, request: Request) -> tuple[Reply, ...]:
         """Return ``request.n`` replies; reply i is what a request for one reply with ``seed + i`` gives.
@@ -122,6 +141,10 @@ class LocalModel(Model):
 
     def count_tokens(self, text: str) -> int:
         """Return how many tokens the model's own tokenizer makes of ``text``, without a chat template."""
+        return len(self.tokenize(text))
+
+    def tokenize(self, text: str) -> tuple[int, ...]:
+        """Return the ids of the tokens that the model's own tokenizer makes of ``text``, without a chat template."""
         with self._lock:
             if self._server is None:
                 raise ModelError(f"{self.name}: the model is closed", "open it again")
@@ -129,7 +152,7 @@ class LocalModel(Model):
             connection = _UnixConnection(self._socket)
             try:
                 connection.request("POST", "/tokenize", json.dumps({"content": text}))
-                return len(json.loads(connection.getresponse().read())["tokens"])
+                return tuple(json.loads(connection.getresponse().read())["tokens"])
             finally:
                 connection.close()
 
@@ -178,7 +201,7 @@ class LocalModel(Model):
         raise ModelError(f"{self.name}: llama.cpp refused the request: {fault.get('message')}")
 
 
-def _start(path: Path, address: Path, threads: int, context_tokens: int) -> Any:
+def _start(path: Path, adapter: Path | None, address: Path, threads: int, context_tokens: int) -> Any:
     # a heavy optional dependency (100 MB of native code): only whoever runs a local model needs it
     try:
         import xllamacpp
@@ -191,6 +214,10 @@ def _start(path: Path, address: Path, threads: int, context_tokens: int) -> Any:
         )
     settings = xllamacpp.CommonParams()
     settings.model.path = str(path)
+    if adapter is not None:
+        lora = xllamacpp.CommonAdapterLoraInfo()
+        lora.path, lora.scale = str(adapter), 1.0
+        settings.lora_adapters = [lora]
     # llama.cpp takes a host that ends in .sock for the path of a Unix socket
     settings.hostnames = [str(address)]
     settings.n_ctx = context_tokens
@@ -208,6 +235,6 @@ def _start(path: Path, address: Path, threads: int, context_tokens: int) -> Any:
         return xllamacpp.Server(settings)
     except RuntimeError as error:
         raise ModelError(
-            f"{path}: llama.cpp cannot load this model: {error}",
+            f"{path}: llama.cpp cannot load this model{f' with {adapter}' if adapter else ''}: {error}",
             "is it a chat model that this llama.cpp knows, and is there memory for it?",
         ) from error

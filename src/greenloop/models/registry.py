@@ -1,6 +1,8 @@
 """Opening a model by its name; a class is imported only when it is chosen.
 
-Names: ``local`` (SmolLM2), ``local:PATH.gguf``, ``openai:MODEL@URL``, ``scripted:FILE``.
+Names: ``local`` (SmolLM2), ``local:PATH.gguf``, ``local:PATH.gguf+ADAPTER.gguf`` (``local:+ADAPTER.gguf`` on
+SmolLM2), ``openai:MODEL@URL``, ``scripted:FILE``; of the book of models ``own:NAME``, ``own:NAME@VERSION``, both also
+without ``own:``, and ``default``, the one that was chosen there.
 """
 
 import re
@@ -8,10 +10,21 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from greenloop.models.book import FALLBACK, Book
 from greenloop.models.seam import Model
+from greenloop.models.versions import parse
 from greenloop.records import InputError
 
-EXISTING = ("local", "local:PATH.gguf", "openai:MODEL@URL", "scripted:FILE")
+EXISTING = (
+    "default",
+    "local",
+    "local:PATH.gguf",
+    "local:PATH.gguf+ADAPTER.gguf",
+    "own:NAME",
+    "openai:MODEL@URL",
+    "scripted:FILE",
+)
+_WITH_ADAPTER = re.compile(r"(?P<base>.*\.gguf)?\+(?P<adapter>.+\.gguf)")
 _SERVED = re.compile(r"(?P<model>.+?)@(?P<url>https?://.+)")
 
 
@@ -29,24 +42,57 @@ class ModelSettings:
     """Threads of a local model: one, where builds share the cores."""
     context_tokens: int = 4096
     """Room for prompt and reply of a local model."""
+    book: Path | None = None
+    """Folder of the book of models; without it there is none of one's own, and ``default`` is ``local``."""
 
 
 def open_model(name: str, settings: ModelSettings | None = None) -> Model:
     """Return the model of that name, ready to be asked. Close it when done.
 
-    Raises ``InputError`` when there is no such name, and what the model's class raises.
+    The book of models is read at each opening. Raises ``InputError`` when there is no such name, and what the model's
+    class raises.
     """
+    settings = settings or ModelSettings()
+    if name == "default":
+        name = Book(settings.book).current() if settings.book is not None else FALLBACK
     kind, colon, rest = name.partition(":")
     opener = _OPENERS.get(kind)
+    if opener is None and not colon and settings.book is not None and parse(name) is not None:
+        return _own(name, name, settings)
     if opener is None or (colon and not rest):
         raise InputError(f"no model is called {name!r}", f"there are: {', '.join(EXISTING)}")
-    return opener(name, rest, settings or ModelSettings())
+    return opener(name, rest, settings)
 
 
 def _local(_name: str, rest: str, settings: ModelSettings) -> Model:
     from greenloop.models.local import LocalModel  # chosen models only: see the module
 
-    return LocalModel(Path(rest) if rest else None, threads=settings.threads, context_tokens=settings.context_tokens)
+    # a file may have a plus in its name
+    found = _WITH_ADAPTER.fullmatch(rest) if not Path(rest).is_file() else None
+    base, adapter = (found["base"], found["adapter"]) if found is not None else (rest, None)
+    return LocalModel(
+        Path(base) if base else None,
+        adapter=Path(adapter) if adapter else None,
+        threads=settings.threads,
+        context_tokens=settings.context_tokens,
+    )
+
+
+def _own(name: str, _rest: str, settings: ModelSettings) -> Model:
+    from greenloop.models.local import LocalModel  # chosen models only: see the module
+
+    if settings.book is None:
+        raise InputError(f"{name!r} is of the book of models, and there is none here", "name it by its file: local:…")
+    book = Book(settings.book)
+    entry = book.find(name)
+    files = book.paths(entry.version)
+    return LocalModel(
+        files.model,
+        adapter=files.adapter,
+        name=entry.reference,
+        threads=settings.threads,
+        context_tokens=settings.context_tokens,
+    )
 
 
 def _openai(name: str, rest: str, settings: ModelSettings) -> Model:
@@ -71,5 +117,6 @@ def _scripted(name: str, rest: str, _settings: ModelSettings) -> Model:
 _OPENERS: dict[str, Callable[[str, str, ModelSettings], Model]] = {
     "local": _local,
     "openai": _openai,
+    "own": _own,
     "scripted": _scripted,
 }

@@ -100,6 +100,19 @@ def replacing_together(paths: Sequence[Path]) -> Iterator[tuple[IO[bytes], ...]]
 
 
 @contextmanager
+def staged(path: Path) -> Iterator[Path]:
+    """Give the path of an empty file beside ``path``, for a library that opens what it writes itself.
+
+    At the end of the block what stands there is synced and takes the place of ``path``; else it is as ``replacing``.
+    """
+    with named_io_errors(path), _fresh(path) as (_, name):
+        yield name
+        with name.open("r+b") as written:
+            _finish(written)
+        name.replace(path)
+
+
+@contextmanager
 def _fresh(path: Path) -> Iterator[tuple[IO[bytes], Path]]:
     """Make a private file beside ``path``; it goes at the end unless it has been renamed."""
     path.parent.mkdir(parents=True, exist_ok=True)
