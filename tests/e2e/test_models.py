@@ -1,4 +1,4 @@
-"""A model of one's own by the commands that people type: registered, chosen, asked, scored, taken back."""
+"""A model of one's own by the commands that people type: registered, chosen, asked, taken back."""
 
 import json
 import subprocess
@@ -26,17 +26,6 @@ def refused(result: subprocess.CompletedProcess[str]) -> str:
     return result.stderr
 
 
-def report(folder: Path, model: str, *, blocked: bool) -> Path:
-    """Write an evaluation's report, as far as the book of models reads it."""
-    folder.mkdir()
-    score = {"name": "fixed@1", "value": 0.25, "tasks": 8, "interval": {"low": 0.1, "high": 0.5, "method": "m"}}
-    settings = {"model": model, "dataset": "abc", "greedy": 1, "sampled": 0, "seed": 0}
-    check = {"blocked": blocked, "reasons": ["12 % of the replies put it off"] if blocked else [], "rates": {}}
-    body = {"record": "EvalReport", "version": 1, "settings": settings, "scores": [score], "degenerate": check}
-    (folder / "report.json").write_text(json.dumps(body))
-    return folder
-
-
 def asked(greenloop: Greenloop, folder: Path, *words: str) -> set[str]:
     """Run ``greenloop fix`` and return what made its candidates."""
     saved = folder.parent / "turn.json"
@@ -52,39 +41,16 @@ def test_add_list_fix_and_the_way_back(greenloop: Greenloop, tmp_path: Path) -> 
     (folder / "a.ml").write_text(RED)
     (folder / "greenloop.toml").write_text(SETTINGS)
     assert "The default is local." in done(greenloop("models", "list"))
-    for number in (1, 2):
-        added = done(greenloop("models", "add", "fixer", "--adapter", "lora", "--base", "local"))
-        assert f"Added own:fixer@{number}: adapter, 0.7 MB." in added
+    added = done(greenloop("models", "add", "fixer", "--adapter", "lora", "--base", "local"))
+    assert "Added own:fixer@1: adapter, 0.7 MB." in added
     listed = json.loads(done(greenloop("models", "list", "--json")))
-    assert listed["default"] == "local"
-    assert [one["reference"] for one in listed["models"]] == ["own:fixer@1", "own:fixer@2"]
-
-    assert "local:SmolLM2-135M-Instruct.Q4_1" in asked(greenloop, folder)
-    assert "own:fixer@1" in asked(greenloop, folder, "--model", "fixer@1")
-    assert "not evaluated yet" in done(greenloop("models", "use", "fixer@1"))
+    assert (listed["default"], [one["reference"] for one in listed["models"]]) == ("local", ["own:fixer@1"])
+    assert "not evaluated yet" in done(greenloop("models", "use", "fixer"))
     assert "own:fixer@1" in asked(greenloop, folder)
     assert "* own:fixer@1" in done(greenloop("models", "list"))
 
-    good = report(tmp_path / "good", "own:fixer@2", blocked=False)
-    assert "fixed@1 25.0 %" in done(greenloop("models", "score", "fixer@2", good))
-    assert "an evaluation of own:fixer@2, not of own:fixer@1" in refused(greenloop("models", "score", "fixer@1", good))
-    done(greenloop("models", "use", "fixer"))
-    shown = done(greenloop("models", "show", "fixer"))
-    assert "10.0 to 50.0 %" in shown
-    assert "SmolLM2-135M-Instruct.Q4_1.gguf" in shown
-
-    assert "The default is own:fixer@1 again." in done(greenloop("models", "rollback"))
-    bad = report(tmp_path / "bad", "own:fixer@2", blocked=True)
-    done(greenloop("models", "score", "fixer@2", bad))
-    assert "12 % of the replies put it off" in refused(greenloop("models", "use", "fixer@2"))
-    assert "own:fixer@1 is the default" in refused(greenloop("models", "remove", "fixer"))
-    done(greenloop("models", "remove", "fixer@2"))
     assert "The default is local again." in done(greenloop("models", "rollback"))
-    assert "nothing to go back from" in refused(greenloop("models", "rollback"))
-    history = done(greenloop("models", "history"))
-    assert [line.split()[-2] for line in history.splitlines()[1:]] == [
-        "add", "add", "use", "use", "rollback", "remove", "rollback",
-    ]  # fmt: skip
+    assert "local:SmolLM2-135M-Instruct.Q4_1" in asked(greenloop, folder)
 
 
 def test_what_is_refused(greenloop: Greenloop, tmp_path: Path) -> None:

@@ -66,7 +66,9 @@ def test_models_of_the_book(tmp_path: Path, smollm2: LocalModel) -> None:
         assert model.name == "own:fixer@1", "no restart is needed"
     with open_model("default", ModelSettings(context_tokens=256)) as model:
         assert model.name == smollm2.name, "without a book"
-    for name in ("mender", "own:mender", "fixer@9"):
+    with pytest.raises(InputError, match=r"no model is called 'mender' .*own:NAME"):
+        open_model("mender", settings)
+    for name in ("own:mender", "own:fixer@9", "fixer@9"):
         with pytest.raises(InputError, match=r"no model of yours is called .*there are: fixer@1, fixer@2"):
             open_model(name, settings)
     with pytest.raises(InputError, match="there is none here"):

@@ -57,7 +57,7 @@ def open_model(name: str, settings: ModelSettings | None = None) -> Model:
         name = Book(settings.book).current() if settings.book is not None else FALLBACK
     kind, colon, rest = name.partition(":")
     opener = _OPENERS.get(kind)
-    if opener is None and not colon and settings.book is not None and parse(name) is not None:
+    if opener is None and _is_registered(name, settings):
         return _own(name, name, settings)
     if opener is None or (colon and not rest):
         raise InputError(f"no model is called {name!r}", f"there are: {', '.join(EXISTING)}")
@@ -76,6 +76,11 @@ def _local(_name: str, rest: str, settings: ModelSettings) -> Model:
         threads=settings.threads,
         context_tokens=settings.context_tokens,
     )
+
+
+def _is_registered(name: str, settings: ModelSettings) -> bool:
+    parsed = parse(name)
+    return parsed is not None and settings.book is not None and parsed[0] in Book(settings.book).page().models
 
 
 def _own(name: str, _rest: str, settings: ModelSettings) -> Model:
