@@ -8,7 +8,7 @@ Four parts, each left out when its input is not given:
   and nominated on one core, without builds; and a stream of a million snapshots (the same store read again and again,
   as one history) goes through a process of its own, whose peak of resident memory is told.
 - **Yield** (``--sessions``, a file of the OCaml sessions corpus): mined twice, the second time from stored verdicts.
-- **Precision and recall**: the labels in ``benchmarks/labels`` that people gave to a random sample of what was mined
+- **Precision and recall**: the labels in ``benchmarks/labels`` of a random sample of what was mined
   and of what was dropped, beside what mining says now. Recall is the share of the good pairs that was not dropped; its
   interval takes the worse end of both samples' intervals (Wilson, 95 %).
 - **Synthetic examples** a minute (``--project``, see ``synthetic.py``) and **splitting** (``--from``, ``--to``, see

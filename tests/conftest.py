@@ -35,6 +35,10 @@ def pytest_configure() -> None:
         os.environ[f"GIT_{role}_NAME"] = "Test"
         os.environ[f"GIT_{role}_EMAIL"] = "test@example.org"
     os.environ["HGUSER"] = "Test <test@example.org>"
+    # a run in the background of a script, or under nohup, ignores these, and every program that it starts would too
+    for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, handler)
 
 
 def unexpected_skips(reporter: pytest.TerminalReporter) -> list[pytest.TestReport]:

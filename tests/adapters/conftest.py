@@ -13,7 +13,7 @@ from greenloop.ces.adapters.task import EditTask
 from greenloop.records import Edit, EvaluationRequest
 
 HERE = Path(__file__).parent
-if importlib.util.find_spec("trl") is None:
+if importlib.util.find_spec("verl") is None:
     collect_ignore_glob = ["test_*.py"]
 else:
     # verifiers and verl find what they load by a module's name

@@ -100,6 +100,6 @@ def test_an_answer_and_a_prefix_that_says_too_little(
     (tmp_path / "examples.jsonl").write_text(examples.replace("ocaml-top/t/ann/a.ml", "elsewhere"))
     run("mine", "--explain", ids[0])
     shown = capsys.readouterr().out
-    assert "it comes from no recorded history" in shown
+    assert "no history of elsewhere is recorded here; it is of elsewhere#" in shown
     assert "+let x = 1" in shown
     assert "green, judged 3 times, alike" in shown

@@ -55,4 +55,4 @@ def test_a_change_of_two_hundred_lines(greenloop: Greenloop, project: Path, tmp_
 def test_what_to_split_must_be_said(greenloop: Greenloop, project: Path) -> None:
     done = greenloop("split", str(project), "--from", "HEAD")
     assert done.returncode == 2
-    assert "--from and --to" in done.stderr
+    assert "--to or --branch" in done.stderr

@@ -57,6 +57,18 @@ def test_building_again_replaces_the_old_dataset_and_keeps_what_others_put_besid
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
+def test_the_folder_at_hand_is_a_place(
+    store: TreeStore, make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    old = build(everyone(make), store, out)
+    monkeypatch.chdir(out)
+    fresh = build(everyone(make)[3:], store, Path())
+    assert fresh.version != old.version
+    assert load(out).version == fresh.version
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
 @pytest.mark.parametrize("there", ["notes.txt", "card.json"])
 def test_a_folder_of_somebody_else_is_not_touched(store: TreeStore, make: Make, tmp_path: Path, there: str) -> None:
     out = tmp_path / "mine"

@@ -6,9 +6,14 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
 
 from greenloop.datasets.build import build
+from greenloop.datasets.card import MinedCounts
 from greenloop.datasets.lengths import Lengths, lengths
+from greenloop.datasets.load import load
+from greenloop.datasets.page import readme
 from greenloop.mining.filters import OWN
 from greenloop.mining.funnel import Funnel, Step
 from greenloop.mining.picture import funnel_svg
@@ -50,6 +55,23 @@ def test_origins_authors_and_lengths_are_counted(store: TreeStore, make: Make, t
     assert sum(made.card.styles.values()) == sum(part.examples for part in made.card.parts.values())
     assert made.card.styles
     assert all(f"| {style} | {count} |" in page for style, count in made.card.styles.items())
+
+
+def test_what_mining_counted_beside_the_funnel_is_told(store: TreeStore, make: Make, tmp_path: Path) -> None:
+    mined = MinedCounts(
+        trees={"green": 9, "red": 4}, cuts={"idle": 2}, minimised={"builds": 31}, words={"prompts taken": 5}
+    )
+    made = build(everyone(make), store, tmp_path / "dataset", mined=mined)
+    assert load(made.folder).card.mined == mined
+    page = (made.folder / "README.md").read_text()
+    for row in (
+        "trees judged | red | 4",
+        "begun by | idle | 2",
+        "ask for | builds | 31",
+        "of a model | prompts taken | 5",
+    ):
+        assert f"{row} |" in page
+    assert "How they were mined" not in readme(made.card.model_copy(update={"mined": MinedCounts()}))
 
 
 @pytest.mark.parametrize(
@@ -105,6 +127,35 @@ def test_the_picture_says_what_the_table_says(store: TreeStore, make: Make, tmp_
 def test_any_name_of_a_rule_can_be_drawn(name: str) -> None:
     content = funnel_svg(Funnel(steps=(Step(name=name, unit="examples", seen=0, dropped=0),)))
     ElementTree.fromstring(content)
+
+
+HOSTILE = (
+    "x`|<script>alert(1)</script>\n\n# owned\n![a](http://example.org/x) **b** &amp;\n---\nconfigs: []\x1b[31m\u202e"
+)
+
+
+def test_no_name_is_more_than_a_name_on_the_page(store: TreeStore, make: Make, tmp_path: Path) -> None:
+    examples = [make(f"{HOSTILE} {number % 6}", number) for number in range(18)]
+    steps = (Step(name=HOSTILE, unit=HOSTILE, seen=9, dropped=2),)
+    made = build(examples, store, tmp_path / "dataset", name=HOSTILE, funnel=Funnel(steps=steps))
+    page = (made.folder / "README.md").read_text()
+    plain = build(everyone(make), store, tmp_path / "plain", funnel=Funnel(steps=(Step(
+        name="rule", unit="unit", seen=9, dropped=2),)))  # fmt: skip
+    expected = (plain.folder / "README.md").read_text()
+    kinds = [[token.type for token in tokens(text) if token.type != "text"] for text in (page, expected)]
+    assert kinds[0] == kinds[1]
+    # and what was escaped is shown as it was
+    shown = " ".join(token.content for token in tokens(page))
+    assert "<script>alert(1)</script> # owned ![a](http://example.org/x) **b** &amp; --- configs: []" in shown
+    assert "\x1b" not in page
+    assert "\u202e" not in page
+    ElementTree.fromstring((made.folder / "funnel.svg").read_bytes())
+
+
+def tokens(text: str) -> list[Token]:
+    """The page below its head, as Markdown with tables is read."""
+    blocks = MarkdownIt("commonmark").enable("table").parse(text.partition("\n---\n")[2])
+    return [one for block in blocks for one in (block, *(block.children or ())) if one.type != "inline"]
 
 
 def test_a_funnel_without_steps_can_be_drawn() -> None:

@@ -9,7 +9,8 @@ import pytest
 from greenloop.datasets.build import build
 from greenloop.datasets.card import dataset_version
 from greenloop.datasets.load import Dataset, load
-from greenloop.records import Example, InputError
+from greenloop.datasets.split import Split
+from greenloop.records import Example, InputError, Origin
 from greenloop.workspace.edits import apply
 from greenloop.workspace.store import TreeStore
 
@@ -50,6 +51,16 @@ def test_tasks_withhold_the_edit_and_keep_to_the_size(made: Dataset) -> None:
     assert {task.max_changed_lines for task in tasks} == {2}
     assert tasks[0].diagnostics == made.train[0].diagnostics
     assert "edit" not in type(tasks[0]).model_fields
+
+
+def test_a_step_that_left_the_first_error_is_no_task(store: TreeStore, make: Make, tmp_path: Path) -> None:
+    examples = [make(f"author {number}", number) for number in range(6)]
+    examples[0] = examples[0].model_copy(update={"origin": Origin.SHRINKING})
+    made = build(examples, store, tmp_path / "set")
+    held = {one.id for part in Split for one in made.parts[part]}
+    assert held == {one.id for one in examples}
+    assert {task.id for part in Split for task in made.tasks(part)} == held - {examples[0].id}
+    assert "1 mended a later error and left the first." in (made.folder / "README.md").read_text()
 
 
 @pytest.mark.parametrize("name", FILES)

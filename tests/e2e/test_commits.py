@@ -1,7 +1,9 @@
 """From the commits of a dune project to a dataset, by the commands that people type, under git and Mercurial."""
 
 import json
+import os
 import subprocess
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -55,8 +57,17 @@ def test_a_history_becomes_a_dataset(greenloop: Greenloop, project: Repository, 
     dropped = {step["name"]: step["dropped"] for step in group["funnel"]["steps"] if step["dropped"]}
     assert dropped == {"no parent": 1, "a version, or files that no build reads": 1, "green before, red after": 1}
 
+    # what was dropped is named, once each
+    left = [json.loads(line) for line in (tmp_path / "c.dropped.jsonl").read_text().splitlines()]
+    assert Counter(one["rule"] for one in left) == dropped
+    named = {one["rule"]: one["what"] for one in left}
+    ids = project("log", "--format=%H") if project.vcs == "git" else project("log", "-T", "{node}\n")
+    assert named["no parent"] == ids.split()[-1]
+    assert named["green before, red after"] == ids.split()[2]
+
     # again: the same bytes, the counts too
-    kept = [(file, file.read_bytes()) for file in (out, tmp_path / "c.funnel.json")]
+    beside = [tmp_path / f"c.{end}" for end in ("funnel.json", "funnel.svg", "dropped.jsonl")]
+    kept = [(file, file.read_bytes()) for file in (out, *beside)]
     assert "4 verified examples" in done(greenloop(*words, cwd=project.root))
     assert [(file, file.read_bytes()) for file, _ in kept] == kept
 
@@ -108,3 +119,16 @@ def test_no_repository_and_no_commit_are_said(greenloop: Greenloop, tmp_path: Pa
     refused = greenloop("mine", "--commits", cwd=repo.root)
     assert "no commit yet" in refused.stderr
     assert refused.returncode == 2
+
+
+def test_a_folder_whose_name_is_no_text(greenloop: Greenloop, tmp_path: Path) -> None:
+    repo = Repository("git", tmp_path / os.fsdecode(b"odd \xff"))
+    repo.commit("The first of it", {"a.ml": "let twice x = 2 * x\n"})
+    repo.commit("Change how twice counts", {"a.ml": "let twice x = 3 * x\n"})
+    out = tmp_path / "x.jsonl"
+    done = greenloop("mine", "--commits", "--out", out, cwd=repo.root)
+    assert done.returncode == 0, done.stderr
+    assert Example.from_json(out.read_text().rstrip("\n")).workspace == "odd \\xff"
+    done = greenloop("dataset", "build", out, "--by", "time", "--name", os.fsdecode(b"odd \xff"))
+    assert done.returncode == 2
+    assert "is no name of a dataset" in done.stderr

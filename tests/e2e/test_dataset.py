@@ -48,6 +48,10 @@ def test_from_real_sessions_to_a_trainer(done: Done, greenloop: Greenloop, mined
     kept = sum(part["examples"] for part in card["parts"].values())
     assert kept + len(dropped) == len(examples)
     assert card["own_left_out"] == 0
+    told = json.loads(mined.with_name("examples.funnel.json").read_text())
+    assert card["mined"]["trees"] == told["groups"][0]["trees"]
+    assert card["mined"]["cuts"] == told["groups"][0]["cuts"]
+    assert card["mined"]["minimised"] == told["minimised"]
     assert sum(card["origins"].values()) == kept
     assert card["origins"].keys() == {"episode", "earlier", "subfix"}
     shown = done("dataset", "card", "set")

@@ -54,7 +54,11 @@ def test_a_mercurial_checkout(greenloop: Greenloop, tmp_path: Path) -> None:
     assert [step["unit"] for step in group["funnel"]["steps"]][:2] == ["features", "pieces"]
     refused = greenloop("dataset", "build", out, "--out", tmp_path / "set", "--by", "time")
     assert "one episode" in refused.stderr
-    missing = greenloop("split", repo.root, "--from", "0", "--to", "nowhere")
+    assert (tmp_path / "pieces.funnel.svg").read_bytes().startswith(b"<?xml")
+    assert (tmp_path / "pieces.dropped.jsonl").read_bytes() == b""
+    both = greenloop("split", repo.root, "--from", "0", "--to", "tip", "--branch", "tip")
+    assert "--to or --branch" in both.stderr
+    missing = greenloop("split", repo.root, "--from", "0", "--branch", "nowhere")
     assert missing.returncode == 2
     assert "no revision 'nowhere'" in missing.stderr
 

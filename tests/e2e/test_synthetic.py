@@ -71,6 +71,17 @@ def test_a_green_project_becomes_a_dataset(greenloop: Greenloop, project: Path, 
     left = {step["unit"]: step["seen"] - step["dropped"] for step in steps}
     assert sum(left.values()) == 24
 
+    # each mutant that was tried and left out is named
+    out = [json.loads(line) for line in (tmp_path / "s.dropped.jsonl").read_text().splitlines()]
+    assert len(out) == sum(step["dropped"] for step in steps) == counts["tried"] - 24
+    assert all(one["what"].rpartition(":")[2].isdigit() for one in out)
+
+    # again: the same bytes, from stored verdicts
+    kept = {path.name: path.read_bytes() for path in tmp_path.glob("s.*")}
+    assert kept.keys() == {"s.jsonl", "s.funnel.json", "s.funnel.svg", "s.dropped.jsonl"}
+    done(greenloop("mine", "--synthetic", "--count", "24", "--out", tmp_path / "s.jsonl", cwd=project))
+    assert {path.name: path.read_bytes() for path in tmp_path.glob("s.*")} == kept
+
     done(greenloop("dataset", "build", tmp_path / "s.jsonl", "--out", tmp_path / "set"))
     card = json.loads(done(greenloop("dataset", "card", tmp_path / "set", "--json")))
     assert sum(part["examples"] for part in card["parts"].values()) == 24
@@ -86,6 +97,9 @@ def test_the_mix_follows_real_examples_and_a_revision_can_be_named(
     (project / "geometry/geometry.ml").write_text("let half = \n")
     done(greenloop(*first, "--out", tmp_path / "a.jsonl", cwd=project))
     again = [json.loads(line) for line in (tmp_path / "a.jsonl").read_text().splitlines()]
+    # the counts beside the examples are those of the tree and the seed, whatever the clock says
+    done(greenloop(*first, "--out", tmp_path / "same.jsonl", cwd=project))
+    assert (tmp_path / "same.funnel.json").read_bytes() == (tmp_path / "a.funnel.json").read_bytes()
     unbound = tmp_path / "unbound.jsonl"
     unbound.write_text("".join(json.dumps(one) + "\n" for one in again if one["category"] == "unbound"))
     counts = json.loads(
@@ -95,7 +109,7 @@ def test_the_mix_follows_real_examples_and_a_revision_can_be_named(
 
     refused = greenloop("mine", "--synthetic", "--out", tmp_path / "c.jsonl", cwd=project)
     assert refused.returncode != 0
-    assert "red at run 1 of 3" in refused.stderr
+    assert "the tree is red" in refused.stderr
     assert not (tmp_path / "c.jsonl").exists()
 
 

@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from tests.mining.passes import Mined, mine
 
 from greenloop.builds.scripted import Answer, ScriptedJudge
-from greenloop.mining.mine import MiningResult, mine
+from greenloop.mining.own import NOTHING, Accepted
 from greenloop.mining.rules import Rules
 from greenloop.records import Category, Diagnostic, Severity, Snapshot, Span, Status, Suite, TreeId, Workspace
 from greenloop.snapshots.store import SnapshotStore
@@ -21,7 +22,7 @@ class Lab:
     trees: TreeStore
     snapshots: SnapshotStore
     rules: Rules = field(default_factory=Rules)
-    accepted: frozenset[TreeId] = frozenset()
+    accepted: Accepted = NOTHING
 
     @classmethod
     def at(cls, folder: Path) -> "Lab":
@@ -69,10 +70,10 @@ class Lab:
                     )
         return tuple(found)
 
-    def mine(self) -> MiningResult:
+    def mine(self) -> Mined:
         """Mine everything that was recorded."""
         judge = ScriptedJudge(self.answer)
-        return mine(self.snapshots, judge, self.trees, Suite.CHECK, rules=self.rules, accepted=self.accepted)
+        return mine(self.snapshots, judge, self.trees, rules=self.rules, accepted=self.accepted)
 
     def pairs(self) -> list[tuple[TreeId, TreeId]]:
         """Mine, and return (base, target) of each example."""

@@ -1,7 +1,7 @@
 """Descriptions say what was wrong and what changed, by name."""
 
 from greenloop.mining.changed import ChangedFile
-from greenloop.mining.describe import describe
+from greenloop.mining.describe import describe, describe_files
 from greenloop.records import Category, Diagnostic, Severity
 
 ERROR = Diagnostic(
@@ -35,3 +35,9 @@ def test_names_of_a_broken_text_are_not_invented() -> None:
     text = describe(ERROR, [ChangedFile("a.ml", old, old.replace(b"x + 1", b"x + 1 in"))])
     assert "adding" not in text
     assert "removing" not in text
+
+
+def test_a_path_is_written_as_git_writes_it() -> None:
+    source = b"let x = 1\n"
+    text = describe_files([ChangedFile("n\nl\x1b.ml", None, source), ChangedFile("é b.ml", source, None)])
+    assert text == 'Add "n\\nl\\033.ml" with x. Delete é b.ml with x.'

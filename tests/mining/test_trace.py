@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.mining.passes import Mined, mine
 
 from greenloop.builds.scripted import ScriptedJudge
 from greenloop.mining.account import Account
 from greenloop.mining.dropped import Dropped, DroppedTrace
-from greenloop.mining.mine import MiningResult, mine
 from greenloop.mining.rules import Rules
 from greenloop.mining.trace import Trace
 from greenloop.mining.why import Why, why
@@ -21,9 +21,9 @@ NEXT = "let f x = x + 2\n"
 OTHER = "let f x = bad2 x\n"
 
 
-def watched(lab: Any, trace: Trace, judge: ScriptedJudge | None = None) -> MiningResult:
+def watched(lab: Any, trace: Trace, judge: ScriptedJudge | None = None) -> Mined:
     judge = judge or ScriptedJudge(lab.answer)
-    return mine(lab.snapshots, judge, lab.trees, Suite.CHECK, rules=lab.rules, accepted=lab.accepted, trace=trace)
+    return mine(lab.snapshots, judge, lab.trees, rules=lab.rules, accepted=lab.accepted, trace=trace)
 
 
 def dropped(lab: Any, judge: ScriptedJudge | None = None) -> tuple[Dropped, ...]:
@@ -45,7 +45,7 @@ def dropped(lab: Any, judge: ScriptedJudge | None = None) -> tuple[Dropped, ...]
 def explained(lab: Any, seq: int, workspace: str = "w") -> Why:
     account = Account(lab.rules)
     mine(
-        lab.snapshots, ScriptedJudge(lab.answer), lab.trees, Suite.CHECK, rules=lab.rules, accepted=lab.accepted,
+        lab.snapshots, ScriptedJudge(lab.answer), lab.trees, rules=lab.rules, accepted=lab.accepted,
         workspaces=[one for one in lab.snapshots.workspaces() if one.id == workspace], trace=account,
     )  # fmt: skip
     found = why(account, tuple(lab.snapshots.snapshots(workspace)), seq, lab.trees)

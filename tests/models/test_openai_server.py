@@ -176,6 +176,7 @@ def test_a_reply_without_text_is_an_empty_reply(serve: Serve) -> None:
         (Answer(b"<html>welcome</html>", content_type="text/html"), "no JSON"),
         (Answer(b"\xff\xfe\x00garbage"), "no JSON"),
         (Answer(b'{"choices": [{"mess'), "no JSON"),
+        (Answer(b"[" * 100_000), "no JSON"),
         (Answer(b"{}"), "no choices"),
         (Answer(b"[]"), "no choices"),
         (Answer(b'{"choices": []}'), "no choices"),

@@ -37,6 +37,8 @@ def test_records_are_frozen() -> None:
     ("text", "named"),
     [
         ('{"files":[]', "not JSON"),
+        ("[" * 100_000, "not JSON"),
+        ('{"files":' + "1" * 5000 + "}", "not JSON"),
         ("[]", "something else"),
         ('{"files":[],"record":"Verdict","version":1}', "something else"),
         ('{"files":[],"record":"Edit","version":2}', "version 2"),

@@ -96,6 +96,7 @@ class Home:
             "recorder/1/cache/index": b"d/unspeakable.ml\0",
             "objects.git/staging.damaged-1.db": NEEDLE,
             "snapshots.damaged-1.db": NEEDLE,
+            "prompts.jsonl": b'{"text": "Rename unspeakable.ml: ' + NEEDLE + b'"}\n',
         }
         for name, content in texts.items():
             path = self.path / name

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
+import psutil
 import pytest
 from tests.mining.commits.histories import ADA, Repository
 from tests.workspace.checkouts import fingerprint
@@ -81,11 +82,12 @@ def test_nothing_of_the_repository_changes(repo: Repository) -> None:
 def test_a_walk_that_is_left_early_ends_its_program(repo: Repository) -> None:
     for number in range(3):
         repo.commit(f"number {number}", {"a": str(number)})
+    others = set(psutil.Process().children(recursive=True))
     walk = open_history(repo.root).commits()
     assert next(walk).subject == "number 0"
+    assert set(psutil.Process().children(recursive=True)) - others
     walk.close()  # type: ignore[attr-defined]
-    with pytest.raises(StopIteration):
-        next(walk)
+    assert not set(psutil.Process().children(recursive=True)) - others
 
 
 @pytest.mark.parametrize("encoding", ["", "ISO-8859-1"])
@@ -120,3 +122,46 @@ def test_mercurial_names_and_hidden_changesets(tmp_path: Path) -> None:
     second = repo.commit("two", {"a": "2"})
     assert [one.id for one in open_history(repo.root, f"{first}..topic").commits()] == [second]
     assert [one.id for one in open_history(repo.root, "0..1").commits()] == [second]
+    repo("bookmark", "--delete", "topic")
+    repo("update", "-q", first)
+    repo("--config", "experimental.evolution=all", "debugobsolete", second)
+    assert [one.id for one in open_history(repo.root).commits()] == [first]
+    with pytest.raises(InputError, match="no revision"):
+        open_history(repo.root, second)
+
+
+@pytest.mark.parametrize(
+    ("date", "seconds"),
+    [(" -315619200 +0000", 0), ("", 0), (" 99999999999999999999 +0000", 0), (" 253402300799 +0000", 253402300799)],
+)
+def test_git_dates_that_no_calendar_shows(tmp_path: Path, date: str, seconds: int) -> None:
+    repo = Repository("git", tmp_path / "repo")
+    tree = repo("write-tree")
+    who = f"A <a@x>{date}"
+    commit = f"tree {tree}\nauthor {who}\ncommitter {who}\n\nAdd\n".encode()
+    made = repo("hash-object", "-t", "commit", "-w", "--literally", "--stdin", given=commit)
+    (found,) = open_history(repo.root, made).commits()
+    assert (found.time, found.author, found.subject) == (seconds, "A", "Add")
+
+
+def test_mercurial_dates_before_1970(tmp_path: Path) -> None:
+    repo = Repository("hg", tmp_path / "repo")
+    repo.time = -315_619_200
+    repo.commit("one", {"a": "1"}, after=0)
+    (found,) = open_history(repo.root).commits()
+    assert found.time == -315_619_200
+
+
+def test_a_graft_changes_no_parent(tmp_path: Path) -> None:
+    repo = Repository("git", tmp_path / "repo")
+    commits = [repo.commit(f"number {number}", {"a": str(number)}) for number in range(4)]
+    (repo.root / ".git/info/grafts").write_text(f"{commits[3]} {commits[0]}\n{commits[1]}\n")
+    found = list(open_history(repo.root).commits())
+    assert [commit.parents for commit in found] == [(), *((one,) for one in commits[:3])]
+    assert open_history(repo.root, f"{commits[0]}..").count() == 3
+
+
+def test_a_byte_order_mark_is_no_part_of_a_subject(repo: Repository) -> None:
+    repo.commit("\ufeffAdd one\r\n\r\nMore.\r\n", {"a": "1"})
+    (found,) = open_history(repo.root).commits()
+    assert found.subject == "Add one"

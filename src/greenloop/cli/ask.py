@@ -47,7 +47,7 @@ def ask(
 def _remember(now: Present, words: str) -> None:
     """Log what was typed: the lengths and styles of mined examples are measured from it (``docs/prompts.md``)."""
     tree = now.checkout.tree
-    kept = "" if scan(words.encode("utf-8", "replace")) else words.encode("utf-8", "replace").decode().strip()
+    typed = words.encode("utf-8", "replace")
     now.app.home.feedback.append(
         Feedback(
             time=time.time(),
@@ -57,6 +57,6 @@ def _remember(now: Present, words: str) -> None:
             result=tree,
             model="",
             badge="",
-            words=kept,
+            words="" if scan(typed) else typed.decode().strip(),
         )
     )

@@ -3,6 +3,7 @@
 ``docs/configuration.md`` and the file that ``greenloop init`` writes are made from these classes.
 """
 
+import json
 import tomllib
 from enum import StrEnum
 from pathlib import Path
@@ -20,12 +21,14 @@ from greenloop.mining.prompting.form import Length, Style
 from greenloop.records import InputError, Suite
 
 FILE_NAME = "greenloop.toml"
+_DAY = 86_400.0
+"""Seconds. What waits longer cannot be told from what hangs; the operating system's clocks end at 292 years."""
 
 
 class Section(BaseModel):
     """One table of ``greenloop.toml``; a key that it does not know is an error, not a typo that is ignored."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
 
 
 class ToolchainKind(StrEnum):
@@ -87,7 +90,7 @@ class ModelSettings(Section):
     compatible server; `scripted:FILE` for tests."""
     api_key_variable: str = "OPENAI_API_KEY"
     """The environment variable that holds the server's key; the key itself never stands in a file."""
-    timeout_seconds: float = Field(default=120.0, gt=0)
+    timeout_seconds: float = Field(default=120.0, gt=0, le=_DAY)
     """Seconds to wait for a server's answer."""
     threads: int = Field(default=1, ge=1)
     """Threads of the local model. More than one lose against builds on the same cores."""
@@ -120,9 +123,9 @@ class ContextSettings(Section):
 class RecordSettings(Section):
     """How the recorder takes snapshots, and how long they are kept."""
 
-    interval_seconds: float = Field(default=20.0, ge=0.2)
+    interval_seconds: float = Field(default=20.0, ge=0.2, le=_DAY)
     """Seconds between two looks at the workspace."""
-    reconcile_seconds: float = Field(default=600.0, ge=1)
+    reconcile_seconds: float = Field(default=600.0, ge=1, le=7 * _DAY)
     """Seconds between two looks at every file, even where none is known to have changed."""
     max_file_bytes: int = Field(default=1_000_000, ge=1)
     """Bytes of the largest file that is recorded; larger ones are counted as skipped."""
@@ -158,7 +161,7 @@ class PromptSettings(Section):
     model: str = ""
     """A model that writes descriptions and prompts, named as in `[model]`; every answer is checked by rules, and
     theirs stands where it fails. Empty: rules alone."""
-    timeout_seconds: float = Field(default=30.0, gt=0)
+    timeout_seconds: float = Field(default=30.0, gt=0, le=_DAY)
     """Seconds to wait for that model's answer."""
     workers: int = Field(default=4, ge=1, le=64)
     """How many examples it is asked about at a time."""
@@ -173,6 +176,10 @@ class MiningSettings(Section):
     """Changed lines of the largest edit that becomes an example."""
     max_step_lines: int = Field(default=5, ge=1)
     """The same for what is no whole fix: an earlier red of a run, or a step after which a file is still red."""
+    max_commit_files: int = Field(default=500, ge=1)
+    """Files of the largest commit that is looked at; what changes more is an import or a move of everything."""
+    max_commit_lines: int = Field(default=5_000, ge=1)
+    """Changed lines of the largest commit that is split; splitting costs builds by the number of pieces."""
     confirmations: int = Field(default=3, ge=1)
     """How often both ends of an example are judged; where the judgements differ it is none."""
     minimise_builds: int = Field(default=64, ge=0)
@@ -306,10 +313,12 @@ def read(path: Path) -> Config:
         raise InputError(f"{path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: not UTF-8 text (byte {error.start})") from error
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
+        # beside what is no TOML: numbers of thousands of digits, thousands of brackets
         raise InputError(f"{path}: not TOML: {error}", "`greenloop init` writes a fresh one beside it") from error
     try:
-        return Config.model_validate(data)
+        # strict as JSON is: `true` and "5" are no numbers; dates, of which there is no setting, are of no kind at all
+        return Config.model_validate_json(json.dumps(data, default=lambda value: {str(value): None}), strict=True)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(step) for step in first["loc"]) or "file"

@@ -1,6 +1,8 @@
 """``greenloop dataset``: examples become a dataset with held-out parts, and leave in the formats of others."""
 
 import json
+from collections import Counter
+from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,12 +14,12 @@ from greenloop.cli.app import App
 from greenloop.cli.console import out, progress
 from greenloop.cli.mined import funnel_file
 from greenloop.cli.show import table
-from greenloop.datasets.card import PICTURE_FILE
+from greenloop.datasets.card import PICTURE_FILE, MinedCounts
 from greenloop.datasets.load import load, read_examples
 from greenloop.datasets.page import readme
 from greenloop.datasets.split import Split, SplitBy, SplitRule
 from greenloop.mining.funnel import Funnel, merged
-from greenloop.records import InputError
+from greenloop.records import InputError, RecordError
 from greenloop.storage import named_io_errors
 
 app = typer.Typer(no_args_is_help=True, help="Turn examples into a dataset with held-out parts, and export it.")
@@ -66,6 +68,8 @@ def build(
     from greenloop.datasets.evaluation_set import read_set
     from greenloop.snapshots.secrets import Screen
 
+    if not name.strip() or not name.isprintable():
+        raise InputError(f"{name!r} is no name of a dataset", "name it in one line of letters")
     here = App.of(context)
     settings = here.settings(Path())
     found = read_examples(examples)
@@ -86,6 +90,7 @@ def build(
             choice=choice,
             budget=settings.context.budget_tokens,
             funnel=funnel(examples),
+            mined=mined(examples),
             workers=settings.build.workers,
             progress=report,
         )
@@ -178,12 +183,44 @@ def counts(examples: Path) -> dict[str, Any]:
     with named_io_errors(path):
         content = path.read_bytes()
     try:
-        read: dict[str, Any] = json.loads(content)
-    except ValueError as error:
+        read = json.loads(content)
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: not JSON: {error}", "run `greenloop mine` again") from error
+    if not isinstance(read, dict):
+        raise InputError(f"{path}: not the counts of `greenloop mine`", "run `greenloop mine` again")
     return read
 
 
 def funnel(examples: Path) -> Funnel:
-    """Return mining's funnel over all toolchains."""
-    return merged([Funnel.from_json(json.dumps(group["funnel"])) for group in counts(examples)["groups"]])
+    """Return mining's funnel over all toolchains. Raises ``InputError`` as ``counts`` does."""
+    path, groups = funnel_file(examples), counts(examples).get("groups")
+    if not isinstance(groups, list) or not all(isinstance(one, dict) and "funnel" in one for one in groups):
+        raise InputError(f"{path}: not the counts of `greenloop mine`", "run `greenloop mine` again")
+    try:
+        return merged([Funnel.from_json(json.dumps(one["funnel"])) for one in groups])
+    except RecordError as error:
+        raise InputError(f"{path}: {error.message}", "run `greenloop mine` again") from error
+
+
+def mined(examples: Path) -> MinedCounts:
+    """Return what mining counted beside the funnel, summed over all toolchains."""
+    told = counts(examples)
+    model = told.get("prompts", {}).get("model") or {}
+    words = {
+        **{f"{kind} taken": count for kind, count in model.get("taken", {}).items()},
+        "answers rejected": sum(model.get("rejected", {}).values()),
+        **{f"requests {name}": model.get(key, 0) for name, key in (("failed", "failed"), ("not made", "not_asked"))},
+    }
+    return MinedCounts(
+        trees=_summed(group.get("trees", {}) for group in told["groups"]),
+        cuts=_summed(group.get("cuts", {}) for group in told["groups"]),
+        minimised=told.get("minimised", {}),
+        words=words if model else {},
+    )
+
+
+def _summed(counted: Iterable[dict[str, int]]) -> dict[str, int]:
+    total: Counter[str] = Counter()
+    for one in counted:
+        total.update(one)
+    return dict(sorted(total.items()))

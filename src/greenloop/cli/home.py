@@ -3,7 +3,7 @@
     HOME/objects.git     the tree store, and in it the journal of every workspace
     HOME/snapshots.db    the index of the journal (SQLite, WAL); made again when it is missing
     HOME/greenloop.db    verdicts (SQLite, WAL)
-    HOME/feedback.jsonl  what was shown, accepted, refused
+    HOME/feedback.jsonl  what was asked for, shown, accepted, refused
     HOME/prompts.jsonl   answers of the model that writes prompts of examples; may be deleted at any time
     HOME/recorder/       a folder for each recorded one (``snapshots.enrolment``)
     HOME/audit.jsonl     who turned recording on, looked away, purged, exported, pushed
@@ -11,6 +11,7 @@
     HOME/scratch/        of exports and pushes that run
     HOME/warm/           warm builds; may be deleted at any time
     HOME/images/         toolchain images
+    HOME/models/bases/   base models made of GGUF files for training; may be deleted at any time
     HOME/ces/            the evaluation service's own: its socket, its lock, finished evaluations, the list of builds
 
 ``HOME`` is ``--home``, else ``$GREENLOOP_HOME``, else the platform's data folder for users.
@@ -55,6 +56,11 @@ class Home:
     def ces(self) -> Path:
         """Where the evaluation service keeps its own."""
         return self.path / "ces"
+
+    @property
+    def bases(self) -> Path:
+        """Where base models made of GGUF files are kept."""
+        return self.path / "models" / "bases"
 
     @property
     def prompts(self) -> Path:

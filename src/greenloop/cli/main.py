@@ -25,6 +25,7 @@ _COMMANDS = {
     "record": Late("record:app", "History"),
     "import": Late("history:importing", "History"),
     "dataset": Late("dataset:app", "From history to a score"),
+    "train": Late("train:app", "From history to a score"),
     "eval": Late("evaluate:app", "From history to a score"),
 }
 

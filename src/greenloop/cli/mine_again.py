@@ -2,7 +2,6 @@
 
 import json
 import re
-import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,42 +12,24 @@ from greenloop.cli import show
 from greenloop.cli.app import App
 from greenloop.cli.console import out, progress
 from greenloop.cli.history import choose
+from greenloop.cli.moments import shown_moment
 from greenloop.cli.toolchains import judge_for
 from greenloop.datasets.load import read_examples
 from greenloop.mining.account import Account, Fate
-from greenloop.mining.mine import mine
+from greenloop.mining.own import Accepted
 from greenloop.mining.rules import Rules
+from greenloop.mining.sources.episodes import EpisodeSource
 from greenloop.mining.why import why
 from greenloop.records import Example, InputError, Status, TreeId, Workspace
 from greenloop.workspace.edits import render_unified
 
 _NO_MORE = "mined again, its workspace does not give it: the settings or the toolchain are others, or a part was purged"
-_NOT_LIVED = "it comes from no recorded history"
 _MOST_NAMED = 5
 _SNAPSHOT = re.compile(r"(.+)#([0-9]{1,18})", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
-    """Either an example of ``file``, by its id, or a snapshot, by its name."""
-
-    file: Path
-    example: str | None
-    snapshot: str | None
-
-
-def answer(app: App, rules: Rules, question: Question, *, as_json: bool) -> None:
-    """Answer one question. Raises ``InputError`` when it asks two things, or after what is not there."""
-    if question.example is not None and question.snapshot is not None:
-        raise InputError("`--explain` and `--why-dropped` ask one thing each", "leave out the other words")
-    if question.example is not None:
-        explain(app, rules, question.file, question.example, as_json=as_json)
-    elif question.snapshot is not None:
-        why_dropped(app, rules, question.snapshot, as_json=as_json)
-
-
 def why_dropped(app: App, rules: Rules, named: str, *, as_json: bool) -> None:
-    """Say what became of the snapshot ``named``: ``WORKSPACE#SEQ``."""
+    """Say what became of the snapshot ``named``: ``WORKSPACE#SEQ``. Raises ``InputError`` when it is not there."""
     place = _SNAPSHOT.fullmatch(named)
     if place is None:
         raise InputError(f"{named!r} names no snapshot", "write WORKSPACE#NUMBER; `greenloop record log` lists both")
@@ -62,13 +43,16 @@ def why_dropped(app: App, rules: Rules, named: str, *, as_json: bool) -> None:
     if as_json:
         print(json.dumps({**asdict(found), "sentences": list(found.sentences())}))
         return
-    out.print(f"[bold]{escape(found.workspace)}#{found.seq}[/], {_moment(found.time)}, tree {found.tree}")
+    out.print(f"[bold]{escape(found.workspace)}#{found.seq}[/], {shown_moment(found.time)}, tree {found.tree}")
     for sentence in found.sentences():
         out.print(f"  {escape(sentence)}")
 
 
 def explain(app: App, rules: Rules, file: Path, named: str, *, as_json: bool) -> None:
-    """Say where the example ``named`` of ``file`` comes from; a prefix of its id is enough where it is the only one."""
+    """Say where the example ``named`` of ``file`` comes from; a prefix of its id is enough where it is the only one.
+
+    Raises ``InputError`` when there is no such file, or not one such example in it.
+    """
     example = _example(file, named)
     known = {one.id: one for one in app.home.snapshots.workspaces()}
     account = _account(app, rules, known[example.workspace]) if example.workspace in known else None
@@ -84,17 +68,19 @@ def _account(app: App, rules: Rules, workspace: Workspace) -> Account:
     judge = judge_for(app, workspace)
     account = Account(rules)
     with progress(f"judging ({judge.toolchain})", "trees") as report:
-        mine(
+        source = EpisodeSource(
             app.home.snapshots,
             judge.engine,
             app.home.trees,
             judge.suite,
             rules=rules,
-            accepted=frozenset(app.home.feedback.accepted_trees()),
+            accepted=Accepted.read(app.home.trees, app.home.feedback.accepted()),
             workspaces=(workspace,),
-            progress=lambda state: report(state.judged, state.to_judge),
             trace=account,
         )
+        for _ in source.examples(report):
+            # the account alone is wanted: it notes what becomes of everything
+            pass
     return account
 
 
@@ -164,7 +150,7 @@ def _told(app: App, example: Example, account: Account | None) -> _Told:
     whole = example.target if fate is None or fate.mined is None else fate.mined.target
     return _Told(
         example=example,
-        note="" if fate is not None else _NOT_LIVED if account is None else _NO_MORE,
+        note="" if fate is not None else _not_here(example) if account is None else _NO_MORE,
         states=() if account is None or fate is None else tuple(_lines(account, fate)),
         diff=render_unified(app.home.trees, example.base, example.target),
         left_out=render_unified(app.home.trees, example.target, whole),
@@ -174,6 +160,12 @@ def _told(app: App, example: Example, account: Account | None) -> _Told:
             if tree in verdicts
         },
     )
+
+
+def _not_here(example: Example) -> str:
+    """Say what is known of an example whose workspace has no history here: of a commit, a feature, a broken tree."""
+    of = f"; it is of {example.episode}" if example.episode else ""
+    return f"no history of {example.workspace} is recorded here{of}"
 
 
 def _lines(account: Account, fate: Fate) -> Iterator[_Line]:
@@ -198,7 +190,7 @@ def _lines(account: Account, fate: Fate) -> Iterator[_Line]:
 def _show(told: _Told) -> None:
     example = told.example
     _line("example", f"{example.id}, {example.origin.value}, {example.changed_lines} changed lines")
-    _line("from", f"{example.workspace}, by {example.author}, {_moment(example.time)}")
+    _line("from", f"{example.workspace}, by {example.author}, {shown_moment(example.time)}")
     if told.note:
         _line("note", told.note)
     if told.states:
@@ -221,7 +213,7 @@ def _show(told: _Told) -> None:
 def _state(state: _Line) -> str:
     """Say in one line what a state of the episode was, and whether it counts."""
     end = " (base)" if state.base else " (target)" if state.target else ""
-    parts = [f"{state.first_seq} to {state.last_seq}", _moment(state.time), state.status + end]
+    parts = [f"{state.first_seq} to {state.last_seq}", shown_moment(state.time), state.status + end]
     if state.status == Status.RED:
         parts.append(f"counts: {state.counts}" if state.counts else "does not count")
     return "  ".join([*parts, state.error]).rstrip()
@@ -236,7 +228,3 @@ def _judged(statuses: list[str]) -> str:
         return "no verdict of its toolchain is stored here"
     alike = "alike" if len(set(statuses)) == 1 else "not alike"
     return f"{statuses[0]}, judged {len(statuses)} times, {alike}"
-
-
-def _moment(seconds: float) -> str:
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))

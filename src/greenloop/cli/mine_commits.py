@@ -4,19 +4,21 @@ import json
 import time
 from pathlib import Path
 
-import typer
 from rich.markup import escape
 
 from greenloop.cli.app import App
+from greenloop.cli.config import Config
 from greenloop.cli.console import out, progress
-from greenloop.cli.mined import Written, group, rows, write_counts, write_examples
+from greenloop.cli.mined import Written, funnel_file, group, rows, write_mined
 from greenloop.cli.prompting import prompted, tell_of_model
 from greenloop.cli.show import table
 from greenloop.cli.toolchains import bench, toolchain_name
-from greenloop.cli.turns import project_root
+from greenloop.cli.turns import folder_name, project_root
 from greenloop.mining.commits.trees import CommitTrees
+from greenloop.mining.dropped import LeftOut
 from greenloop.mining.filters import UNIT as CANDIDATES
 from greenloop.mining.funnel import Funnel
+from greenloop.mining.own import Accepted
 from greenloop.mining.rules import Rules
 from greenloop.mining.sources.commits import UNIT, CommitSource
 from greenloop.mining.sources.features import PIECES
@@ -25,23 +27,14 @@ from greenloop.workspace.vcs import open_history
 
 
 def mine_commits(
-    context: typer.Context,
-    folder: Path,
-    revisions: str,
-    most: int,
-    target: Path,
-    beside: Path,
-    *,
-    rules: Rules,
-    as_json: bool,
+    app: App, settings: Config, rules: Rules, revisions: str, most: int, target: Path, *, as_json: bool
 ) -> None:
-    """Mine the commits of the repository that ``folder`` lies in into ``target``, their counts into ``beside``.
+    """Mine the commits of the repository at hand into ``target`` and the files beside it.
 
-    The toolchain is the one for the newest commit. Raises ``InputError`` when there is no such history.
+    ``revisions`` and ``most`` are those of ``workspace.vcs.open_history``. The toolchain is the one for the newest
+    commit. Raises ``InputError`` when there is no such history.
     """
-    app = App.of(context)
-    settings = app.settings(folder)
-    root = project_root(folder)
+    root = project_root(Path())
     history = open_history(root, revisions, most)
     store = app.home.trees
     trees = CommitTrees(root, store, max_file_bytes=settings.record.max_file_bytes)
@@ -50,33 +43,34 @@ def mine_commits(
     if newest is None:
         raise InputError(f"{root}: the newest commit has no such folder", "commit it first, or name other revisions")
     judge = bench(app.home, settings, toolchain_name(app.home, settings, newest))
+    began = time.monotonic()
+    dropped: list[LeftOut] = []
     source = CommitSource(
         history,
         trees,
         store,
         judge.engine,
         judge.suite,
-        workspace=root.name,
+        workspace=folder_name(root),
         rules=rules,
-        accepted=frozenset(app.home.feedback.accepted_trees()),
+        accepted=Accepted.read(app.home.trees, app.home.feedback.accepted()),
+        note=dropped.append,
     )
-    began = time.monotonic()
     with progress(f"judging ({judge.toolchain})", "commits") as report:
         found = tuple(source.examples(report))
     examples, prompts = prompted(app.home, settings, found)
-    written = write_examples(target, examples)
-    funnel = source.funnel()
+    funnel, written = source.funnel(), Written.of(examples)
     counts = _counts(funnel, written)
     counts["prompts"] = prompts
     counts["groups"] = [group(judge.toolchain, judge.engine.fingerprint, written.categories, funnel)]
-    write_counts(beside, counts)
+    write_mined(target, examples, counts, dropped=dropped, funnel=funnel)
     if as_json:
         print(json.dumps({**counts, "minutes": round((time.monotonic() - began) / 60, 2)}))
         return
     table(f"{judge.toolchain}: {counts['commits']} commits", ("rule", "dropped", "left"), list(rows(funnel)))
     what = ", ".join(f"{count} {name}" for name, count in sorted(written.categories.items()))
     out.print(f"[bold]{written.count} verified examples[/]" + (f": {what}" if what else ""))
-    out.print(f"Written to {escape(str(target))} and {escape(str(beside))}.")
+    out.print(f"Written to {escape(str(target))} and {escape(str(funnel_file(target)))}.")
     tell_of_model(prompts)
 
 

@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from rich.markup import escape
@@ -13,19 +13,18 @@ from greenloop.cli.app import App
 from greenloop.cli.config import Config
 from greenloop.cli.console import out, progress
 from greenloop.cli.history import choose
-from greenloop.cli.mined import dropped_file, funnel_file, picture_file, rows, write_counts, write_examples
+from greenloop.cli.mined import funnel_file, group, rows, write_mined
 from greenloop.cli.prompting import prompted, tell_of_model
 from greenloop.cli.show import table
 from greenloop.cli.toolchains import bench, toolchain_name
 from greenloop.mining.dropped import DroppedTrace
 from greenloop.mining.filters import UNIT as CANDIDATES
 from greenloop.mining.funnel import merged
-from greenloop.mining.mine import MiningResult, Progress, mine
 from greenloop.mining.minimise.minimise import Minimised
-from greenloop.mining.picture import funnel_svg
+from greenloop.mining.own import Accepted
 from greenloop.mining.rules import Rules
-from greenloop.records import InputError, Workspace
-from greenloop.storage import write_atomically
+from greenloop.mining.sources.episodes import EpisodeSource
+from greenloop.records import Example, InputError, Workspace
 
 
 def mine_histories(
@@ -45,17 +44,13 @@ def mine_histories(
         last = snapshots.last(one.id)
         if last is not None:
             groups.setdefault(toolchain_name(app.home, settings, last.tree), []).append(one)
-    accepted = frozenset(app.home.feedback.accepted_trees())
-    results: list[tuple[str, str, MiningResult]] = []
+    accepted = Accepted.read(app.home.trees, app.home.feedback.accepted())
+    results: list[_Result] = []
     dropped = DroppedTrace()
     for name, members in groups.items():
         judge = bench(app.home, settings, name)
         with progress(f"judging ({name})", "trees") as report:
-
-            def tell(state: Progress) -> None:
-                report(state.judged, state.to_judge)
-
-            result = mine(
+            source = EpisodeSource(
                 snapshots,
                 judge.engine,
                 app.home.trees,
@@ -64,19 +59,14 @@ def mine_histories(
                 accepted=accepted,
                 workspaces=members,
                 workers=settings.build.workers,
-                progress=tell,
                 trace=dropped,
             )
-        results.append((name, judge.engine.fingerprint, result))
+            results.append(_Result(name, judge.engine.fingerprint, source, tuple(source.examples(report))))
     counts = _counts(sum(snapshots.count(one.id) for one in chosen), results)
-    examples, prompts = prompted(
-        app.home, settings, [example for _, _, result in results for example in result.examples]
-    )
+    examples, prompts = prompted(app.home, settings, [example for one in results for example in one.examples])
     counts["prompts"] = prompts
-    write_examples(target, examples)
-    write_atomically(dropped_file(target), "".join(one.to_json() + "\n" for one in dropped.lines()).encode())
-    write_atomically(picture_file(target), funnel_svg(merged([result.funnel for _, _, result in results])))
-    write_counts(funnel_file(target), counts)
+    funnel = merged([one.source.funnel() for one in results])
+    write_mined(target, examples, counts, dropped=dropped.lines(), funnel=funnel)
     if as_json:
         print(json.dumps(counts))
     else:
@@ -84,43 +74,58 @@ def mine_histories(
         tell_of_model(prompts)
 
 
-def _counts(snapshots: int, results: list[tuple[str, str, MiningResult]]) -> dict[str, object]:
+@dataclass(frozen=True)
+class _Result:
+    """What the histories of one toolchain gave."""
+
+    toolchain: str
+    fingerprint: str
+    source: EpisodeSource
+    examples: tuple[Example, ...]
+
+    @property
+    def classes(self) -> Counter[str]:
+        """The examples by the class of their error."""
+        return Counter(one.category.value for one in self.examples)
+
+    @property
+    def kinds(self) -> Counter[str]:
+        """The episodes of the whole fixes by their kind."""
+        return Counter(one.kind.value for one in self.source.episodes)
+
+
+def _counts(snapshots: int, results: list[_Result]) -> dict[str, object]:
     return {
         "snapshots": snapshots,
-        "trees": sum(sum(result.trees.values()) for _, _, result in results),
-        "mined": sum(result.funnel.seen(CANDIDATES) for _, _, result in results),
-        "verified": sum(len(result.examples) for _, _, result in results),
-        "minimised": asdict(sum((result.minimised for _, _, result in results), Minimised())),
+        "trees": sum(sum(one.source.trees.values()) for one in results),
+        "mined": sum(one.source.funnel().seen(CANDIDATES) for one in results),
+        "verified": sum(len(one.examples) for one in results),
+        "minimised": asdict(sum((one.source.minimised for one in results), Minimised())),
         "groups": [
             {
-                "toolchain": name,
-                "fingerprint": fingerprint,
-                "trees": result.trees,
-                "cuts": result.cuts,
-                "categories": dict(sorted(Counter(one.category.value for one in result.examples).items())),
-                "kinds": dict(sorted(Counter(one.kind.value for one in result.episodes).items())),
-                "funnel": json.loads(result.funnel.to_json()),
+                **group(one.toolchain, one.fingerprint, one.classes, one.source.funnel()),
+                "trees": one.source.trees,
+                "cuts": one.source.cuts,
+                "kinds": dict(sorted(one.kinds.items())),
             }
-            for name, fingerprint, result in results
+            for one in results
         ],
     }
 
 
-def _show(results: list[tuple[str, str, MiningResult]], target: Path) -> None:
-    for name, _, result in results:
-        trees = ", ".join(f"{count} {status}" for status, count in result.trees.items())
-        title = f"{name}: {sum(result.trees.values())} trees judged ({trees})"
-        table(title, ("rule", "dropped", "left"), list(rows(result.funnel)))
-        kinds = Counter(one.kind.value for one in result.episodes)
-        classes = Counter(one.category.value for one in result.examples)
+def _show(results: list[_Result], target: Path) -> None:
+    for one in results:
+        trees = ", ".join(f"{count} {status}" for status, count in one.source.trees.items())
+        title = f"{one.toolchain}: {sum(one.source.trees.values())} trees judged ({trees})"
+        table(title, ("rule", "dropped", "left"), list(rows(one.source.funnel())))
         out.print(
-            f"[bold]{len(result.examples)} verified examples[/]: "
-            + ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
+            f"[bold]{len(one.examples)} verified examples[/]: "
+            + ", ".join(f"{count} {kind}" for kind, count in sorted(one.kinds.items()))
             + "; "
-            + ", ".join(f"{count} {kind}" for kind, count in classes.most_common())
+            + ", ".join(f"{count} {kind}" for kind, count in one.classes.most_common())
         )
-        if less := result.minimised.examples:
-            out.print(f"[bold]{less}[/] of them hold what their error asked for alone: {_saved(result.minimised)}")
+        if less := one.source.minimised.examples:
+            out.print(f"[bold]{less}[/] of them hold what their error asked for alone: {_saved(one.source.minimised)}")
     out.print(f"Written to {escape(str(target))}, and beside it {escape(funnel_file(target).name)}.")
 
 

@@ -1,4 +1,4 @@
-"""Moments as people write them on the command line: a time of today, a date, or how long ago."""
+"""Moments as people write them on the command line, a time of today, a date, or how long ago; and as they read them."""
 
 import re
 import time
@@ -35,3 +35,8 @@ def moment(text: str, option: str = "--since", *, now: float | None = None) -> f
     if found > present:
         raise InputError(f"{option}: {text!r} is yet to come", f"name the day too: {FORMS}")
     return found
+
+
+def shown_moment(seconds: float) -> str:
+    """Return Unix seconds as date and time of day, local time: ``2026-11-20 14:30:00``."""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))

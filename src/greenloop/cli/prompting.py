@@ -11,10 +11,10 @@ from greenloop.cli.config import Config, MiningSettings
 from greenloop.cli.console import out, progress
 from greenloop.cli.home import Home
 from greenloop.cli.turns import model_settings
-from greenloop.mining.prompting.answers import Answers
 from greenloop.mining.prompting.counts import beside_wishes
 from greenloop.mining.prompting.distribution import Distribution, from_requests
 from greenloop.mining.prompting.rephrase import rephrase
+from greenloop.mining.prompting.reply_cache import ReplyCache
 from greenloop.mining.prompting.service import Service
 from greenloop.models.registry import open_model
 from greenloop.records import Example
@@ -45,7 +45,7 @@ def prompted(
     with open_model(given.model, asked) as model, progress(f"asking {model.name} for prompts", "examples") as report:
         service = Service(
             model,
-            Answers(home.prompts, _fingerprint(given.model)),
+            ReplyCache(home.prompts, _fingerprint(given.model)),
             deadline_seconds=given.timeout_seconds * (_RETRIES + 1),
             most_failures=given.most_failures,
             workers=given.workers,
@@ -53,15 +53,15 @@ def prompted(
         result = rephrase(
             examples, home.trees, service, distribution, budget=settings.context.budget_tokens, tell=report
         )
-    asking = service.asking
+    requests = service.counts
     counts = {
         "name": model.name,
-        "asked": asking.asked,
+        "asked": requests.asked,
         "taken": {"descriptions": result.descriptions, "prompts": result.prompts},
         "rejected": result.refused,
-        "failed": asking.failed,
-        "not_asked": asking.not_asked,
-        "error": asking.error,
+        "failed": requests.failed,
+        "not_asked": requests.not_asked,
+        "error": requests.error,
     }
     return result.examples, {**beside_wishes(result.examples, distribution), "model": counts}
 

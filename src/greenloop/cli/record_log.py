@@ -15,7 +15,7 @@ from greenloop.cli.app import App
 from greenloop.cli.console import err, out, progress
 from greenloop.cli.desks import enrolments
 from greenloop.cli.history import choose
-from greenloop.cli.moments import FORMS, moment
+from greenloop.cli.moments import FORMS, moment, shown_moment
 from greenloop.cli.show import place, table
 from greenloop.cli.team_builds import settle_reports
 from greenloop.cli.toolchains import Bench, judge_for
@@ -83,7 +83,7 @@ def _list(app: App, *, as_json: bool) -> None:
         if as_json:
             body = {"workspace": one.id, "author": one.author, "snapshots": count, "last": last.time if last else None}
             out.print(escape(json.dumps(body)))
-        rows.append((one.id, one.author, str(count), _moment(last.time) if last else "-"))
+        rows.append((one.id, one.author, str(count), shown_moment(last.time) if last else "-"))
     if not as_json:
         table("Workspaces", ("workspace", "author", "snapshots", "last"), rows)
 
@@ -239,7 +239,3 @@ def _span(seconds: float) -> str:
         if seconds >= 2 * size:
             return f"{seconds / size:.0f} {unit}"
     return f"{seconds:.0f} s"
-
-
-def _moment(seconds: float) -> str:
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))

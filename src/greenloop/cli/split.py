@@ -1,6 +1,7 @@
 """``greenloop split``: a large change as isolated ones, every prefix of which builds."""
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -10,16 +11,19 @@ from rich.markup import escape
 from greenloop.cli.app import App
 from greenloop.cli.console import out, progress
 from greenloop.cli.mine import rules
-from greenloop.cli.mined import Written, funnel_file, group, write_counts, write_examples
+from greenloop.cli.mined import Written, check_place, group, write_mined
 from greenloop.cli.prompting import prompted, tell_of_model, wished
 from greenloop.cli.show import table
 from greenloop.cli.toolchains import bench, toolchain_name
-from greenloop.cli.turns import project_root
+from greenloop.cli.turns import folder_name, project_root
 from greenloop.mining.changed import changed_files
 from greenloop.mining.describe import describe_files
+from greenloop.mining.dropped import LeftOut
+from greenloop.mining.features.branch import from_branch
 from greenloop.mining.features.reading import read_feature
 from greenloop.mining.features.revisions import from_revisions
 from greenloop.mining.funnel import Funnel
+from greenloop.mining.own import Accepted
 from greenloop.mining.sources.features import PIECES, FeatureSource, Named
 from greenloop.mining.split.split import Piece, Split
 from greenloop.records import Feature, InputError
@@ -33,6 +37,9 @@ def split(
     folder: Annotated[Path, typer.Argument(help="A folder of the repository.")] = Path(),
     base: Annotated[str, typer.Option("--from", help="The revision before the change.")] = "",
     target: Annotated[str, typer.Option("--to", help="The revision with the change.")] = "",
+    branch: Annotated[
+        str, typer.Option(help="A branch: what it has since it left --from, with what its commits say.")
+    ] = "",
     file: Annotated[
         Path | None,
         typer.Option("--feature", help="A pull request of GitHub or a merge request of GitLab, exported as JSON."),
@@ -47,25 +54,29 @@ def split(
 
     Exit status 0 when it was split, 1 when its base or its target is not green.
     """
+    check_place(examples)
     app = App.of(context)
     settings = app.settings(folder)
     root = project_root(folder)
-    feature = _feature(app.home.trees, root, base, target, file)
+    feature = _feature(app.home.trees, root, _Asked(base, target, branch, file))
     feature = feature.model_copy(update={"title": title}) if title else feature
     judge = bench(app.home, settings, toolchain_name(app.home, settings, feature.target))
-    named = Named(feature, root.name)
+    named = Named(feature, folder_name(root))
     given = rules(settings.mining, wished(app.home, settings.mining))
-    source = FeatureSource([named], app.home.trees, judge.engine, judge.suite, rules=given)
+    accepted = Accepted.read(app.home.trees, app.home.feedback.accepted())
+    dropped: list[LeftOut] = []
+    source = FeatureSource(
+        [named], app.home.trees, judge.engine, judge.suite, rules=given, accepted=accepted, note=dropped.append
+    )
     with progress("building prefixes", "fragments") as report:
         found = tuple(source.examples(report))
     pieces, prompts = prompted(app.home, settings, found)
-    written = write_examples(examples, pieces)
-    (result,), funnel = source.splits, source.funnel()
+    (result,), funnel, written = source.splits, source.funnel(), Written.of(pieces)
     told = {**_as_json(result, written, funnel), "prompts": prompts}
     groups = [group(judge.toolchain, judge.engine.fingerprint, written.categories, funnel)]
     # what a clock says is no count
     counts = {name: value for name, value in told.items() if name != "seconds"}
-    write_counts(funnel_file(examples), {**counts, "groups": groups})
+    write_mined(examples, pieces, {**counts, "groups": groups}, dropped=dropped, funnel=funnel)
     if as_json:
         print(json.dumps(told))
     else:
@@ -75,12 +86,28 @@ def split(
         raise typer.Exit(1)
 
 
-def _feature(store: TreeStore, root: Path, base: str, target: str, file: Path | None) -> Feature:
-    if file is not None and not (base or target):
-        return read_feature(store, root, file)
-    if file is None and base and target:
-        return from_revisions(store, root, base, target)
-    raise InputError("it takes --from and --to, or --feature alone", "as in `greenloop split --from main --to topic`")
+@dataclass(frozen=True)
+class _Asked:
+    """What names the change; empty is what was not given."""
+
+    base: str
+    target: str
+    branch: str
+    file: Path | None
+
+
+def _feature(store: TreeStore, root: Path, asked: _Asked) -> Feature:
+    words = (asked.base, asked.target, asked.branch)
+    if asked.file is not None and not any(words):
+        return read_feature(store, root, asked.file)
+    if asked.file is None and asked.base and bool(asked.target) is not bool(asked.branch):
+        if asked.branch:
+            return from_branch(store, root, asked.base, asked.branch)
+        return from_revisions(store, root, asked.base, asked.target)
+    raise InputError(
+        "it takes --from with --to or --branch, or --feature alone",
+        "as in `greenloop split --from main --branch topic`",
+    )
 
 
 def _dropped(funnel: Funnel) -> dict[str, int]:

@@ -65,6 +65,11 @@ def project_root(folder: Path) -> Path:
     return file.parent if file is not None and file.parent.is_relative_to(top) else top
 
 
+def folder_name(folder: Path) -> str:
+    """Return the name of a folder as text, whatever bytes it has: records hold text alone."""
+    return os.fsencode(folder.name).decode("utf-8", "backslashreplace")
+
+
 def present(context: typer.Context, folder: Path) -> Present:
     """Read the repository that ``folder`` lies in as it stands on the disk, and set up its judge."""
     app = App.of(context)
@@ -180,7 +185,7 @@ def _saved(now: Present, turn: Turn, written: tuple[str, ...]) -> dict[str, obje
     """Return all that a report needs to show the turn again."""
     best = turn.best
     return {
-        "workspace": now.checkout.root.name,
+        "workspace": folder_name(now.checkout.root),
         "summary": turn.summary(),
         "fixed": turn.fixed,
         "badge": None if best is None else str(best.badge),

@@ -3,7 +3,8 @@
 import hashlib
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -19,6 +20,7 @@ from greenloop.datasets.card import (
     README_FILE,
     AgainstCount,
     DatasetCard,
+    MinedCounts,
     card_of,
 )
 from greenloop.datasets.evaluation_set import EvaluationSet
@@ -77,13 +79,14 @@ def build(
     choice: Choice | None = None,
     budget: int = 1200,
     funnel: Funnel | None = None,
+    mined: MinedCounts | None = None,
     workers: int = 1,
     progress: Progress | None = None,
 ) -> Dataset:
     """Write ``examples`` as a dataset at ``out_dir`` and return it. Their order does not matter.
 
-    ``store`` holds their trees; ``funnel`` is what mining counted; ``budget`` is in tokens of context for the
-    rendered messages, which ``workers`` processes render (see ``workspace.crew``); ``progress`` is called with
+    ``store`` holds their trees; ``funnel`` and ``mined`` are what mining counted; ``budget`` is in tokens of context
+    for the rendered messages, which ``workers`` processes render (see ``workspace.crew``); ``progress`` is called with
     (examples rendered, all). The folder appears as a whole or not at all. An existing dataset there is replaced (what
     others put beside its files is kept); anything else is refused.
 
@@ -91,15 +94,13 @@ def build(
     be split, or ``out_dir`` holds something else.
     """
     _check_place(out_dir)
+    # `.` and `..` have no name of their own, and cannot be renamed
+    place = out_dir.resolve()
     rule, choice = rule or SplitRule(), choice or Choice()
     counted = funnel or Funnel(steps=())
     _check(examples, store, counted)
     ordered = sorted(examples, key=lambda one: (one.time, one.id))
-    with Crew(store, workers) as crew:
-        everything = []
-        for one in crew.map(partial(rendered, budget=budget), ordered):
-            everything.append(one)
-            (progress or _silent)(len(everything), len(ordered))
+    everything = _rendered(ordered, store, budget, workers, progress or _silent)
     chosen = select(everything, choice.rules(store))
     counted = Funnel(steps=(*counted.steps, *chosen.steps))
     if not chosen.kept:
@@ -108,14 +109,9 @@ def build(
     if rule.by is SplitBy.TIME:
         step = Step(name=_IN_GAP, unit=UNIT, seen=len(chosen.kept), dropped=parts.in_gap)
         counted = Funnel(steps=(*counted.steps, step))
-    with named_io_errors(out_dir):
-        out_dir.parent.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix=f".{out_dir.name}.", dir=out_dir.parent))
-        # a folder below the private one gets the modes that people expect
-        (scratch / "new").mkdir()
-    try:
-        _write_files(scratch / "new", parts, chosen, store)
-        sums = {path.name: _digest(path) for path in sorted((scratch / "new").iterdir())}
+    with _in_place_of(place) as folder:
+        _write_files(folder, parts, chosen, store)
+        sums = {path.name: _digest(path) for path in sorted(folder.iterdir())}
         written = {one.id for held in parts.examples.values() for one in held}
         card = card_of(
             {part.value: held for part, held in parts.examples.items()},
@@ -126,16 +122,40 @@ def build(
             lengths=all_lengths([one for one in chosen.kept if one.example.id in written]),
             against=[AgainstCount(name=one.name, digest=one.digest, texts=len(one.held)) for one in choice.against],
             funnel=counted,
+            mined=mined or MinedCounts(),
             pyarrow=pa.__version__,
             sums=sums,
         )
-        _write_card(scratch / "new", card)
+        _write_card(folder, card)
+    return Dataset(out_dir, card, dict(parts.examples))
+
+
+def _rendered(
+    examples: Sequence[Example], store: TreeStore, budget: int, workers: int, progress: Progress
+) -> list[Rendered]:
+    found: list[Rendered] = []
+    with Crew(store, workers) as crew:
+        for one in crew.map(partial(rendered, budget=budget), examples):
+            found.append(one)
+            progress(len(found), len(examples))
+    return found
+
+
+@contextmanager
+def _in_place_of(out_dir: Path) -> Iterator[Path]:
+    """Give a new folder, which takes the place of ``out_dir`` at the end of the block unless that raises."""
+    with named_io_errors(out_dir):
+        out_dir.parent.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(prefix=f".{out_dir.name}.", dir=out_dir.parent))
+        # a folder below the private one gets the modes that people expect
+        (scratch / "new").mkdir()
+    try:
+        yield scratch / "new"
         _put_in_place(scratch / "new", out_dir, scratch / "old")
     finally:
         # whatever goes wrong, an old dataset that could not be put back is never deleted
         if not (scratch / "old").exists():
             shutil.rmtree(scratch, ignore_errors=True)
-    return Dataset(out_dir, card, dict(parts.examples))
 
 
 def _silent(_done: int, _of: int) -> None:

@@ -36,6 +36,19 @@ class AgainstCount(Part):
     texts: int = Field(ge=0)
 
 
+class MinedCounts(Part):
+    """What mining counted beside the funnel, summed over toolchains; empty where it has no such count."""
+
+    trees: dict[str, int] = Field(default_factory=dict)
+    """Distinct trees judged, by status."""
+    cuts: dict[str, int] = Field(default_factory=dict)
+    """Stretches of history by what began them."""
+    minimised: dict[str, int] = Field(default_factory=dict)
+    """What leaving out of fixes came to (``mining.minimise``)."""
+    words: dict[str, int] = Field(default_factory=dict)
+    """What became of a model's words: those taken, by kind; answers that checks rejected; requests that failed."""
+
+
 class DatasetCard(Record):
     """Everything about a dataset but its examples. It names no clock and no machine: same input, same bytes."""
 
@@ -68,6 +81,8 @@ class DatasetCard(Record):
     """Greenloop's own suggestions that a person accepted and mining left out; ``None``: nobody counted."""
     funnel: Funnel
     """What every rule dropped, from snapshots to the examples here."""
+    mined: MinedCounts = MinedCounts()
+    """Empty in cards from before it was kept."""
     software: dict[str, str]
     """Versions of what wrote the files."""
     sha256: dict[str, str]
@@ -96,6 +111,7 @@ def card_of(
     lengths: dict[str, Lengths],
     against: Sequence[AgainstCount],
     funnel: Funnel,
+    mined: MinedCounts,
     pyarrow: str,
     sums: dict[str, str],
 ) -> DatasetCard:
@@ -122,6 +138,7 @@ def card_of(
         against=tuple(against),
         own_left_out=funnel.dropped(OWN) if counted else None,
         funnel=funnel,
+        mined=mined,
         software={"greenloop": greenloop.__version__, "pyarrow": pyarrow},
         sha256=sums,
     )

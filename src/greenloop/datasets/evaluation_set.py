@@ -111,7 +111,7 @@ def _parsed(path: Path, text: str) -> Iterator[tuple[str, object]]:
         if line.strip():
             try:
                 yield f"line {number}" if path.suffix == ".jsonl" else "its text", json.loads(line)
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 raise InputError(f"{path}, line {number}: not JSON: {error}", "was the file cut short?") from error
 
 

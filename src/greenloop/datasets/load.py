@@ -10,7 +10,7 @@ from typing import TypeVar
 from greenloop.datasets.card import CARD_FILE, DROPPED_FILE, PACK_FILE, DatasetCard, dataset_version
 from greenloop.datasets.rule import Dropped
 from greenloop.datasets.split import Split
-from greenloop.records import Example, InputError, Record, RecordError, Task
+from greenloop.records import Example, InputError, Origin, Record, RecordError, Task
 from greenloop.storage import named_io_errors
 from greenloop.workspace.store import TreeStore
 
@@ -59,7 +59,8 @@ class Dataset:
     def tasks(self, split: str, max_changed_lines: int = 10) -> tuple[Task, ...]:
         """Return the questions of one part; a fix of more than ``max_changed_lines`` lines does not count.
 
-        Examples whose own edit is larger are left out: nobody could answer them as the person did.
+        Examples whose own edit is larger are left out: nobody could answer them as the person did. So are those that
+        mended a later error and left the first: an answer is judged by the first.
         """
         return tuple(
             Task(
@@ -73,7 +74,7 @@ class Dataset:
                 max_changed_lines=max_changed_lines,
             )
             for example in self.examples(split)
-            if example.changed_lines <= max_changed_lines
+            if example.changed_lines <= max_changed_lines and example.origin is not Origin.SHRINKING
         )
 
     def dropped(self) -> tuple[Dropped, ...]:

@@ -51,9 +51,13 @@ class FeedbackLog:
         """Yield the whole events in the order of their writing; ``scan`` also tells which lines were torn."""
         yield from self.scan().events
 
-    def accepted_trees(self) -> frozenset[TreeId]:
-        """Return every tree that came about by accepting a suggestion: never to be trained on as a person's work."""
-        return frozenset(event.result for event in self.read() if event.kind is FeedbackKind.ACCEPTED)
+    def accepted(self) -> tuple[tuple[TreeId, TreeId], ...]:
+        """Return the trees before and after each suggestion that was accepted, each pair once, in order.
+
+        What lies between them is never to be trained on as a person's work.
+        """
+        events = (event for event in self.read() if event.kind is FeedbackKind.ACCEPTED)
+        return tuple(dict.fromkeys((event.base, event.result) for event in events))
 
     def requests(self) -> tuple[str, ...]:
         """Return what people typed, in the order of writing; what was typed twice stands there twice."""

@@ -5,5 +5,5 @@ there (a commit, a feature), by verdicts under one toolchain and suite; its edit
 target; no pair reaches across a cut; its prompt names nothing that only the new code has; what Greenloop wrote and a
 person accepted never becomes an example; every rule that drops something counts what it drops; the same history gives
 the same examples in the same order.
-Absent here: torch, models, splits, files.
+Absent here: torch, opening models, the parts of a dataset, and files but the kept answers of a model.
 """

@@ -45,10 +45,10 @@ class Account(Trace):
     """Notes everything of a pass over one workspace: a whole history stays in memory."""
 
     rules: Rules
-    seen: list[Seen] = field(default_factory=list)
-    runs: list[tuple[Run, str]] = field(default_factory=list)
-    fates: list[Fate] = field(default_factory=list)
-    _verdicts: dict[TreeId, Verdict] = field(default_factory=dict)
+    seen: list[Seen] = field(default_factory=list, init=False)
+    runs: list[tuple[Run, str]] = field(default_factory=list, init=False)
+    fates: list[Fate] = field(default_factory=list, init=False)
+    _verdicts: dict[TreeId, Verdict] = field(default_factory=dict, init=False)
 
     def stretch(self, stretch: Stretch, verdicts: Mapping[TreeId, Verdict]) -> None:
         """See ``Trace.stretch``."""

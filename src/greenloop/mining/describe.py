@@ -1,15 +1,15 @@
 """The change in full words, by rules: the error's class, the files, the definitions, the names added or removed.
 
 Unlike a prompt it may name what only the new code has. Models of the size that runs everywhere write fluent, wrong
-descriptions, so none is asked.
+descriptions, so none is asked here; what a configured one writes is checked (``prompting.rephrase``).
 """
 
 from collections.abc import Iterable, Sequence
 
 from greenloop.mining.changed import ChangedFile
 from greenloop.records import Category, Diagnostic
-from greenloop.workspace.edits.differ import Hunk, hunks
-from greenloop.workspace.edits.text import split_lines
+from greenloop.workspace.edits.differ import Hunk
+from greenloop.workspace.edits.paths import quote_c
 from greenloop.workspace.syntax import Item
 
 CLASSES = {
@@ -26,7 +26,7 @@ _MOST_NAMES = 6
 
 def describe(error: Diagnostic, files: Sequence[ChangedFile]) -> str:
     """Return sentences that say what was wrong and what the edit of ``files`` does."""
-    where = f" in {error.path}" if error.path else ""
+    where = f" in {quote_c(error.path)}" if error.path else ""
     message = " ".join(error.message.split())
     said = f": {message.rstrip('.')}" if message else ""
     return " ".join([f"Fix {CLASSES[error.category]}{where}{said}.", *map(_of_file, files)])
@@ -38,20 +38,19 @@ def describe_files(files: Sequence[ChangedFile]) -> str:
 
 
 def _of_file(file: ChangedFile) -> str:
+    path = quote_c(file.path)
     if file.old is None:
-        return f"Add {file.path}{_listed(' with', _names(file.new_items))}."
+        return f"Add {path}{_listed(' with', _names(file.new_items))}."
     if file.new is None:
-        return f"Delete {file.path}{_listed(' with', _names(file.old_items))}."
-    old, new = _lines(file.old), _lines(file.new)
-    found = hunks(old, new)
-    removed = sum(hunk.end - hunk.start for hunk in found)
-    added = sum(hunk.new_end - hunk.new_start for hunk in found)
-    touched = _touched(found, file.old_items)
+        return f"Delete {path}{_listed(' with', _names(file.old_items))}."
+    removed = sum(hunk.end - hunk.start for hunk in file.hunks)
+    added = sum(hunk.new_end - hunk.new_start for hunk in file.hunks)
+    touched = _touched(file.hunks, file.old_items)
     # a broken text's top level is a guess: what the other side still spells was neither added nor removed. Without a
     # new word there is no new name, and parsing the new side is what costs most here
     gained = _unspelled(_names(file.new_items), file.old_words) if file.new_words - file.old_words else ()
     lost = _unspelled(_names(file.old_items), file.new_words)
-    place = f"{_listed('', touched)} in {file.path}" if touched else f" {file.path}"
+    place = f"{_listed('', touched)} in {path}" if touched else f" {path}"
     text = f"Change{place} ({_count(removed)} replaced by {_count(added)})"
     return text + _listed(", adding", gained) + _listed(", removing", lost) + "."
 
@@ -83,7 +82,3 @@ def _listed(lead: str, names: Iterable[str]) -> str:
 
 def _count(lines: int) -> str:
     return "1 line" if lines == 1 else f"{lines} lines"
-
-
-def _lines(source: bytes) -> list[str]:
-    return split_lines(source.decode("utf-8", "replace"))

@@ -1,6 +1,6 @@
-"""What was dropped, by name: each run of red and each candidate that became no example."""
+"""What was dropped, by name: each run of red, commit, piece, mutant and candidate that became no example."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from greenloop.mining import episodes, filters
@@ -26,12 +26,34 @@ class Dropped(Record):
     target: TreeId | None
 
 
+class LeftOut(Record):
+    """A line of the same file where no history was mined: ``what`` is a commit, a feature or a mutant.
+
+    ``base`` and ``target`` are the trees before and after, as far as they were read.
+    """
+
+    rule: str
+    unit: str
+    workspace: str
+    what: str
+    base: TreeId | None = None
+    target: TreeId | None = None
+
+
+Note = Callable[[LeftOut], None]
+"""Called for each thing that a source leaves out, as it goes."""
+
+
+def note_nothing(_one: LeftOut) -> None:
+    """A ``Note`` where nobody reads."""
+
+
 @dataclass
 class DroppedTrace(Trace):
     """Collects what was dropped; of what was kept it holds as much as it takes to name it if it is dropped later."""
 
-    _found: list[Dropped] = field(default_factory=list)
-    _kept: dict[str, Dropped] = field(default_factory=dict)
+    _found: list[Dropped] = field(default_factory=list, init=False)
+    _kept: dict[str, Dropped] = field(default_factory=dict, init=False)
 
     def lines(self) -> tuple[Dropped, ...]:
         """Return what was dropped, by workspace and sequence number."""

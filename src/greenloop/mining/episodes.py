@@ -3,14 +3,16 @@
 A person's half-typed states are red too. A red counts when a build was asked for at it, when it stood for a while, or
 when the red before it showed the same errors. The fix of a run is its last red that counts → the green after it. Its
 earlier reds lead to that green too; and where a compiler stops at its first error, a step from one red to a later one
-whose first error lies behind the definition that held it is the fix of one error among several.
+whose first error lies behind the definition that held it is the fix of one error among several. Where a build shows
+several at once, so is a step from one red to the next by which their set shrinks though the first stays.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, pairwise
 
 from greenloop.mining.rules import Rules
+from greenloop.mining.shrinking import mended
 from greenloop.mining.states import State, Stretch
 from greenloop.records import Episode, EpisodeKind, Origin, Status, TreeId, Verdict
 
@@ -19,6 +21,8 @@ NEVER_GREEN = "not green again before a cut or the end"
 FLEETING = "no red that counts: half-typed"
 UNDO = "undone: the tree before, and no build was asked for"
 NAMES: tuple[str, ...] = (NEVER_GREEN, FLEETING, UNDO)
+UNCLEAR = "no clear verdict: timed out, or red without an error"
+"""What is counted under this name are states and commits, no runs."""
 
 _MOST_TARGETS = 4
 """Later reds that are tried as the end of a step: what comes after more attempts answers more than one error."""
@@ -96,7 +100,7 @@ def lessons(run: Run, verdicts: Mapping[TreeId, Verdict], rules: Rules) -> tuple
     A run that never came back to green may teach its steps all the same; where it has none, ``NEVER_GREEN`` drops it.
     """
     counted = [red for place, red in enumerate(run.reds) if why_it_counts(run.reds, place, verdicts, rules)]
-    steps = tuple(_steps(run, counted, verdicts))
+    steps = (*_steps(run, counted, verdicts), *_shrinking(run, counted, verdicts))
     if run.green is None:
         return steps or NEVER_GREEN
     if not counted:
@@ -118,6 +122,13 @@ def _steps(run: Run, counted: Sequence[State], verdicts: Mapping[TreeId, Verdict
         targets = tuple(islice(later, _MOST_TARGETS))
         if targets:
             yield Lesson(run, Origin.SUBFIX, red, targets)
+
+
+def _shrinking(run: Run, counted: Sequence[State], verdicts: Mapping[TreeId, Verdict]) -> Iterator[Lesson]:
+    # like the green after a fix, what a step leads to need not stand: it has no error that was not there before
+    for red, later in pairwise(run.reds):
+        if red in counted and mended(verdicts[red.tree], verdicts[later.tree]):
+            yield Lesson(run, Origin.SHRINKING, red, (later,))
 
 
 def why_it_counts(reds: Sequence[State], place: int, verdicts: Mapping[TreeId, Verdict], rules: Rules) -> str:

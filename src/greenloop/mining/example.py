@@ -3,9 +3,10 @@
 import hashlib
 from dataclasses import dataclass
 
-from greenloop.builds.fixed import error_left, first_error
+from greenloop.builds.fixed import error_left
 from greenloop.mining import wording
 from greenloop.mining.filters import LEAKING, Candidate, filters
+from greenloop.mining.own import Accepted
 from greenloop.mining.rules import Rules
 from greenloop.records import Category, Example, Origin, Suite, TreeId, Verdict
 from greenloop.workspace.store import TreeStore
@@ -15,8 +16,8 @@ from greenloop.workspace.store import TreeStore
 class Proposal:
     """A fix or a change that may become an example. ``time`` is when its target was first seen, in Unix seconds.
 
-    ``accepted``: those of the targets that a person accepted from Greenloop's suggestions. ``episode`` names the run of
-    red, or the commit. ``said`` is what a person called it, such as a commit's subject; empty where nobody did.
+    ``accepted`` is what people took over from Greenloop's suggestions. ``episode`` names the run of
+    red, or the commit. ``title`` is what a person called it, such as a commit's subject; empty where nobody did.
     """
 
     base: Verdict
@@ -26,10 +27,10 @@ class Proposal:
     author: str
     time: float
     suite: Suite
-    accepted: frozenset[TreeId]
+    accepted: Accepted
     rules: Rules
     episode: str = ""
-    said: str = ""
+    title: str = ""
 
     def target(self, store: TreeStore) -> Verdict:
         """Return the first of the targets at which the error is gone; the first of all where it never is."""
@@ -40,15 +41,14 @@ class Proposal:
 def example_of(store: TreeStore, proposal: Proposal) -> Example | str:
     """Return the example, or the name of the filter that drops it."""
     target = proposal.target(store)
-    accepted = target.tree in proposal.accepted
-    pair = Candidate(store, proposal.base, target, proposal.origin, accepted=accepted)
+    pair = Candidate(store, proposal.base, target, proposal.origin, accepted=proposal.accepted)
     against = next((rule.name for rule in filters(proposal.rules) if rule.drops(pair)), None)
     if against is not None:
         return against
     assert pair.edit is not None, "a filter drops pairs without an exact edit"
-    error = None if pair.base.green else first_error(pair.base)
+    error = pair.error
     id_ = example_id(pair.base.tree, pair.target.tree, proposal.suite)
-    prompt = wording.prompt(id_, pair, error, proposal.said, proposal.rules.prompts)
+    prompt = wording.prompt(id_, pair, error, proposal.title, proposal.rules.prompts)
     if prompt is None:
         return LEAKING
     return Example(
@@ -60,8 +60,8 @@ def example_of(store: TreeStore, proposal: Proposal) -> Example | str:
         target=pair.target.tree,
         edit=pair.edit,
         prompt=prompt,
-        description=wording.description(pair, error, proposal.said),
-        diagnostics=pair.base.diagnostics,
+        description=wording.description(pair, error, proposal.title),
+        diagnostics=pair.shown,
         category=Category.OTHER if error is None else error.category,
         changed_lines=pair.changed_lines,
         toolchain=pair.base.toolchain,

@@ -3,7 +3,7 @@
 Only OCaml is known here; a text in another language has none.
 """
 
-from itertools import pairwise
+from itertools import pairwise, takewhile
 
 from greenloop.workspace.syntax import Language
 from greenloop.workspace.tokens import token_lines, tokens
@@ -54,5 +54,4 @@ def filled(old: bytes, new: bytes, language: Language | None) -> bool:
 
 def _alike(left: tuple[bytes, ...], right: tuple[bytes, ...]) -> int:
     """How many tokens both begin with."""
-    return next((at for at, (one, other) in enumerate(zip(left, right, strict=False)) if one != other),
-                min(len(left), len(right)))  # fmt: skip
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(left, right, strict=False)))

@@ -16,6 +16,10 @@ UNIT = "snapshots"
 AMONG_GREENS = "reported green, like the one before and the next"
 AFTER_GREENS = "after greens"
 """What begins a window where nothing cut the history: the snapshots before it were not looked at."""
+START = "start"
+"""What begins the first window, unless its snapshot says otherwise."""
+IDLE = "idle"
+"""What begins a window after ``mining.idle_minutes`` without a snapshot."""
 LONG = "long"
 """What begins a window that goes on where one of the largest size ended."""
 
@@ -27,7 +31,7 @@ MOST_SNAPSHOTS = 4000
 class Window:
     """Neighbouring snapshots of one workspace, with no cut between them that can be told without their trees.
 
-    ``cut`` says what began it: what the snapshot says, ``start``, ``idle``, or one of the words above.
+    ``cut`` says what began it: what the snapshot says, or one of the words above.
     """
 
     workspace: Workspace
@@ -38,7 +42,7 @@ class Window:
 def windows(workspace: Workspace, snapshots: Iterable[Snapshot], rules: Rules, tally: Tally) -> Iterator[Window]:
     """Yield what is worth looking at in one history, in order; ``tally`` counts the snapshots that are not."""
     held: list[Snapshot] = []
-    began = "start"
+    began = START
     last: Snapshot | None = None
     for snapshot in snapshots:
         cut = snapshot.cut if last is None else _cut(last, snapshot, rules)
@@ -47,8 +51,6 @@ def windows(workspace: Workspace, snapshots: Iterable[Snapshot], rules: Rules, t
             yield from _closed(workspace, began, held, tally)
             held = []
             began = cut or (AFTER_GREENS if twice else LONG)
-        if last is None:
-            began = cut or "start"
         held.append(snapshot)
         last = snapshot
     yield from _closed(workspace, began, held, tally)
@@ -69,4 +71,4 @@ def _green(snapshot: Snapshot) -> bool:
 def _cut(last: Snapshot, snapshot: Snapshot, rules: Rules) -> str:
     if snapshot.cut and snapshot.cut != COMMIT:
         return snapshot.cut
-    return "idle" if snapshot.time - last.time > rules.idle_minutes * 60 else ""
+    return IDLE if snapshot.time - last.time > rules.idle_minutes * 60 else ""

@@ -55,11 +55,11 @@ def funnel_svg(funnel: Funnel) -> bytes:
 
 def _said(step: Step) -> str:
     dropped = f", {step.dropped:,} dropped" if step.dropped else ""
-    return f"{step.kept:,} {step.unit}{dropped}"
+    return f"{step.kept:,} {_label(step.unit)}{dropped}"
 
 
 def _label(name: str) -> str:
-    # a rule may be named after a file, and XML forbids control characters
+    # a rule may be named after a file, a unit is read from one, and XML forbids control characters
     name = _CONTROL.sub("\ufffd", name)
     half = _MAX_LABEL // 2 - 1
     return name if len(name) <= _MAX_LABEL else f"{name[:half]}…{name[-half:]}"

@@ -1,4 +1,4 @@
-"""What mining may be told; the rules themselves stand in ``states``, ``episodes`` and ``filters``."""
+"""What mining may be told; the rules stand in ``nominate``, ``states``, ``episodes``, ``filters`` and ``commits``."""
 
 from dataclasses import dataclass, field
 
@@ -19,6 +19,10 @@ class Rules:
     """Changed lines of the largest edit that becomes an example."""
     max_step_lines: int = 5
     """The same for what is no whole fix: an earlier red of a run, or a step that leaves the file red."""
+    max_commit_files: int = 500
+    """A commit that changes more files than this is an import or a move of everything, and is no example."""
+    max_commit_lines: int = 5_000
+    """The same for changed lines: splitting costs builds by the number of pieces, fifty of a hundred lines here."""
     confirmations: int = 3
     """How often both ends of an example are judged; it is none when the judgements differ."""
     minimise_builds: int = 64

@@ -20,6 +20,8 @@ LOST = "its tree, or a file of it, is lost"
 """Also what begins the stretch after it: nobody knows what went on there."""
 MANY_FILES = "many files"
 EQUAL = "equal to the one before"
+UNCLEAR = "no clear verdict: timed out, or red without an error"
+"""Of a state that was judged: it says nothing, and is passed over."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -162,7 +162,12 @@ def _candidacy(fate: Fate) -> Candidacy:
 
 def _said(one: Candidacy) -> str:
     ends = " or ".join(map(str, one.target_seqs))
-    words = {Origin.EPISODE: "the fix", Origin.EARLIER: "an earlier fix", Origin.SUBFIX: "a step"}
+    words = {
+        Origin.EPISODE: "the fix",
+        Origin.EARLIER: "an earlier fix",
+        Origin.SUBFIX: "a step",
+        Origin.SHRINKING: "a step",
+    }
     candidate = f"As {words[one.origin]} from snapshot {one.base_seq} to {ends}"
     if one.rule:
         return f"{candidate} it was dropped: {one.rule}{f' ({one.example})' if one.example else ''}."

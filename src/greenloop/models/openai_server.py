@@ -152,7 +152,7 @@ class OpenAIModel(Model):
             raise self._error("the answer is empty", way_out)
         try:
             body = json.loads(content)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             shown = content[:80].decode("utf-8", "replace")
             raise self._error(f"the answer is no JSON: {shown!r}", way_out) from error
         choices = body.get("choices") if isinstance(body, dict) else None

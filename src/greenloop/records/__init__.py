@@ -4,7 +4,7 @@ Invariants: every record is immutable, compares by value and survives ``from_jso
 Absent here: input and output, clocks, randomness, and defaults read from the environment.
 """
 
-from greenloop.records.base import Part, Record
+from greenloop.records.base import FIRST_SECOND, LAST_SECOND, Part, Record
 from greenloop.records.build_report import BuildReport
 from greenloop.records.diagnostic import Category, Diagnostic, Severity, Span
 from greenloop.records.edit import Block, DeleteFile, Edit, FileEdit, RenameFile, ReplaceBlocks, WriteFile
@@ -35,6 +35,7 @@ from greenloop.records.evaluation import (
 from greenloop.records.example import Example, Origin, Task
 from greenloop.records.feature import Comment, Feature
 from greenloop.records.feedback import Feedback, FeedbackKind
+from greenloop.records.run_card import BaseModelCard, RunCard
 from greenloop.records.snapshot import COMMIT, Snapshot, Workspace
 from greenloop.records.suggestion import Badge, Rung, Suggestion
 from greenloop.records.tree import BlobId, TreeId
@@ -42,8 +43,11 @@ from greenloop.records.verdict import Stage, StageResult, Status, Suite, TestRes
 
 __all__ = [
     "COMMIT",
+    "FIRST_SECOND",
     "HACKS",
+    "LAST_SECOND",
     "Badge",
+    "BaseModelCard",
     "BlobId",
     "Block",
     "BuildReport",
@@ -80,6 +84,7 @@ __all__ = [
     "RecordError",
     "RenameFile",
     "ReplaceBlocks",
+    "RunCard",
     "Rung",
     "Severity",
     "Snapshot",

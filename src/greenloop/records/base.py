@@ -7,7 +7,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from greenloop.records.errors import RecordError
 
-UnixTime = Annotated[float, Field(ge=-62_135_596_800, le=253_402_300_799)]
+FIRST_SECOND, LAST_SECOND = -62_135_596_800, 253_402_300_799
+"""The first second of year 1, and the last of year 9999."""
+UnixTime = Annotated[float, Field(ge=FIRST_SECOND, le=LAST_SECOND)]
 """Seconds since 1970, within the years 1 to 9999: all that a calendar, here and in other tools, can show."""
 Count = Annotated[int, Field(ge=0, lt=1 << 63)]
 """How many, or which one from 0 on: what a database holds in a column."""
@@ -40,7 +42,8 @@ class Record(Part):
         noun = cls.__name__
         try:
             body = json.loads(text)
-        except json.JSONDecodeError as error:
+        except (ValueError, RecursionError) as error:
+            # a number of thousands of digits is a ValueError, thousands of brackets are a RecursionError
             raise RecordError(f"{noun}: not JSON: {error}", "was the file cut short?") from error
         if not isinstance(body, dict) or body.pop("record", None) != noun:
             raise RecordError(f"{noun}: the JSON holds something else: {text[:80]!r}")

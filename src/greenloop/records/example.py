@@ -4,7 +4,7 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from greenloop.records.base import Record
+from greenloop.records.base import Record, UnixTime
 from greenloop.records.diagnostic import Category, Diagnostic
 from greenloop.records.edit import Edit
 from greenloop.records.tree import TreeId
@@ -20,6 +20,8 @@ class Origin(StrEnum):
     """An earlier red of such a run → its green."""
     SUBFIX = "subfix"
     """A step after which the first error was gone and a later one showed; the target is still red."""
+    SHRINKING = "shrinking"
+    """A step after which the first error stayed and later ones were gone; the target is still red."""
     COMMIT = "commit"
     FEATURE = "feature"
     """A piece of a larger change, green → green."""
@@ -39,7 +41,7 @@ class Example(Record):
     id: str
     workspace: str
     author: str
-    time: float
+    time: UnixTime
     base: TreeId
     target: TreeId
     edit: Edit
@@ -48,7 +50,7 @@ class Example(Record):
     description: str
     """The change in full words, by rules."""
     diagnostics: tuple[Diagnostic, ...]
-    """What the toolchain said of ``base``."""
+    """What the toolchain said of ``base``; of a step by which the errors shrank, those that it mended."""
     category: Category
     changed_lines: int = Field(ge=0)
     toolchain: str

@@ -1,6 +1,6 @@
 """A feature: one change that people spoke of as one, whatever its size."""
 
-from greenloop.records.base import Part, Record
+from greenloop.records.base import Part, Record, UnixTime
 from greenloop.records.tree import TreeId
 
 
@@ -23,7 +23,7 @@ class Feature(Record):
     title: str
     description: str = ""
     author: str = ""
-    time: float = 0.0
+    time: UnixTime = 0.0
     """When it was made, in Unix seconds; 0 where nobody knows."""
     comments: tuple[Comment, ...] = ()
     source: str = ""

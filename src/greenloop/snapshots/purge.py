@@ -26,11 +26,13 @@ if TYPE_CHECKING:
     from greenloop.builds.verdicts import VerdictStore  # a recorder does without SQLAlchemy
 
 _NOTE = "purge-unfinished.json"
-_REMADE = ("warm", "recorder/*/cache", "recorder/*/*.log", "recorder/*/*.log.1", "recorder/*/shadow.json")
+_REMADE = (
+    "warm", "prompts.jsonl", "recorder/*/cache", "recorder/*/*.log", "recorder/*/*.log.1", "recorder/*/shadow.json",
+)  # fmt: skip
 """Below the home: what is made again when it is missing, and may hold content, names of files or their errors."""
 _BEYOND = {
     "ces": "what the evaluation service was asked and answered",
-    "feedback.jsonl": "the log of suggestions that were shown",
+    "feedback.jsonl": "the log of what was asked for, and of suggestions that were shown",
 }
 
 

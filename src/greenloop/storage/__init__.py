@@ -5,6 +5,6 @@ lines that only grow (``storage.lines``), and databases: SQLite in WAL mode, or 
 Absent here: any table, any record, any knowledge of where the home is.
 """
 
-from greenloop.storage.files import made_once, named_io_errors, replacing, write_atomically
+from greenloop.storage.files import made_once, named_io_errors, replacing, replacing_together, write_atomically
 
-__all__ = ["made_once", "named_io_errors", "replacing", "write_atomically"]
+__all__ = ["made_once", "named_io_errors", "replacing", "replacing_together", "write_atomically"]

@@ -1,10 +1,11 @@
 """Replacing a file whole, and naming what the disk refused."""
 
 import errno
+import fcntl
 import os
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -20,6 +21,8 @@ _WAYS_OUT = {
     errno.ENOTDIR: "a part of that path is a file: choose another place",
     errno.EEXIST: "a part of that path is a file: choose another place",
     errno.EISDIR: "that is a folder: name a file",
+    errno.ENAMETOOLONG: "choose a shorter name",
+    errno.EFBIG: "a limit on the size of files (`ulimit -f`) was reached: raise it; nothing was half written",
 }
 
 
@@ -68,20 +71,50 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
     When the block raises, the old file is untouched. An ``OSError`` in it is taken for the disk's refusal of this file,
     and raised as ``EnvironmentFault``.
     """
-    with named_io_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                yield file
-                file.flush()
-                os.fsync(file.fileno())
-            # mkstemp makes files private; a result that people share gets the modes that open() gives
-            umask = os.umask(0)
-            os.umask(umask)
-            Path(name).chmod(0o666 & ~umask)
-            Path(name).replace(path)
-        except BaseException:
-            with suppress(FileNotFoundError):
-                Path(name).unlink()
-            raise
+    with named_io_errors(path), _fresh(path) as (file, name):
+        yield file
+        _finish(file)
+        name.replace(path)
+
+
+@contextmanager
+def replacing_together(paths: Sequence[Path]) -> Iterator[tuple[IO[bytes], ...]]:
+    """Give a file to write to for each of ``paths``, all in one folder, that take their places at the end of the block.
+
+    The last of them vouches for the others: it goes before any is replaced and comes when all have been, so that after
+    a kill in between it is missing. Of several processes one at a time puts its files in place. Raises as ``replacing``
+    does; then, unless a rename is what the disk refused, all old files are untouched.
+    """
+    with named_io_errors(paths[0]), ExitStack() as held:
+        fresh = [held.enter_context(_fresh(path)) for path in paths]
+        yield tuple(file for file, _ in fresh)
+        for file, _ in fresh:
+            _finish(file)
+        folder = os.open(paths[0].parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        held.callback(os.close, folder)
+        # the lock is on the folder, so it leaves no file behind, and it ends with the process
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        paths[-1].unlink(missing_ok=True)
+        for path, (_, name) in zip(paths, fresh, strict=True):
+            name.replace(path)
+
+
+@contextmanager
+def _fresh(path: Path) -> Iterator[tuple[IO[bytes], Path]]:
+    """Make a private file beside ``path``; it goes at the end unless it has been renamed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file, Path(name)
+    finally:
+        Path(name).unlink(missing_ok=True)
+
+
+def _finish(file: IO[bytes]) -> None:
+    """Wait until the disk has it; a result that people share gets the modes that ``open`` gives, not ``mkstemp``'s."""
+    file.flush()
+    umask = os.umask(0)
+    os.umask(umask)
+    os.fchmod(file.fileno(), 0o666 & ~umask)
+    os.fsync(file.fileno())

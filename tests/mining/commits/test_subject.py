@@ -2,7 +2,7 @@
 
 import pytest
 
-from greenloop.mining.commits.subject import asked
+from greenloop.mining.commits.subject import as_request, quoted
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,7 @@ from greenloop.mining.commits.subject import asked
     ],
 )
 def test_a_request(subject: str, request_: str) -> None:
-    assert asked(subject) == request_
+    assert as_request(subject) == request_
 
 
 @pytest.mark.parametrize(
@@ -41,4 +41,23 @@ def test_a_request(subject: str, request_: str) -> None:
     ],
 )  # fmt: skip
 def test_no_request(subject: str) -> None:
-    assert asked(subject) == ""
+    assert as_request(subject) == ""
+    assert as_request(subject) == ""
+
+
+@pytest.mark.parametrize("subject", ["[a]" * 300_000 + " add a shape to it", "a: " * 300_000 + "add a shape to it"])
+def test_a_subject_without_an_end_is_not_read(subject: str) -> None:
+    assert as_request(subject) == ""
+
+
+@pytest.mark.parametrize(
+    ("subject", "text"),
+    [
+        ("Add a shape (#7)", "Add a shape (#7)"),
+        ("Add \x1b[31mred\x1b]0;t\x07 to\tit\u2028now", "Add [31mred ]0;t to it now"),
+        ("\x07", ""),
+        ("word " * 1000, "word " * 59 + "word…"),
+    ],
+)
+def test_a_subject_as_a_text_repeats_it(subject: str, text: str) -> None:
+    assert quoted(subject) == text

@@ -4,9 +4,12 @@ import json
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import pytest
+from tests.mining.commits.histories import Repository as History
 
+from greenloop.mining.features.branch import from_branch
 from greenloop.mining.features.crs import reviews
 from greenloop.mining.features.reading import read_feature
 from greenloop.mining.features.revisions import from_revisions
@@ -53,6 +56,27 @@ def test_two_revisions(repository: Repository) -> None:
     assert repository.store.read(feature.base, "a.ml") == b"let a = 1\n"
     assert repository.store.read(feature.target, "a.ml") == b"let a = 2\n"
     assert feature.title == "two"
+
+
+@pytest.mark.parametrize("vcs", ["git", "hg"])
+def test_a_branch_begins_where_it_left_and_says_what_its_commits_say(vcs: Literal["git", "hg"], tmp_path: Path) -> None:
+    repo, store = History(vcs, tmp_path / "repository"), TreeStore(tmp_path / "store")
+    left = repo.commit("Begin", {"a.ml": "let a = 1\n"})
+    main = repo.commit("Go on", {"b.ml": "let b = 1\n"})
+    repo.branch_from(left, "topic")
+    repo.commit("Make it two", {"a.ml": "let a = 2\n"}, by="Bob <bob@example.org>")
+    one = from_branch(store, repo.root, main, "topic")
+    assert store.files(one.base).keys() == store.files(one.target).keys() == {"a.ml"}
+    assert (one.title, one.description, one.author) == ("Make it two", "Make it two", "Bob")
+    assert one.time == repo.time
+    repo.commit("Make it three\n\nTwo was too few.", {"a.ml": "let a = 3\n"})
+    both = from_branch(store, repo.root, main, "topic")
+    assert (both.title, both.description) == ("", "Make it two\n\nMake it three\n\nTwo was too few.")
+    assert store.read(both.target, "a.ml") == b"let a = 3\n"
+    with pytest.raises(InputError, match="no commit that topic lacks"):
+        from_branch(store, repo.root, "topic", left)
+    with pytest.raises(InputError, match="no revision 'nowhere'"):
+        from_branch(store, repo.root, main, "nowhere")
 
 
 def test_a_pull_request_begins_where_its_branch_left(repository: Repository) -> None:

@@ -3,9 +3,9 @@
 from typing import Any
 
 import pytest
+from tests.mining.passes import mine
 
 from greenloop.builds.scripted import ScriptedJudge
-from greenloop.mining.mine import mine
 from greenloop.mining.minimise.belonging import belonging
 from greenloop.mining.minimise.minimise import Minimised
 from greenloop.mining.rules import Rules
@@ -177,7 +177,7 @@ def test_a_step_is_not_made_a_slip_of_syntax(lab: Any) -> None:
         fields = {"severity": Severity.ERROR, "category": Category.SYNTAX, "message": "Syntax error"}
         return (Diagnostic.model_validate({**fields, "path": "a.ml", "span": span}),)
 
-    result = mine(lab.snapshots, ScriptedJudge(answer), lab.trees, Suite.CHECK)
+    result = mine(lab.snapshots, ScriptedJudge(answer), lab.trees)
     assert [one for one in result.examples if one.origin is Origin.SUBFIX] == []
 
 
@@ -193,7 +193,7 @@ def test_what_needs_one_another_stays_together(lab: Any) -> None:
     red = lab.tree(text("bad", "1", "1"))
     after = lab.tree(helper + text("helper x", "2", "1"))
     lab.record(red, after)
-    result = mine(lab.snapshots, ScriptedJudge(answer), lab.trees, Suite.CHECK)
+    result = mine(lab.snapshots, ScriptedJudge(answer), lab.trees)
     assert [one.target for one in result.examples] == [lab.tree(helper + text("helper x", "1", "1"))]
 
 
@@ -217,7 +217,7 @@ def test_a_fault_while_minimising_is_raised(lab: Any) -> None:
         return lab.answer(tree, suite) if tree in known else InfrastructureError("the sandbox is gone")
 
     with pytest.raises(InfrastructureError):
-        mine(lab.snapshots, ScriptedJudge(answer), lab.trees, Suite.CHECK)
+        mine(lab.snapshots, ScriptedJudge(answer), lab.trees)
 
 
 def test_a_path_that_would_be_file_and_folder_is_no_tree(lab: Any) -> None:
@@ -232,8 +232,6 @@ def test_the_number_of_processes_changes_nothing(lab: Any) -> None:
     for number in range(6):
         holes = [("bad", "1", "1"), (f"{number}", "2", "2")]
         lab.record(*(lab.tree(text(*some)) for some in holes), workspace=f"w{number}")
-    results = [
-        mine(lab.snapshots, ScriptedJudge(lab.answer), lab.trees, Suite.CHECK, workers=workers) for workers in (1, 2)
-    ]
+    results = [mine(lab.snapshots, ScriptedJudge(lab.answer), lab.trees, workers=workers) for workers in (1, 2)]
     assert results[0] == results[1]
     assert results[0].minimised.examples == 6

@@ -40,6 +40,12 @@ def prompt(text: str) -> str | None:
         (" \n ?", "empty"),
         ("fix it " * 30, "too long"),
         ("fix this\nand that", "too long"),
+        ("fix \x1b[31mthe error in area", "a character that nobody types"),
+        ("fix the error\0 in area", "a character that nobody types"),
+        ("fix \u202ethe error in area", "a character that nobody types"),
+        ("fix the \u200berror in area", "a character that nobody types"),
+        ("fix the error\u2028in area", "a character that nobody types"),
+        ("fix the error in area \ud83d", "a character that nobody types"),
         ("I'm sorry, but I cannot help with that.", "a refusal, or talk"),
         ("As an AI language model I can't", "a refusal, or talk"),
         ("Here is the request: fix it", "a refusal, or talk"),
@@ -78,6 +84,7 @@ def test_a_prompt_is_refused_by_the_rule_that_it_breaks(text: str, name: str) ->
         "can you look at double_all, it's broken",
         "Shapes.area uses pi, which isn't known",
         "doubling all of them by 2 works, area's pi doesn't",
+        "I tried to fix area and it still fails",
     ],
 )
 def test_true_words_pass(text: str) -> None:

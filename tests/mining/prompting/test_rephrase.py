@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from greenloop.mining.example import example_id
-from greenloop.mining.prompting.answers import Answers
 from greenloop.mining.prompting.distribution import Distribution
 from greenloop.mining.prompting.few_shot import SHOTS
 from greenloop.mining.prompting.form import Length, Style
 from greenloop.mining.prompting.rephrase import Rephrased, rephrase
+from greenloop.mining.prompting.reply_cache import ReplyCache
 from greenloop.mining.prompting.service import Service
 from greenloop.models.openai_server import OpenAIModel
 from greenloop.models.scripted import ScriptedModel
@@ -128,7 +128,7 @@ def honest(system: str) -> tuple[int, str]:
 def run(
     model: Model, examples: list[Example], store: TreeStore, kept: Path, **limits: Any
 ) -> tuple[Rephrased, Service]:
-    service = Service(model, Answers(kept, "m"), **{"deadline_seconds": 20.0, **limits})
+    service = Service(model, ReplyCache(kept, "m"), **{"deadline_seconds": 20.0, **limits})
     with model:
         return rephrase(examples, store, service, SHORT, budget=600), service
 
@@ -136,8 +136,8 @@ def run(
 def consistent(result: Rephrased, service: Service, examples: list[Example]) -> None:
     """No example is lost, and every request is accounted for once."""
     assert [one.id for one in result.examples] == [one.id for one in examples]
-    asking = service.asking
-    assert asking.asked - asking.failed == result.descriptions + result.prompts + sum(result.refused.values())
+    counts = service.counts
+    assert counts.asked - counts.failed == result.descriptions + result.prompts + sum(result.refused.values())
     said = sum(one.prompt != old.prompt for one, old in zip(result.examples, examples, strict=True))
     assert said == result.prompts
 
@@ -150,7 +150,7 @@ def test_good_words_are_taken_and_a_rerun_asks_nothing(
     consistent(first, service, examples)
     assert {one.prompt for one in first.examples} == {GOOD}
     assert {one.description for one in first.examples} == {DESCRIBED}
-    assert (first.descriptions, first.prompts, service.asking.failed) == (12, 12, 0)
+    assert (first.descriptions, first.prompts, service.counts.failed) == (12, 12, 0)
     asked = len(server.bodies)
     # equal requests of examples at once may each be sent
     assert 2 <= asked <= 24
@@ -158,7 +158,7 @@ def test_good_words_are_taken_and_a_rerun_asks_nothing(
     again, service = run(OpenAIModel(server.url, "m"), examples, store, tmp_path / "kept.jsonl")
     consistent(again, service, examples)
     assert [one.to_json() for one in again.examples] == [one.to_json() for one in first.examples]
-    assert (len(server.bodies), service.asking.kept) == (asked, 24)
+    assert (len(server.bodies), service.counts.kept) == (asked, 24)
 
 
 def test_of_two_answers_to_one_request_the_first_is_kept(
@@ -238,9 +238,9 @@ def test_a_service_that_fails_is_left_alone_after_a_while(
     consistent(result, service, examples)
     assert list(result.examples) == examples
     # one more may be under way when the third fails
-    assert 3 <= service.asking.failed <= 4
-    assert service.asking.failed + service.asking.not_asked == 24
-    assert "m at http://127.0.0.1" in service.asking.error
+    assert 3 <= service.counts.failed <= 4
+    assert service.counts.failed + service.counts.not_asked == 24
+    assert "m at http://127.0.0.1" in service.counts.error
     assert not (tmp_path / "kept.jsonl").exists()
 
 
@@ -265,7 +265,7 @@ def test_a_slow_service_costs_its_deadline_and_no_more(
     gone.set()
     consistent(result, service, examples)
     assert list(result.examples) == examples
-    assert "no answer within 0.5 s" in service.asking.error or "no whole answer within 1 s" in service.asking.error
+    assert "no answer within 0.5 s" in service.counts.error or "no whole answer within 1 s" in service.counts.error
     assert took < 20
 
 
@@ -278,7 +278,7 @@ def test_a_service_that_comes_back_in_time_is_asked_on(
         OpenAIModel(server.url, "m", retries=0), examples, store, tmp_path / "kept.jsonl", most_failures=3, workers=1
     )
     consistent(result, service, examples)
-    assert (service.asking.failed, service.asking.not_asked, service.asking.open) == (2, 0, False)
+    assert (service.counts.failed, service.counts.not_asked, service.counts.circuit_open) == (2, 0, False)
     # the first example got neither, the others both
     assert (result.descriptions, result.prompts) == (11, 11)
 
@@ -291,5 +291,28 @@ def test_torn_and_foreign_lines_of_kept_answers_are_asked_for_again(
     model = ScriptedModel(lambda request: [honest(request.messages[0].content)[1]])
     result, _ = run(model, examples[:1], store, kept)
     assert result.prompts == 1
-    assert Answers(kept, "other").get(model.requests[0]) is None
-    assert Answers(kept, "m").get(model.requests[0]) is not None
+    assert ReplyCache(kept, "other").get(model.requests[0]) is None
+    assert ReplyCache(kept, "m").get(model.requests[0]) is not None
+
+
+def test_an_answer_of_megabytes_costs_little_and_is_not_kept(
+    examples: list[Example], store: TreeStore, tmp_path: Path, serve: Serve
+) -> None:
+    garbage = serve(lambda _: (200, "fix the unbound pi " * 500_000))
+    with_garbage, service = run(OpenAIModel(garbage.url, "m"), examples[:2], store, tmp_path / "kept")
+    assert with_garbage.refused == {"too long": 8}
+    consistent(with_garbage, service, examples[:2])
+    assert (tmp_path / "kept").stat().st_size < 8 * 25_000
+
+
+@pytest.mark.parametrize(
+    "said", ["fix the unbound pi \ud83d", "fix \x1b]0;x\x07the unbound pi", "fix the \u202eunbound pi"]
+)
+def test_what_is_no_text_becomes_none(
+    examples: list[Example], store: TreeStore, tmp_path: Path, serve: Serve, said: str
+) -> None:
+    odd = serve(lambda _: (200, said))
+    result, service = run(OpenAIModel(odd.url, "m"), examples[:1], store, tmp_path / "kept")
+    consistent(result, service, examples[:1])
+    assert (result.prompts, result.descriptions) == (0, 0)
+    assert result.examples[0].to_json().encode()

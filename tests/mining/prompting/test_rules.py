@@ -96,6 +96,24 @@ def test_a_change_of_a_green_tree_is_asked_for_by_its_title_or_by_what_it_touche
     assert prompts(Category.OTHER, warned) == prompts(Category.OTHER, None)
 
 
+@pytest.mark.parametrize(
+    "title", ["use\nthe circle", "use \x1b[31mthe circle", "use the \u202ecircle", "use " + "circle" * 100_000]
+)
+def test_a_title_that_nobody_could_have_typed_is_none(title: str) -> None:
+    found = prompts(Category.OTHER, None, title=title)
+    assert not any("circle" in prompt for prompt in found)
+    assert "change area" in found
+
+
+def test_a_path_with_a_line_end_is_never_named() -> None:
+    path = "lib/n\nl\x1b[31m.ml"
+    files = [ChangedFile(path, OLD, NEW)]
+    for category, said in ((Category.UNBOUND, [error(path=path)]), (Category.OTHER, [])):
+        found = [one.text for one in phrases(category, said, files)]
+        assert found
+        assert all(text.isprintable() for text in found)
+
+
 def test_a_word_that_only_the_new_code_has_is_never_used() -> None:
     # the new code happens to bring the words of many prompts
     found = prompts(Category.UNBOUND, error(), NEW + b"let fix that = that let error = fix\n")

@@ -10,11 +10,11 @@ from greenloop.builds.engine import Engine
 from greenloop.builds.sandbox import Bubblewrap, Limits
 from greenloop.builds.toolchains.ocaml_file import OcamlFile
 from greenloop.builds.verdicts import VerdictStore
-from greenloop.mining.commits.rules import huge
 from greenloop.mining.commits.trees import CommitTrees
+from greenloop.mining.own import NOTHING, Accepted
 from greenloop.mining.rules import Rules
 from greenloop.mining.sources.commits import CommitSource
-from greenloop.records import Category, Example, Origin, Rung, Suite, TreeId
+from greenloop.records import Category, Example, Origin, Rung, Suite
 from greenloop.workspace.edits import apply
 from greenloop.workspace.store import TreeStore
 from greenloop.workspace.vcs import open_history
@@ -32,7 +32,7 @@ class Mine:
         self.repo = repo
         self.store = TreeStore(folder / "trees")
         self.rules = Rules()
-        self.accepted: frozenset[TreeId] = frozenset()
+        self.accepted = NOTHING
         self.engine = Engine(
             store=self.store,
             verdicts=VerdictStore(folder / "verdicts.sqlite"),
@@ -133,12 +133,19 @@ def test_a_subject_that_names_what_only_the_new_code_has_is_no_prompt(mine: Mine
         ("Nothing at all", {}, "no file that is read changed"),
         ("Add a large file", {"large.ml": "let x = 1\n" * 100_001}, "no file that is read changed"),
         ("Move everything there", {f"x/{n}.ml": "let x = 1\n" for n in range(501)}, "over 500 files"),
-        ("Import all of it", {"all.ml": "let x = 1\n" * (huge.MOST_LINES + 1)}, "over 5000 changed lines"),
+        ("Import all of it", {"all.ml": "let x = 1\n" * 5001}, "over 5000 changed lines"),
         ("Break the list", {"a.ml": START.replace("2 * x", "2 ^ x")}, "green before, red after"),
     ],
 )  # fmt: skip
 def test_what_is_dropped_and_why(git: Mine, message: str, files: dict[str, Content], rule: str) -> None:
     assert git.of(message, files) == ([], {rule: 1})
+
+
+def test_how_large_a_commit_may_be_is_a_setting(git: Mine) -> None:
+    git.rules = Rules(max_commit_files=2, max_commit_lines=10)
+    assert git.of("Move it all there", {f"x/{n}.ml": ONE for n in range(3)}) == ([], {"over 2 files": 1})
+    many = "".join(f"let x{n} = {n}\n" for n in range(11))
+    assert git.of("Add many lists there", {"y.ml": many}) == ([], {"over 10 changed lines": 1})
 
 
 def test_version_numbers_are_no_change(git: Mine) -> None:
@@ -256,8 +263,15 @@ def test_a_folder_of_a_repository(mine: Mine) -> None:
 def test_what_greenloop_wrote_is_no_example(mine: Mine) -> None:
     mine.repo.commit("Count from one on", {"a.ml": START.replace("0 xs", "1 xs")})
     (one,), _ = mine()
-    mine.accepted = frozenset({one.target})
+    mine.accepted = Accepted(trees=frozenset({one.target}))
     assert mine() == ([], {"no parent": 1, "written by Greenloop": 1})
+    # a later commit that holds what was accepted, and more, on top of something else
+    mine.accepted = Accepted.read(mine.store, [(one.base, one.target)])
+    mine.repo.commit("Count from zero again", {"a.ml": START + "\nlet thrice x = 3 * x\n"})
+    mine.repo.commit("Count from one again", {"a.ml": START.replace("0 xs", "1 xs") + "\nlet thrice x = x * 3\n"})
+    examples, dropped = mine()
+    assert [one.description.rpartition(": ")[2] for one in examples] == ["Count from zero again"]
+    assert dropped == {"no parent": 1, "written by Greenloop": 2}
 
 
 def test_the_same_again_from_stored_verdicts_and_the_repository_as_it_was(mine: Mine) -> None:

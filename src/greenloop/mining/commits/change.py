@@ -3,7 +3,7 @@
 from functools import cached_property
 
 from greenloop.mining.changed import ChangedFile, changed_files
-from greenloop.records import EditError, TreeId
+from greenloop.records import TreeId
 from greenloop.workspace.edits import changed_lines
 from greenloop.workspace.store import Change, TreeStore
 from greenloop.workspace.vcs import Commit
@@ -31,8 +31,8 @@ class CommitChange:
 
     @cached_property
     def changed_lines(self) -> int:
-        """The size of the change, as everywhere in Greenloop; 0 where it is no text."""
-        try:
-            return changed_lines(self.store, self.base, self.target)
-        except EditError:
-            return 0
+        """The size of the change, as everywhere in Greenloop.
+
+        Raises ``EditError`` where it is no text: the rule ``binary`` is asked before.
+        """
+        return changed_lines(self.store, self.base, self.target)

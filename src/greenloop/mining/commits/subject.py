@@ -12,6 +12,10 @@ from greenloop.mining.commits.verbs import imperative
 
 _MIN_WORDS, _MAX_WORDS = 3, 20
 _MIN_CHARS, _MAX_CHARS = 10, 120
+_LONGEST = 1000
+"""Characters of a subject that is read at all: with every tag and reference that people write, none has so many."""
+_QUOTED = 300
+"""Characters of a subject that a description repeats."""
 _TAG = re.compile(r"^\s*(?:\[[^\]]{1,40}\]|\([^)]{1,40}\)|:[a-z0-9_+-]{1,40}:)\s*:?\s*")
 """``[tag]``, ``(scope)``, ``:emoji:``."""
 _TOPIC = re.compile(r"^(?P<topic>[\w./*+-]{1,30}(?:\([^)]{1,30}\))?!?(?:, ?[\w./*+-]{1,30})*)\s*:\s+(?=\S)")
@@ -38,8 +42,10 @@ _EMPTY_WORDS = frozenset(
 """Words that say nothing by themselves: a subject without any other asks for nothing."""
 
 
-def asked(subject: str) -> str:
+def as_request(subject: str) -> str:
     """Return ``subject`` as a request, as ``Handle empty lists``; empty where it is none."""
+    if len(subject) > _LONGEST:
+        return ""
     text, fixing = _stripped(" ".join(subject.split()))
     if not text.isprintable() or "\ufffd" in text or _NOISE.search(text):
         return ""
@@ -54,6 +60,13 @@ def asked(subject: str) -> str:
     if all(word.strip("`'\".,:;()").lower() in _EMPTY_WORDS for word in words[1:]):
         return ""
     return request[0].upper() + request[1:] if first[:1].isupper() else request
+
+
+def quoted(subject: str) -> str:
+    """Return ``subject`` as it may stand in a text: in one line, without control characters, cut where it is long."""
+    head = "".join(char if char.isprintable() else " " for char in subject[: _QUOTED * 4])
+    text = " ".join(head.split())
+    return text if len(text) <= _QUOTED else f"{text[: _QUOTED - 1].rstrip()}…"
 
 
 def _stripped(text: str) -> tuple[str, bool]:

@@ -19,7 +19,7 @@ def read_feature(store: TreeStore, root: Path, file: Path) -> Feature:
         held = json.loads(content)
     except OSError as error:
         raise InputError(f"{file}: {error.strerror}", "name a file with an exported pull or merge request") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{file}: not JSON: {error}", "was the file cut short?") from error
     if isinstance(held, dict):
         if held.get("record") == "Feature":

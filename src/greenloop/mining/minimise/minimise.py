@@ -10,6 +10,7 @@ from greenloop.builds.judge import Judge
 from greenloop.mining.episodes import is_red
 from greenloop.mining.example import Proposal, example_of
 from greenloop.mining.minimise.search import Smaller, smaller
+from greenloop.mining.own import Accepted
 from greenloop.mining.rules import Rules
 from greenloop.records import Example, Origin, Suite, TreeId, Verdict
 from greenloop.workspace.crew import Crew
@@ -26,8 +27,11 @@ Told = Callable[[int], None]
 
 @dataclass(frozen=True, slots=True)
 class Minimised:
-    """What minimising came to. ``examples`` got smaller, from ``hunks_before`` and ``lines_before`` in all to
-    ``hunks_after`` and ``lines_after``; hunks are fragments at zero context, lines are changed lines."""
+    """What minimising came to.
+
+    ``examples`` got smaller, from ``hunks_before`` and ``lines_before`` in all to ``hunks_after`` and ``lines_after``;
+    hunks are fragments at zero context, lines are changed lines.
+    """
 
     searched: int = 0
     """Examples whose change has several fragments."""
@@ -51,14 +55,14 @@ class Minimised:
 class Minimiser:
     """Makes examples smaller, with the stores and rules by which they were mined.
 
-    ``accepted`` are trees that people accepted from Greenloop's suggestions.
+    ``accepted`` is what people took over from Greenloop's suggestions.
     """
 
     judge: Judge
     store: TreeStore
     suite: Suite
     rules: Rules
-    accepted: frozenset[TreeId]
+    accepted: Accepted
     crew: Crew
 
     def run(self, examples: Sequence[Example], told: Told) -> tuple[tuple[Example, ...], Minimised]:
@@ -138,7 +142,7 @@ class Minimiser:
             author=example.author,
             time=example.time,
             suite=self.suite,
-            accepted=self.accepted & {target.tree},
+            accepted=self.accepted,
             rules=self.rules,
             episode=example.episode,
         )

@@ -54,6 +54,11 @@ def _too_long(text: str, asked: Asked) -> bool:
     return len(spoken_words(text)) > most or (asked.form is not None and "\n" in text)
 
 
+def _control(text: str, asked: Asked) -> bool:
+    """Whether there is anything that a keyboard does not give: escapes, half characters, marks of direction."""
+    return not (text if asked.form else text.replace("\n", " ")).isprintable()
+
+
 def _refusal(text: str, _asked: Asked) -> bool:
     return _REFUSAL.search(text[:120]) is not None
 
@@ -99,6 +104,7 @@ def _wrong_style(text: str, asked: Asked) -> bool:
 DESCRIPTION_CHECKS: tuple[Check, ...] = (
     Check("empty", _empty),
     Check("too long", _too_long),
+    Check("a character that nobody types", _control),
     Check("a refusal, or talk", _refusal),
     Check("code, a link or a hash", _marked_up),
     Check("a few-shot example again", _few_shot),

@@ -1,12 +1,13 @@
 """A model's descriptions and prompts in the place of the rules', where they pass every check."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 
+from greenloop.builds.judge import Progress
 from greenloop.mining.changed import changed_files
 from greenloop.mining.prompting.checks import DESCRIPTION_CHECKS, PROMPT_CHECKS, Asked, Check
 from greenloop.mining.prompting.distribution import Distribution
@@ -25,8 +26,6 @@ _SECOND_TEMPERATURE = 0.7
 _BATCH = 64
 """Examples whose evidence is in memory at a time."""
 _QUOTES = "\"'`“”"
-
-Tell = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +57,13 @@ def rephrase(
     distribution: Distribution,
     *,
     budget: int,
-    tell: Tell | None = None,
+    tell: Progress | None = None,
 ) -> Rephrased:
     """Ask ``service`` for a description and a prompt of each example; what is not taken stays as the rules made it.
 
-    ``budget`` is in tokens of the context that a model of the dataset sees: what stands there may be named. A service
-    that fails costs no example. Raises ``InputError`` when a tree is missing, ``EnvironmentFault`` when the disk
-    refuses to keep an answer.
+    ``budget`` is in tokens of the context that a model of the dataset sees: what stands there may be named. ``tell`` is
+    called with (examples done, all). A service that fails costs no example. Raises ``InputError`` when a tree is
+    missing, ``EnvironmentFault`` when the disk refuses to keep a reply.
     """
     done: list[_Said] = []
     left = iter(examples)

@@ -7,8 +7,7 @@ from greenloop.mining.changed import ChangedFile
 from greenloop.mining.describe import CLASSES
 from greenloop.mining.prompting.form import FUNCTION_WORDS, ORDERS
 from greenloop.records import Category, Diagnostic, Severity
-from greenloop.workspace.edits.differ import hunks
-from greenloop.workspace.edits.text import split_lines
+from greenloop.workspace.syntax import Item
 
 _UNBOUND = re.compile(r"Unbound [a-z ]*?([A-Za-z_][\w'.]*)\s*(?:$|\n)")
 _NAME = re.compile(r"[A-Za-z_][\w']*")
@@ -16,6 +15,8 @@ _TEST = re.compile(r"test failed: (?:.*/)?([^/\n]+)")
 _NUMBER = re.compile(r"(?<![A-Za-z_])\d")
 _SENTENCE_END = re.compile(r"\n(?=[A-Z])")
 _HINT = re.compile(r"\s*Hint:.*", re.DOTALL)
+_MOST_CHARS = 200
+"""Nobody types a longer name, path or title."""
 _MOST_MESSAGE_WORDS = 28
 """A longer message leaves no room for the order around it; nobody types it off."""
 
@@ -40,7 +41,7 @@ def of_error(category: Category, diagnostics: Sequence[Diagnostic], files: Seque
     if category is Category.UNBOUND and missing is not None:
         names["unbound"] = missing[1]
     name = _definition(error, files)
-    return names if name is None else names | {"name": name}
+    return _sayable(names if name is None else names | {"name": name})
 
 
 def of_change(title: str, files: Sequence[ChangedFile]) -> dict[str, str]:
@@ -58,7 +59,12 @@ def of_change(title: str, files: Sequence[ChangedFile]) -> dict[str, str]:
         "other": touched[1] if len(touched) > 1 else "",
         "gone": gone[0] if gone else "",
     }
-    return {key: value for key, value in names.items() if value}
+    return _sayable(names)
+
+
+def _sayable(names: dict[str, str]) -> dict[str, str]:
+    """What somebody could type: paths and titles may hold line ends and whatever else commands a terminal."""
+    return {key: value for key, value in names.items() if value and value.isprintable() and len(value) <= _MOST_CHARS}
 
 
 def _message(error: Diagnostic) -> str:
@@ -90,7 +96,10 @@ def _touched(file: ChangedFile) -> Iterable[str]:
     if file.old is None or file.new is None:
         return
     kept = {name for item in file.new_items for name in item.names}
-    found = hunks(*(split_lines(side.decode("utf-8", "replace")) for side in (file.old, file.new)))
     for item in file.old_items:
-        if item.name in kept and any(h.start < item.last_line and item.first_line <= h.end for h in found):
+        if item.name in kept and _overlaps(item, file):
             yield item.name
+
+
+def _overlaps(item: Item, file: ChangedFile) -> bool:
+    return any(hunk.start < item.last_line and item.first_line <= hunk.end for hunk in file.hunks)

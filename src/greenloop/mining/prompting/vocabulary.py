@@ -4,6 +4,7 @@ A closed list on purpose. A word that stands neither here nor in the edit, its c
 of something that is not there: that refuses some good answers of a model, and the rules' prompt stands in their place.
 """
 
+from greenloop.mining.inflection import bases
 from greenloop.mining.prompting.form import FUNCTION_WORDS, ORDERS
 
 _OTHERS = """
@@ -25,16 +26,12 @@ time to together token too tool toward treat two under unexpected until up usage
 version very via want way well what whatever when where whether which while who whole why with within without wonder
 work working wrong yet
 """.split()  # noqa: SIM905 - a list of so many quoted words is harder to read
+_ENDINGS = ("'s", "s", "es", "ed", "d", "ing", "ly")
 VOCABULARY: frozenset[str] = FUNCTION_WORDS | ORDERS | frozenset(_OTHERS)
 
 
 def stems(word: str) -> tuple[str, ...]:
-    """Return ``word`` in lower case and what it may be a form of: ``fixes`` → fixe, fix; ``dropping`` → dropp, drop."""
+    """Return ``word`` in lower case and what it may be a form of: ``fixes`` → fixes, fixe, fix, and so on."""
     small = word.lower()
-    found = [small]
-    for ending in ("'s", "s", "es", "ed", "d", "ing", "ly"):
-        stem = small.removesuffix(ending)
-        if stem != small and len(stem) > 1:
-            found += [stem, f"{stem}e"]
-            found += [stem[:-1]] if stem[-1:] == stem[-2:-1] else []
-    return tuple(dict.fromkeys(found))
+    found = (base for ending in _ENDINGS for base in bases(small, ending))
+    return tuple(dict.fromkeys((small, *found)))

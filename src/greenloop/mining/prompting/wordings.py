@@ -10,8 +10,6 @@ from dataclasses import dataclass
 
 from greenloop.mining.changed import ChangedFile
 from greenloop.records import Category
-from greenloop.workspace.edits.differ import hunks
-from greenloop.workspace.edits.text import split_lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,5 +173,4 @@ def of_change(files: Sequence[ChangedFile]) -> Iterator[Wording]:
 def _added_only(file: ChangedFile) -> bool:
     if file.old is None or file.new is None:
         return file.old is None
-    found = hunks(*(split_lines(side.decode("utf-8", "replace")) for side in (file.old, file.new)))
-    return all(hunk.start == hunk.end for hunk in found)
+    return all(hunk.start == hunk.end for hunk in file.hunks)

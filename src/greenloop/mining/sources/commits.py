@@ -13,16 +13,18 @@ from greenloop.builds.judge import Judge
 from greenloop.mining import filters
 from greenloop.mining.commits.change import CommitChange
 from greenloop.mining.commits.rules import MESSAGES, changes
-from greenloop.mining.commits.subject import asked
+from greenloop.mining.commits.subject import as_request
 from greenloop.mining.commits.trees import CommitTrees
+from greenloop.mining.confirming import unsteady
+from greenloop.mining.dropped import LeftOut, Note, note_nothing
 from greenloop.mining.episodes import is_clear
 from greenloop.mining.example import Proposal, example_of
 from greenloop.mining.funnel import Funnel, Tally
-from greenloop.mining.mine import UNCLEAR
+from greenloop.mining.own import NOTHING, Accepted
 from greenloop.mining.rules import Rules
 from greenloop.mining.sources import features
-from greenloop.mining.sources.confirming import unsteady
 from greenloop.mining.sources.seam import Tell
+from greenloop.mining.states import UNCLEAR
 from greenloop.records import Example, Feature, Origin, Suite, TreeId, Verdict
 from greenloop.workspace.store import TreeStore
 from greenloop.workspace.vcs import Commit, History
@@ -48,8 +50,9 @@ class _Step:
 class CommitSource:
     """The commits of ``history``, judged by ``judge`` with ``suite``.
 
-    ``workspace`` is what examples call the repository; ``accepted`` are the trees that people accepted from Greenloop's
-    suggestions: they are no examples. ``batch`` is how many commits are taken at a time; the examples are the same.
+    ``workspace`` is what examples call the repository; ``accepted`` is what people took over from Greenloop's
+    suggestions: no example holds it. ``batch`` is how many commits are taken at a time; the examples are the same.
+    ``note`` is told of each commit, piece and candidate that is left out.
     """
 
     def __init__(
@@ -62,8 +65,9 @@ class CommitSource:
         *,
         workspace: str,
         rules: Rules | None = None,
-        accepted: frozenset[TreeId] = frozenset(),
+        accepted: Accepted = NOTHING,
         batch: int = BATCH,
+        note: Note = note_nothing,
     ) -> None:
         self._history = history
         self._trees = trees
@@ -74,16 +78,19 @@ class CommitSource:
         self._rules = rules or Rules()
         self._accepted = accepted
         self._batch = batch
+        self._note = note
         self._changes = changes(self._rules)
         ends = (UNCLEAR, RED_RED, GREEN_RED, *(rule.name for rule in filters.filters(self._rules)))
         self._tally = Tally(
             (
                 (UNIT, (*(rule.name for rule in MESSAGES), ELSEWHERE, *(rule.name for rule in self._changes))),
-                (filters.UNIT, (*ends, filters.LEAKING, filters.DUPLICATE, filters.FLAKY)),
+                (filters.UNIT, (*ends, *filters.AT_THE_END)),
                 *features.plan(self._rules),
             )
         )
-        self._pieces = features.Pieces(store, judge, suite, self._tally, rules=self._rules, accepted=accepted)
+        self._pieces = features.Pieces(
+            store, judge, suite, self._tally, rules=self._rules, accepted=accepted, note=note
+        )
         self._seen: set[bytes] = set()
         self._made: set[str] = set()
 
@@ -112,18 +119,18 @@ class CommitSource:
         target = self._trees.of(commit.id)
         if against is not None:
             self._know(target)
-            self._tally.drop(UNIT, against)
+            self._drop(UNIT, against, commit, None, target)
             return None
         base = self._trees.of(commit.parents[0])
         self._know(base)
         returns = self._know(target)
         if base is None or target is None:
-            self._tally.drop(UNIT, ELSEWHERE)
+            self._drop(UNIT, ELSEWHERE, commit, base, target)
             return None
         change = CommitChange(self._store, commit, base, target, returns=returns)
         against = next((rule.name for rule in self._changes if rule.drops(change)), None)
         if against is not None:
-            self._tally.drop(UNIT, against)
+            self._drop(UNIT, against, commit, base, target)
             return None
         return _Step(commit, base, target, change.changed_lines > self._rules.max_changed_lines)
 
@@ -140,19 +147,21 @@ class CommitSource:
         # the splitter asks for the ends of large ones itself: they too are judged together
         return self._judge.judge_many([tree for step in steps for tree in (step.base, step.target)], self._suite, tell)
 
-    def _examples(self, steps: Iterable[_Step], verdicts: Mapping[TreeId, Verdict]) -> Iterator[tuple[str, Example]]:
-        """Yield the unit and the example of what passed every rule but the last two."""
+    def _examples(
+        self, steps: Iterable[_Step], verdicts: Mapping[TreeId, Verdict]
+    ) -> Iterator[tuple[str, Commit, Example]]:
+        """Yield the unit, the commit and the example of what passed every rule but the last two."""
         for step in steps:
             if step.large:
                 named = features.Named(self._feature(step), self._workspace, self._episode(step))
-                yield from ((features.PIECES, one) for one in self._pieces.of(named)[1])
+                yield from ((features.PIECES, step.commit, one) for one in self._pieces.of(named)[1])
                 continue
             self._tally.see(filters.UNIT)
             found = self._example(step, verdicts[step.base], verdicts[step.target])
             if isinstance(found, str):
-                self._tally.drop(filters.UNIT, found)
+                self._drop(filters.UNIT, found, step.commit, step.base, step.target)
             else:
-                yield filters.UNIT, found
+                yield filters.UNIT, step.commit, found
 
     def _example(self, step: _Step, base: Verdict, target: Verdict) -> Example | str:
         if not (is_clear(base) and is_clear(target)):
@@ -167,29 +176,33 @@ class CommitSource:
             author=step.commit.author,
             time=step.commit.time,
             suite=self._suite,
-            accepted=self._accepted & {target.tree},
+            accepted=self._accepted,
             rules=self._rules,
             episode=self._episode(step),
-            said=step.commit.subject,
+            title=step.commit.subject,
         )
         return example_of(self._store, proposal)
 
-    def _kept(self, found: list[tuple[str, Example]], tell: Tell) -> Iterator[Example]:
-        flaky = unsteady((one for _, one in found), self._judge, self._suite, self._rules, tell)
-        for unit, one in found:
+    def _kept(self, found: list[tuple[str, Commit, Example]], tell: Tell) -> Iterator[Example]:
+        flaky = unsteady((one for _, _, one in found), self._judge, self._rules, tell)
+        for unit, commit, one in found:
             if one.id in self._made:
-                self._tally.drop(unit, filters.DUPLICATE)
+                self._drop(unit, filters.DUPLICATE, commit, one.base, one.target)
             elif one.id in flaky:
-                self._tally.drop(unit, filters.FLAKY)
+                self._drop(unit, filters.FLAKY, commit, one.base, one.target)
             else:
                 self._made.add(one.id)
                 yield one
+
+    def _drop(self, unit: str, rule: str, commit: Commit, base: TreeId | None, target: TreeId | None) -> None:
+        self._tally.drop(unit, rule)
+        self._note(LeftOut(rule=rule, unit=unit, workspace=self._workspace, what=commit.id, base=base, target=target))
 
     def _feature(self, step: _Step) -> Feature:
         return Feature(
             base=step.base,
             target=step.target,
-            title=asked(step.commit.subject),
+            title=as_request(step.commit.subject),
             description=step.commit.message,
             author=step.commit.author,
             time=step.commit.time,

@@ -10,6 +10,10 @@ Tell = Callable[[int, int], None]
 """Called with (things looked at so far, things in all)."""
 
 
+def tell_nobody(_done: int, _of: int) -> None:
+    """A ``Tell`` where nobody listens."""
+
+
 class Source(Protocol):
     """Yields examples that verdicts prove, in an order that depends on nothing but what it was given."""
 

@@ -1,24 +1,23 @@
 """From the pieces of a feature to examples: green → green, proven at both ends."""
 
-from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from greenloop.builds.judge import Judge
 from greenloop.mining.example import Proposal, example_of
 from greenloop.mining.filters import UNPROVEN
+from greenloop.mining.own import NOTHING, Accepted
 from greenloop.mining.rules import Rules
 from greenloop.mining.split.split import Piece, Split
-from greenloop.records import Example, Origin, Suite, TreeId
+from greenloop.records import Example, Origin, Suite
 from greenloop.workspace.store import TreeStore
 
 
 @dataclass(frozen=True)
 class Taken:
-    """The examples of one feature, and how many pieces each rule kept out."""
+    """The examples of one feature, and each piece that became none with the rule that kept it out."""
 
     examples: tuple[Example, ...]
-    dropped: Counter[str]
+    dropped: tuple[tuple[Piece, str], ...]
 
 
 def examples_of(
@@ -30,12 +29,15 @@ def examples_of(
     workspace: str,
     rules: Rules,
     episode: str = "",
-    accepted: frozenset[TreeId] = frozenset(),
+    accepted: Accepted = NOTHING,
 ) -> Taken:
     """Return the pieces of ``split`` as examples; its verdicts are those that ``judge`` has."""
     found: list[Example] = []
-    dropped: Counter[str] = Counter()
-    for piece in _proven(split, dropped):
+    dropped: list[tuple[Piece, str]] = []
+    for piece in split.pieces:
+        if not piece.green:
+            dropped.append((piece, UNPROVEN))
+            continue
         base, target = (judge.judge(tree, suite) for tree in (piece.base, piece.target))
         proposal = Proposal(
             base=base,
@@ -48,19 +50,11 @@ def examples_of(
             accepted=accepted,
             rules=rules,
             episode=episode,
-            said=split.feature.title,
+            title=split.feature.title,
         )
         result = example_of(store, proposal)
         if isinstance(result, str):
-            dropped[result] += 1
+            dropped.append((piece, result))
         else:
             found.append(result)
-    return Taken(tuple(found), dropped)
-
-
-def _proven(split: Split, dropped: Counter[str]) -> Iterator[Piece]:
-    for piece in split.pieces:
-        if piece.green:
-            yield piece
-        else:
-            dropped[UNPROVEN] += 1
+    return Taken(tuple(found), tuple(dropped))

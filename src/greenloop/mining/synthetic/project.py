@@ -9,6 +9,7 @@ import tree_sitter
 from greenloop.builds.protect import DEFAULT_GLOBS, TESTS, matches
 from greenloop.builds.sexp import SexpError, read
 from greenloop.mining.changed import ChangedFile
+from greenloop.mining.foreign import has_source, is_vendored
 from greenloop.mining.synthetic.code import Code, text
 from greenloop.records import TreeId
 from greenloop.workspace.store import Mode, TreeStore
@@ -51,13 +52,15 @@ class Project:
 
     @classmethod
     def read(cls, store: TreeStore, tree: TreeId, *, seed: int = 0) -> "Project":
-        """Read ``tree``; links, generated and very large files are left out."""
+        """Read ``tree``; links, generated, vendored and very large files are left out."""
         codes: list[Code] = []
         dunes: list[DuneFile] = []
         for path, entry in store.files(tree).items():
             language = language_of(path)
             is_dune = path.rpartition("/")[2] == "dune"
             if entry.mode is Mode.LINK or (language is None and not is_dune):
+                continue
+            if is_vendored(path) or has_source(store, tree, path):
                 continue
             content = store.read_blob(entry.blob)
             file = ChangedFile(path, content, content)

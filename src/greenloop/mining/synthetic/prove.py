@@ -7,6 +7,7 @@ from greenloop.builds.fixed import first_error
 from greenloop.builds.judge import Judge
 from greenloop.mining.episodes import is_red
 from greenloop.mining.example import Proposal, example_of
+from greenloop.mining.own import NOTHING
 from greenloop.mining.synthetic.code import Mutant
 from greenloop.mining.synthetic.inference import inferable
 from greenloop.mining.synthetic.plan import Plan
@@ -106,7 +107,7 @@ class Prover:
             author=f"synthetic: {attempt.mutant.path}",
             time=0.0,
             suite=verdict.suite,
-            accepted=frozenset(),
+            accepted=NOTHING,
             rules=self._plan.rules,
         )
         return example_of(self._store, proposal)

@@ -1,10 +1,11 @@
 """Commits of a git repository, read object by object in a way that writes nothing and runs nothing.
 
 Files come as they were committed: no filter (``smudge``, line ends, LFS) is applied, since filters are programs.
-Replacement objects are not followed, so that a commit's id says what is in it. What a partial clone lacks is not
-fetched: its absence is found by ``rev-list --missing=print``, which never tries.
+Replacement objects and grafts are not followed, so that a commit's id says what is in it. What a partial clone lacks is
+not fetched: its absence is found by ``rev-list --missing=print``, which never tries.
 """
 
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO
@@ -15,7 +16,7 @@ from greenloop.workspace.vcs.committed import Gathering, Revision
 from greenloop.workspace.vcs.git import ENVIRONMENT, OPTIONS
 from greenloop.workspace.vcs.listing import ask, listen, shown
 
-COMMITS_ENVIRONMENT = {**ENVIRONMENT, "GIT_NO_REPLACE_OBJECTS": "1"}
+COMMITS_ENVIRONMENT = {**ENVIRONMENT, "GIT_NO_REPLACE_OBJECTS": "1", "GIT_GRAFT_FILE": os.devnull}
 _MODES = {b"100644": Mode.FILE, b"100664": Mode.FILE, b"100755": Mode.EXECUTABLE, b"120000": Mode.LINK}
 """100664 is what some git of before 2005 wrote."""
 

@@ -1,4 +1,4 @@
-"""The history of a git repository, read in a way that writes nothing, runs nothing and follows no replacement."""
+"""The history of a git repository, read in a way that writes and runs nothing and follows no replacement or graft."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 from greenloop.workspace.vcs.git import OPTIONS
 from greenloop.workspace.vcs.git_commits import COMMITS_ENVIRONMENT
 from greenloop.workspace.vcs.listing import ask, listen
-from greenloop.workspace.vcs.logged import Commit, fields
+from greenloop.workspace.vcs.logged import Commit, fields, unix_time
 
 _FORMAT = "--format=tformat:%H%x00%P%x00%an%x00%ae%x00%ct%x00%B"
 _FIELDS = 6
@@ -26,7 +26,7 @@ def commits(folder: Path, tip: str, base: str, most: int) -> Iterator[Commit]:
     )  # fmt: skip
     with listen("git", words, folder=folder, environment=COMMITS_ENVIRONMENT, package="git") as answer:
         for oid, parents, author, email, time, message in fields(answer, _FIELDS):
-            yield Commit(oid, tuple(parents.split()), author, email, float(time), message)
+            yield Commit(oid, tuple(parents.split()), author, email, unix_time(time), message)
 
 
 def _range(tip: str, base: str) -> tuple[str, ...]:

@@ -1,8 +1,13 @@
 """What a commit says of itself, and reading it from a program that prints fields between zeros."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO
+
+from greenloop.records import FIRST_SECOND, LAST_SECOND
+
+_SECONDS = re.compile(r"-?[0-9]{1,15}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,13 +20,24 @@ class Commit:
     """The person's name as the commit has it; empty where it has none."""
     email: str
     time: float
-    """When it was committed, in Unix seconds, by that machine's clock."""
+    """When it was committed, in Unix seconds, by that machine's clock; 0 where it is no time that a calendar shows."""
     message: str
 
     @property
     def subject(self) -> str:
         """The first line of the message that is not empty."""
-        return next((line.strip() for line in self.message.splitlines() if line.strip()), "")
+        # some editors of Windows begin a message with a byte order mark
+        lines = self.message.removeprefix("\ufeff").splitlines()
+        return next((line.strip() for line in lines if line.strip()), "")
+
+
+def unix_time(text: str) -> float:
+    """Return the seconds that a program printed; 0 for a time that is none, or outside the years 1 to 9999.
+
+    git prints nothing for a commit before 1970 or without a date, and as many digits as the commit has.
+    """
+    seconds = float(text) if _SECONDS.fullmatch(text) else 0.0
+    return seconds if FIRST_SECOND <= seconds <= LAST_SECOND else 0.0
 
 
 def fields(answer: IO[bytes], count: int) -> Iterator[list[str]]:

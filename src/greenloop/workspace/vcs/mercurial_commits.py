@@ -58,6 +58,15 @@ def resolve(repository: Path, rev: str) -> str:
     raise InputError(f"{repository}: no revision {rev!r}", "name a bookmark, a tag, a branch or an id that is in it")
 
 
+def ancestor(repository: Path, one: str, other: str) -> str:
+    """Return the newest changeset that both come from, by their ids. Raises ``InputError`` when there is none."""
+    with naming(repository), aside(repository, names=False) as place:
+        found = _hg(place, "log", "-r", f"ancestor({one}, {other})", "-T", "{node}").decode().strip()
+    if not found or found == _NULL:
+        raise InputError(f"{repository}: {one} and {other} have no common ancestor", "name revisions of one history")
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class Origin:
     """What a changeset says of where it comes from."""

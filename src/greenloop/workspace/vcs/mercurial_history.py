@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from greenloop.workspace.vcs.listing import ask, listen
-from greenloop.workspace.vcs.logged import Commit, fields
+from greenloop.workspace.vcs.logged import Commit, fields, unix_time
 from greenloop.workspace.vcs.mercurial import ENVIRONMENT, OPTIONS
 from greenloop.workspace.vcs.mercurial_commits import aside, naming
 
@@ -31,7 +31,7 @@ def commits(folder: Path, tip: str, base: str, most: int) -> Iterator[Commit]:
     ):
         for node, parents, author, email, time, message in fields(answer, _FIELDS):
             known = tuple(parent for parent in parents.split() if parent != _NULL)
-            yield Commit(node, known, author, email, float(time.split()[0]), message)
+            yield Commit(node, known, author, email, unix_time(time.split()[0]), message)
 
 
 def _set(tip: str, base: str) -> str:

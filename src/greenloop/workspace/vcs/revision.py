@@ -24,14 +24,13 @@ def resolve_revision(root: Path, rev: str) -> str:
 
 
 def common_ancestor(root: Path, one: str, other: str) -> str:
-    """Return the id of the newest commit that two revisions of a git repository come from.
+    """Return the id of the newest commit that two revisions of a repository come from.
 
-    Raises ``InputError`` when there is no such commit, or no git repository.
+    Raises ``InputError`` when there is no such commit, or no repository.
     """
     place = repository(root)
-    if place.vcs != "git":
-        raise InputError(f"{root}: common ancestors are read from git alone", "name the two revisions themselves")
-    return git_commits.ancestor(place.root, resolve_revision(root, one), resolve_revision(root, other))
+    ask = git_commits.ancestor if place.vcs == "git" else mercurial_commits.ancestor
+    return ask(place.root, resolve_revision(root, one), resolve_revision(root, other))
 
 
 def read_revision(root: Path, rev: str, store: TreeStore, *, max_file_bytes: int = MAX_FILE_BYTES) -> Revision:

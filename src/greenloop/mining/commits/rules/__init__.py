@@ -35,5 +35,5 @@ def changes(rules: Rules) -> tuple[ChangeRule, ...]:
         binary.RULE,
         layout.RULE,
         prose.RULE,
-        huge.TOO_MANY_LINES,
+        huge.too_many_lines(rules),
     )

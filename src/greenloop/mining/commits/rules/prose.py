@@ -5,8 +5,6 @@ import re
 from greenloop.builds.protect import matches
 from greenloop.mining.changed import ChangedFile
 from greenloop.mining.commits.rules.rule import ChangeRule
-from greenloop.workspace.edits.differ import hunks
-from greenloop.workspace.edits.text import split_lines
 
 _PAGES = (
     "**/*.md", "**/*.txt", "**/*.rst", "**/*.adoc", "**/*.org", "**/*.tex", "**/*.html", "**/*.1", "**/*.svg",
@@ -28,9 +26,8 @@ def _version_only(file: ChangedFile) -> bool:
     """Whether every changed line tells of a version, and differs from the one it replaces in numbers alone."""
     if file.old is None or file.new is None:
         return False
-    old, new = (split_lines(side.decode("utf-8", "replace")) for side in (file.old, file.new))
-    for hunk in hunks(old, new):
-        before, after = old[hunk.start : hunk.end], new[hunk.new_start : hunk.new_end]
+    for hunk in file.hunks:
+        before, after = file.old_lines[hunk.start : hunk.end], file.new_lines[hunk.new_start : hunk.new_end]
         if [_NUMBER.sub("0", line) for line in before] != [_NUMBER.sub("0", line) for line in after]:
             return False
         if not all(_VERSION.search(line) for line in before):

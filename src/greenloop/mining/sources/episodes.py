@@ -1,25 +1,26 @@
-"""Mining: from the histories of workspaces to proven examples."""
+"""Histories of workspaces as a source: runs of red between greens, as the snapshots of a workspace tell them."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 
 from greenloop.builds.judge import Judge
 from greenloop.mining import episodes, filters, nominate, states
+from greenloop.mining.confirming import unsteady
 from greenloop.mining.episodes import Lesson, is_clear, lessons, runs
 from greenloop.mining.example import Proposal, example_of
 from greenloop.mining.funnel import Funnel, Tally
 from greenloop.mining.minimise.minimise import Minimised, Minimiser
 from greenloop.mining.nominate import Window, windows
+from greenloop.mining.own import NOTHING, Accepted
 from greenloop.mining.rules import Rules
-from greenloop.mining.states import Nominated, Stretch, clean
+from greenloop.mining.sources.seam import Tell, tell_nobody
+from greenloop.mining.states import UNCLEAR, Nominated, Stretch, clean
 from greenloop.mining.trace import Trace
 from greenloop.records import Episode, Example, Origin, Suite, TreeId, Verdict, Workspace
 from greenloop.snapshots.store import SnapshotStore
 from greenloop.workspace.crew import Crew
 from greenloop.workspace.store import TreeStore
 
-UNCLEAR = "no clear verdict: timed out, or red without an error"
 _STATES = "states"
 _GROUP_SNAPSHOTS = 10_000
 """Snapshots that are in memory at a time, and one window more."""
@@ -27,92 +28,38 @@ _BATCH_STATES = 2000
 """States judged at a time: enough to keep all workers busy, few enough to hold their verdicts in memory."""
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far mining is. ``judged`` of the ``to_judge`` states found so far have their verdicts.
+class EpisodeSource:
+    """The fixes, and the steps towards them, of ``workspaces`` (all of ``snapshots`` unless given), by ``judge``.
 
-    ``examples`` lags behind: they are made while the next states are judged.
+    ``accepted`` is what people took over from Greenloop's suggestions: no example holds it. Beside the
+    judge, ``workers`` processes turn what was found into examples; the result does not depend on their number (see
+    ``workspace.crew``). ``trace`` watches what becomes of everything. A batch of stretches is in memory at a time,
+    never a whole history.
     """
-
-    workspaces: int
-    workspaces_done: int
-    judged: int
-    to_judge: int
-    examples: int
-
-
-@dataclass(frozen=True, slots=True)
-class MiningResult:
-    """The examples in the order of workspaces and time, the episodes of the whole fixes, and what every rule dropped.
-
-    ``trees`` counts distinct trees judged by status; ``cuts`` counts the beginnings of stretches by reason.
-    """
-
-    examples: tuple[Example, ...]
-    episodes: tuple[Episode, ...]
-    funnel: Funnel
-    trees: dict[str, int]
-    cuts: dict[str, int]
-    minimised: Minimised
-
-
-def mine(
-    snapshots: SnapshotStore,
-    judge: Judge,
-    store: TreeStore,
-    suite: Suite,
-    *,
-    rules: Rules | None = None,
-    accepted: frozenset[TreeId] = frozenset(),
-    workspaces: Iterable[Workspace] | None = None,
-    workers: int = 1,
-    progress: Callable[[Progress], None] | None = None,
-    trace: Trace | None = None,
-) -> MiningResult:
-    """Mine the fixes, and the steps towards them, of ``workspaces`` (all of ``snapshots`` unless given).
-
-    ``accepted`` are the trees that people accepted from Greenloop's suggestions: they are no examples. Every verdict
-    comes from ``judge``. Beside the judge, ``workers`` processes turn what was found into examples; the result does
-    not depend on their number (see ``workspace.crew``). ``trace`` watches what becomes of everything. Raises
-    ``InfrastructureError`` when a verdict could not be reached.
-    """
-    chosen = snapshots.workspaces() if workspaces is None else tuple(workspaces)
-    with Crew(store, workers) as crew:
-        miner = _Miner(
-            judge=judge, store=store, suite=suite, rules=rules or Rules(), accepted=accepted, workspaces=len(chosen),
-            crew=crew, progress=progress, trace=trace or Trace(),
-        )  # fmt: skip
-        miner.run(chosen, snapshots)
-        return miner.result()
-
-
-class _Miner:
-    """The state of one mining pass: a batch of stretches at a time, never a whole history."""
 
     def __init__(
         self,
-        *,
+        snapshots: SnapshotStore,
         judge: Judge,
         store: TreeStore,
         suite: Suite,
-        rules: Rules,
-        accepted: frozenset[TreeId],
-        workspaces: int,
-        crew: Crew,
-        progress: Callable[[Progress], None] | None,
-        trace: Trace,
+        *,
+        rules: Rules | None = None,
+        accepted: Accepted = NOTHING,
+        workspaces: Iterable[Workspace] | None = None,
+        workers: int = 1,
+        trace: Trace | None = None,
     ) -> None:
+        self._snapshots = snapshots
         self._judge = judge
         self._store = store
         self._suite = suite
-        self._rules = rules
+        self._rules = rules or Rules()
         self._accepted = accepted
-        self._crew = crew
-        self._workspaces = workspaces
-        self._workspaces_done = 0
-        self._progress = progress
-        self._trace = trace
-        names = (*(rule.name for rule in filters.filters(rules)), filters.LEAKING, filters.DUPLICATE, filters.FLAKY)
+        self._workspaces = snapshots.workspaces() if workspaces is None else tuple(workspaces)
+        self._workers = workers
+        self._trace = trace or Trace()
+        names = (*(rule.name for rule in filters.filters(self._rules)), *filters.AT_THE_END)
         plan = ((nominate.UNIT, states.NAMES), (_STATES, (UNCLEAR,)), (episodes.UNIT, episodes.NAMES))
         self._tally = Tally((*plan, (filters.UNIT, names)))
         self._waiting: list[tuple[list[Lesson], Iterator[Example | str]]] = []
@@ -122,52 +69,71 @@ class _Miner:
         self._statuses: Counter[str] = Counter()
         self._seen: set[TreeId] = set()
         self._judged = 0
-        self._minimised = Minimised()
+        self._tell: Tell = tell_nobody
+        self.minimised = Minimised()
+        """What leaving out came to, once the examples were asked for."""
 
-    def run(self, workspaces: Iterable[Workspace], snapshots: SnapshotStore) -> None:
+    def examples(self, tell: Tell | None = None) -> Iterator[Example]:
+        """See ``Source``: by workspace and time; what is told are states judged, of those found so far."""
+        self._tell = tell or tell_nobody
+        with Crew(self._store, self._workers) as crew:
+            self._run(crew)
+        yield from self._examples.values()
+
+    def funnel(self) -> Funnel:
+        """See ``Source``."""
+        return self._tally.funnel()
+
+    @property
+    def episodes(self) -> tuple[Episode, ...]:
+        """The episodes of the whole fixes, in the order of their examples."""
+        return tuple(self._episodes[id_] for id_ in self._examples if id_ in self._episodes)
+
+    @property
+    def trees(self) -> dict[str, int]:
+        """Distinct trees judged, by status."""
+        return dict(sorted(self._statuses.items()))
+
+    @property
+    def cuts(self) -> dict[str, int]:
+        """How many stretches began, by reason."""
+        return dict(sorted(self._cuts.items()))
+
+    def _run(self, crew: Crew) -> None:
         batch: list[Stretch] = []
-        for stretch in self._stretches(workspaces, snapshots):
+        for stretch in self._stretches(crew):
             self._cuts[stretch.cut] += 1
             batch.append(stretch)
             if sum(len(held.states) for held in batch) >= _BATCH_STATES:
-                self._handle(batch)
+                self._handle(batch, crew)
                 batch = []
-        self._handle(batch)
+        self._handle(batch, crew)
         self._collect(0)
-        self._minimise()
+        self._minimise(crew)
         self._confirm()
-        self._tell(0, 0)
+        self._tell(self._judged, self._judged)
 
-    def result(self) -> MiningResult:
-        return MiningResult(
-            examples=tuple(self._examples.values()),
-            episodes=tuple(self._episodes[id_] for id_ in self._examples if id_ in self._episodes),
-            funnel=self._tally.funnel(),
-            trees=dict(sorted(self._statuses.items())),
-            cuts=dict(sorted(self._cuts.items())),
-            minimised=self._minimised,
-        )
-
-    def _stretches(self, workspaces: Iterable[Workspace], snapshots: SnapshotStore) -> Iterator[Stretch]:
+    def _stretches(self, crew: Crew) -> Iterator[Stretch]:
         group: list[Window] = []
-        for workspace in workspaces:
-            for window in windows(workspace, snapshots.snapshots(workspace.id), self._rules, self._tally):
+        for workspace in self._workspaces:
+            for window in windows(workspace, self._snapshots.snapshots(workspace.id), self._rules, self._tally):
                 group.append(window)
                 if sum(len(held.snapshots) for held in group) >= _GROUP_SNAPSHOTS:
-                    yield from self._cleaned(group)
+                    yield from self._cleaned(group, crew)
                     group = []
-            self._workspaces_done += 1
-        yield from self._cleaned(group)
+        yield from self._cleaned(group, crew)
 
-    def _cleaned(self, group: list[Window]) -> Iterator[Stretch]:
+    def _cleaned(self, group: list[Window], crew: Crew) -> Iterator[Stretch]:
         nominated = [Nominated(window, self._rules) for window in group]
-        for found, funnel in self._crew.map(clean, nominated, chunk=1):
+        for found, funnel in crew.map(clean, nominated, chunk=1):
             self._tally.add(funnel)
             yield from found
 
-    def _handle(self, batch: list[Stretch]) -> None:
+    def _handle(self, batch: list[Stretch], crew: Crew) -> None:
         trees = tuple(dict.fromkeys(state.tree for stretch in batch for state in stretch.states))
-        verdicts = self._judge.judge_many(trees, self._suite, lambda done, _: self._tell(done, len(trees)))
+        verdicts = self._judge.judge_many(
+            trees, self._suite, lambda done, _: self._tell(self._judged + done, self._judged + len(trees))
+        )
         self._judged += len(trees)
         for tree in trees:
             if tree not in self._seen:
@@ -175,7 +141,7 @@ class _Miner:
                 self._statuses[verdicts[tree].status.value] += 1
         found = [lesson for stretch in batch for lesson in self._lessons(stretch, verdicts)]
         proposals = [self._proposal(lesson, verdicts) for lesson in found]
-        self._waiting.append((found, self._crew.map(example_of, proposals)))
+        self._waiting.append((found, crew.map(example_of, proposals)))
         # the crew works on this batch while the next one is judged
         self._collect(1)
 
@@ -189,7 +155,7 @@ class _Miner:
             author=workspace.author,
             time=lesson.targets[0].start,
             suite=self._suite,
-            accepted=self._accepted.intersection(target.tree for target in lesson.targets),
+            accepted=self._accepted,
             rules=self._rules,
             episode=lesson.run.name,
         )
@@ -215,13 +181,13 @@ class _Miner:
             if lesson.origin is Origin.EPISODE:
                 self._episodes[result.id] = lesson.run.episode()
 
-    def _minimise(self) -> None:
+    def _minimise(self, crew: Crew) -> None:
         """Put in the place of each example what its error asked for; two that are equal then are one."""
         if not self._rules.minimise_builds:
             return
         before, episodes = self._examples, self._episodes
-        minimiser = Minimiser(self._judge, self._store, self._suite, self._rules, self._accepted, self._crew)
-        found, self._minimised = minimiser.run(tuple(before.values()), self._built)
+        minimiser = Minimiser(self._judge, self._store, self._suite, self._rules, self._accepted, crew)
+        found, self.minimised = minimiser.run(tuple(before.values()), self._built)
         self._examples, self._episodes = {}, {}
         fates: list[tuple[Example, Example, str]] = []
         for old, new in zip(before.values(), found, strict=True):
@@ -237,28 +203,15 @@ class _Miner:
 
     def _built(self, trees: int) -> None:
         self._judged += trees
-        self._tell(0, 0)
+        self._tell(self._judged, self._judged)
 
     def _confirm(self) -> None:
         """Judge both ends of every example again, and drop those that do not come out alike."""
-        ends = [tree for one in self._examples.values() for tree in (one.base, one.target)]
-        flaky = self._judge.confirm(ends, self._suite, self._rules.confirmations)
-        for one in [one for one in self._examples.values() if {one.base, one.target} & flaky]:
+        flaky = unsteady(self._examples.values(), self._judge, self._rules)
+        for one in [one for one in self._examples.values() if one.id in flaky]:
             self._tally.drop(filters.UNIT, filters.FLAKY)
             self._trace.dropped(one, filters.FLAKY)
             del self._examples[one.id]
-
-    def _tell(self, done: int, of: int) -> None:
-        if self._progress is not None:
-            self._progress(
-                Progress(
-                    workspaces=self._workspaces,
-                    workspaces_done=self._workspaces_done,
-                    judged=self._judged + done,
-                    to_judge=self._judged + of,
-                    examples=len(self._examples),
-                )
-            )
 
     def _lessons(self, stretch: Stretch, verdicts: dict[TreeId, Verdict]) -> Iterator[Lesson]:
         self._tally.see(_STATES, len(stretch.states))

@@ -1,4 +1,4 @@
-"""Answers that a model gave, kept: a rerun asks for none of them again, so it gives the same bytes."""
+"""Replies of a model, kept on disk: a rerun asks for none of them again, so it gives the same bytes."""
 
 import hashlib
 import json
@@ -10,11 +10,11 @@ from greenloop.models.seam import Reply, Request
 from greenloop.storage.lines import append_line, read_lines
 
 
-class Answers:
-    """The file of answers at ``path``, a JSON line each; created with its first. Good and refused ones are kept alike.
+class ReplyCache:
+    """The file of replies at ``path``, a JSON line each; created with its first. Good and refused ones are kept alike.
 
-    ``model`` tells models apart: an answer of another one is never given. A line that a crash tore, or that is none of
-    these, is an answer that was never had. Several threads may ask at once.
+    ``model`` tells models apart: a reply of another one is never given. A line that a crash tore, or that is none of
+    these, is a reply that was never had. Several threads may ask at once.
     """
 
     def __init__(self, path: Path, model: str) -> None:
@@ -28,13 +28,14 @@ class Answers:
                 self._held.setdefault(*entry)
 
     def get(self, request: Request) -> Reply | None:
-        """Return the answer to ``request``, if there is one."""
+        """Return the reply to ``request``, if it is kept."""
         return self._held.get(self._key(request))
 
     def put(self, request: Request, reply: Reply) -> Reply:
-        """Keep an answer, and return the one that is kept: of several at once it is the first.
+        """Keep a reply, and return the one that is kept: of several at once it is the first.
 
-        It is on the disk when this returns. Raises ``EnvironmentFault`` when the disk refuses."""
+        It is on the disk when this returns. Raises ``EnvironmentFault`` when the disk refuses.
+        """
         key = self._key(request)
         line = json.dumps({"finish": reply.finish_reason, "key": key, "text": reply.text})
         with self._lock:
@@ -51,7 +52,7 @@ class Answers:
 def _entry(line: str) -> tuple[str, Reply] | None:
     try:
         body = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(body, dict) or not all(isinstance(body.get(name), str) for name in ("key", "text", "finish")):
         return None

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.mining.passes import mine
 
 from greenloop.builds.engine import Engine
 from greenloop.builds.sandbox import Bubblewrap, Limits
@@ -15,7 +16,7 @@ from greenloop.builds.scripted import ScriptedJudge
 from greenloop.builds.toolchains.ocaml_file import OcamlFile
 from greenloop.builds.verdicts import VerdictStore
 from greenloop.mining.funnel import Funnel
-from greenloop.mining.mine import Progress, mine
+from greenloop.mining.own import Accepted
 from greenloop.mining.rules import Rules
 from greenloop.records import Category, EpisodeKind, InfrastructureError, Origin, Rung, Status, Suite, Verdict
 from greenloop.workspace.edits import apply
@@ -132,7 +133,7 @@ def test_states_without_a_clear_verdict_are_passed_over(lab: Any) -> None:
 
 def _accepted(lab: Any) -> str:
     after = lab.tree(NEXT)
-    lab.accepted = frozenset({after})
+    lab.accepted = Accepted(trees=frozenset({after}))
     lab.record(lab.tree(RED), after)
     return "written by Greenloop"
 
@@ -175,7 +176,32 @@ def _place(lab: Any) -> str:
     return "no exact edit"
 
 
-@pytest.mark.parametrize("spoil", [_accepted, _binary, _generated, _large, _duplicate, _link, _place])
+def _parser(lab: Any) -> str:
+    # the source stands beside it, and nothing in the file itself says so
+    names = ["a.ml", "p.mly", "p.ml"]
+    lab.record(
+        lab.tree(RED, "%token A\n", "let table = 1\n", names=names),
+        lab.tree(NEXT, "%token B\n", "let table = 2\n", names=names),
+    )
+    return "a generated file"
+
+
+def _tables(lab: Any) -> str:
+    text = "let f = {}\nlet __ocaml_lex_tables = {}\n"
+    lab.record(lab.tree(RED, text.format(1, 1)), lab.tree(NEXT, text.format(2, 2)))
+    return "a generated file"
+
+
+def _vendored(lab: Any) -> str:
+    names = ["a.ml", "lib/vendor/b.ml"]
+    lab.record(lab.tree(RED, "let x = 1\n", names=names), lab.tree(NEXT, "let x = 2\n", names=names))
+    return "a vendored folder"
+
+
+SPOILERS = [_accepted, _binary, _generated, _parser, _tables, _vendored, _large, _duplicate, _link, _place]
+
+
+@pytest.mark.parametrize("spoil", SPOILERS)
 def test_every_filter_counts_what_it_drops(lab: Any, spoil: Callable[[Any], str]) -> None:
     name = spoil(lab)
     result = lab.mine()
@@ -234,7 +260,7 @@ def test_verdicts_of_different_toolchains_prove_nothing(lab: Any) -> None:
     def mixed(tree: str, suite: Suite) -> Verdict:
         return plain.judge(tree, suite).model_copy(update={"toolchain": tree})
 
-    result = mine(lab.snapshots, ScriptedJudge(mixed), lab.trees, Suite.CHECK)
+    result = mine(lab.snapshots, ScriptedJudge(mixed), lab.trees)
     assert result.examples == ()
     assert result.funnel.dropped("not proven by verdicts") == 1
 
@@ -243,16 +269,15 @@ def test_a_fault_of_the_machine_is_raised_and_never_red(lab: Any) -> None:
     lab.record(lab.tree(RED), lab.tree(NEXT))
     judge = ScriptedJudge({}, otherwise=InfrastructureError("the sandbox is gone"))
     with pytest.raises(InfrastructureError):
-        mine(lab.snapshots, judge, lab.trees, Suite.CHECK)
+        mine(lab.snapshots, judge, lab.trees)
 
 
 def test_progress_ends_where_everything_is_judged(lab: Any) -> None:
     lab.record(lab.tree(GREEN), lab.tree(RED), lab.tree(NEXT))
-    told: list[Progress] = []
-    mine(lab.snapshots, ScriptedJudge(lab.answer), lab.trees, Suite.CHECK, progress=told.append)
-    last = told[-1]
-    assert (last.judged, last.to_judge, last.workspaces_done, last.examples) == (3, 3, 1, 1)
-    assert [state.judged for state in told] == sorted(state.judged for state in told)
+    told: list[tuple[int, int]] = []
+    mine(lab.snapshots, ScriptedJudge(lab.answer), lab.trees, tell=lambda done, of: told.append((done, of)))
+    assert told[-1] == (3, 3)
+    assert told == sorted(told)
 
 
 def test_the_number_of_processes_changes_nothing(lab: Any) -> None:
@@ -260,9 +285,7 @@ def test_the_number_of_processes_changes_nothing(lab: Any) -> None:
         texts = [f"let x = {number}\n", f"let x = bad{number}\n", f"let y = {number}\n"]
         lab.record(*map(lab.tree, texts), workspace=f"w{number}", author=f"author {number % 3}")
     _duplicate(lab)
-    results = [
-        mine(lab.snapshots, ScriptedJudge(lab.answer), lab.trees, Suite.CHECK, workers=workers) for workers in (1, 2)
-    ]
+    results = [mine(lab.snapshots, ScriptedJudge(lab.answer), lab.trees, workers=workers) for workers in (1, 2)]
     assert results[0] == results[1]
     assert len(results[0].examples) == 21
 
@@ -286,7 +309,7 @@ def test_funnels_add_up_and_results_repeat(lab: Any, counter: Any, histories: li
         for text, step, cut, deliberate in history:
             lab.record(lab.tree(text), workspace=names[-1], step=step, cut=cut, deliberate=deliberate)
     chosen = [one for one in lab.snapshots.workspaces() if one.id in names]
-    runs = [mine(lab.snapshots, ScriptedJudge(lab.answer), lab.trees, Suite.CHECK, workspaces=chosen) for _ in range(2)]
+    runs = [mine(lab.snapshots, ScriptedJudge(lab.answer), lab.trees, workspaces=chosen) for _ in range(2)]
     assert runs[0] == runs[1]
     funnel = runs[0].funnel
     assert Funnel.from_json(funnel.to_json()) == funnel
@@ -317,7 +340,7 @@ def test_real_ocaml_judged_in_the_sandbox(lab: Any, tmp_path: Path) -> None:
         sandbox=Bubblewrap(limits=Limits(wall_seconds=60)),
         scratch=tmp_path / "scratch",
     )
-    result = mine(lab.snapshots, engine, lab.trees, Suite.CHECK)
+    result = mine(lab.snapshots, engine, lab.trees)
     assert [(one.base, one.category) for one in result.examples] == [(red, Category.TYPE), (broken, Category.SYNTAX)]
     assert {one.toolchain for one in result.examples} == {engine.fingerprint}
     assert "Fix a type error in a.ml: This expression has type" in result.examples[0].description
