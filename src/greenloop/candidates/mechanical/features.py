@@ -20,6 +20,8 @@ class Features:
 
     site: Site
     _pairs: Counter[tuple[bytes, bytes]] = field(init=False)
+    _spelled: dict[bytes, list[bytes]] = field(init=False, default_factory=dict)
+    """The tokens of texts that come in: few texts come in at many places."""
 
     def __post_init__(self) -> None:
         """Count which tokens follow each other in the file: what was written once is written again."""
@@ -75,17 +77,19 @@ class Features:
         """How many of the neighbourhoods that the edit makes stand elsewhere in the file, and how many it undoes."""
         site = self.site
         texts = [token.text for token in site.tokens[max(0, change.first - 1) : change.last + 1]]
-        new = [token.text for token in placed_tokens(change.text, site.language)]
+        new = self._spelled.get(change.text)
+        if new is None:
+            new = self._spelled[change.text] = [token.text for token in placed_tokens(change.text, site.language)]
         before = [site.tokens[change.first - 1].text] if change.first else []
         after = [site.tokens[change.last].text] if change.last < len(site.tokens) else []
-        old = Counter(pairwise(texts))
-        row = [*before, *new, *after]
-        made = Counter(pairwise(row))
-        fresh = made - old
+        old = list(pairwise(texts))
+        made = list(pairwise([*before, *new, *after]))
+        fresh = {pair for pair in made if pair not in old}
         if not fresh:
             return "same"
-        seen = sum(1 for pair in fresh if self._pairs[pair] > old[pair])
-        odd = sum(1 for pair in old - made if self._pairs[pair] <= old[pair])
+        gone = {pair for pair in old if pair not in made}
+        seen = sum(1 for pair in fresh if self._pairs[pair])
+        odd = sum(1 for pair in gone if self._pairs[pair] <= 1)
         share = "all" if seen == len(fresh) else ("some" if seen else "none")
         return f"{share} {min(odd, 2)}"
 
