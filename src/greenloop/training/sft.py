@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -106,7 +107,7 @@ def _heldout(recipe: SftRecipe, dataset: Dataset | None, tokenizer: Any) -> Enco
     part = recipe.evaluation.part
     if dataset is None or not part or not dataset.examples(part):
         return None
-    turns = list(of_part(dataset, part, recipe.prompt))[: recipe.evaluation.max_examples]
+    turns = list(islice(of_part(dataset, part, recipe.prompt), recipe.evaluation.max_examples))
     return encode(tokenizer, turns, recipe.prompt.window_tokens)
 
 
