@@ -3,6 +3,7 @@
 import json
 import tempfile
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import cast
 
@@ -39,13 +40,14 @@ def conversations(dataset: Dataset | None, data: DataSection, prompt: PromptSect
 
     Raises ``InputError`` when there is nothing.
     """
-    found = list(of_part(dataset, data.part, prompt)) if dataset is not None else []
+    most = data.max_examples or None
+    found = list(islice(of_part(dataset, data.part, prompt), most)) if dataset is not None else []
     for path in data.extra:
         found += read_conversations(Path(path))
     if not found:
         place = f"the part {data.part} of {data.dataset}" if dataset is not None else ", ".join(data.extra)
         raise InputError(f"{place}: no example to learn from", "mine more, or choose another part")
-    return tuple(found[: data.max_examples] if data.max_examples else found)
+    return tuple(found[:most])
 
 
 def of_part(dataset: Dataset, part: str, prompt: PromptSection) -> Iterator[Conversation]:

@@ -96,8 +96,9 @@ class MachineSection(Section):
 
     device: Literal["cpu", "auto"] = "auto"
     """`cpu`, or `auto`: a GPU where there is one."""
-    precision: Literal["bf16", "fp32"] = "bf16"
-    """LoRA: the frozen base's weights (the adapter's are fp32). Full: bf16 computes in bf16 on fp32 weights."""
+    precision: Literal["auto", "bf16", "fp32"] = "auto"
+    """LoRA: the frozen base's weights (the adapter's are fp32). Full: bf16 computes in bf16 on fp32 weights. `auto` is
+    bf16 on a GPU and on a CPU with AVX-512, else fp32: there, PyTorch's bf16 is many times slower."""
     threads: int = Field(default=0, ge=0)
     """Threads of a CPU; 0: PyTorch's own choice."""
     attention: Literal["sdpa", "eager", "flash_attention_2"] = "sdpa"

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,7 @@ def train(
     if dataset is not None:
         data = recipe.data.model_copy(update={"version": dataset.version})
         recipe = recipe.model_copy(update={"data": data})
+    recipe = _with_precision(recipe)
     # of several processes, one a device, the first alone tells, makes bases and writes
     state = PartialState(cpu=recipe.machine.device == "cpu")
     tell = tell if state.is_main_process else lambda _line: None
@@ -80,6 +82,16 @@ def train(
     trainer = _trainer(found, run, progress)
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint is not None else None)
     return _finish(found, run, trainer)
+
+
+def _with_precision(recipe: SftRecipe) -> SftRecipe:
+    """Return the recipe with `auto` replaced, so that a run says what it was made in, and goes on in it."""
+    if recipe.machine.precision != "auto":
+        return recipe
+    on_gpu = recipe.machine.device == "auto" and torch.cuda.is_available()
+    fast = torch.cuda.is_bf16_supported() if on_gpu else torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    machine = recipe.machine.model_copy(update={"precision": "bf16" if fast else "fp32"})
+    return recipe.model_copy(update={"machine": machine})
 
 
 def _prepare(recipe: SftRecipe, dataset: Dataset | None, bases: Path, tell: Tell) -> _Prepared:
@@ -106,7 +118,7 @@ def _heldout(recipe: SftRecipe, dataset: Dataset | None, tokenizer: Any) -> Enco
     part = recipe.evaluation.part
     if dataset is None or not part or not dataset.examples(part):
         return None
-    turns = list(of_part(dataset, part, recipe.prompt))[: recipe.evaluation.max_examples]
+    turns = list(islice(of_part(dataset, part, recipe.prompt), recipe.evaluation.max_examples))
     return encode(tokenizer, turns, recipe.prompt.window_tokens)
 
 
