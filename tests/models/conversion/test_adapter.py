@@ -1,8 +1,8 @@
 """Adapters for the embedded SmolLM2: their size, what they are bound to, and what is refused."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -50,13 +50,13 @@ def test_equal_folders_give_equal_bytes(tmp_path: Path) -> None:
         ({"lora_alpha": None}, "lora_alpha is missing"),
     ],
 )
-def test_what_an_adapter_file_cannot_say(tmp_path: Path, config: dict[str, object], says: str) -> None:
+def test_what_an_adapter_file_cannot_say(tmp_path: Path, config: dict[str, Any], says: str) -> None:
     with pytest.raises(InputError, match=says):
         convert_adapter(lora(tmp_path / "lora", blocks=1, **config), find_smollm2(), tmp_path / "adapter.gguf")
     assert not (tmp_path / "adapter.gguf").exists()
 
 
-def change_tensors(folder: Path, change: Callable[[dict[str, np.ndarray]], None]) -> Path:  # type: ignore[type-arg]
+def change_tensors(folder: Path, change: Callable[[dict[str, np.ndarray]], None]) -> Path:
     tensors = load_file(folder / "adapter_model.safetensors")
     change(tensors)
     save_file(tensors, folder / "adapter_model.safetensors")
@@ -81,7 +81,7 @@ KEY = "base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight"
 )
 def test_tensors_that_do_not_fit(
     tmp_path: Path,
-    change: Callable[[dict[str, np.ndarray]], None],  # type: ignore[type-arg]
+    change: Callable[[dict[str, np.ndarray]], None],
     says: str,
 ) -> None:
     folder = change_tensors(lora(tmp_path / "lora", blocks=1), change)
@@ -172,7 +172,7 @@ def test_files_in_each_others_place(adapter: Path, tmp_path: Path) -> None:
 
 def test_the_config_that_peft_writes_is_taken(tmp_path: Path) -> None:
     """The keys of PEFT 0.21 that change nothing."""
-    whole = {
+    whole: dict[str, Any] = {
         "alpha_pattern": {},
         "rank_pattern": {},
         "modules_to_save": None,
@@ -180,5 +180,4 @@ def test_the_config_that_peft_writes_is_taken(tmp_path: Path) -> None:
         "lora_bias": False,
     }
     folder = lora(tmp_path / "lora", blocks=1, **whole)
-    convert_adapter(folder, find_smollm2(), tmp_path / "adapter.gguf")
-    assert json.loads((folder / "adapter_config.json").read_text())["alpha_pattern"] == {}
+    assert convert_adapter(folder, find_smollm2(), tmp_path / "adapter.gguf").tensors == 2 * 7
