@@ -3,6 +3,7 @@
     HOME/objects.git     the tree store, and in it the journal of every workspace
     HOME/snapshots.db    the index of the journal (SQLite, WAL); made again when it is missing
     HOME/greenloop.db    verdicts (SQLite, WAL)
+    HOME/behaviours.db   how programs behaved, as digests (SQLite, WAL); may be deleted at any time
     HOME/feedback.jsonl  what was shown, accepted, refused
     HOME/prompts.jsonl   answers of the model that writes prompts of examples; may be deleted at any time
     HOME/recorder/       a folder for each recorded one (``snapshots.enrolment``)
@@ -11,6 +12,7 @@
     HOME/scratch/        of exports and pushes that run
     HOME/warm/           warm builds; may be deleted at any time
     HOME/images/         toolchain images
+    HOME/evals/          a folder for each file of sessions that models were scored on: a home of its own
     HOME/ces/            the evaluation service's own: its socket, its lock, finished evaluations, the list of builds
 
 ``HOME`` is ``--home``, else ``$GREENLOOP_HOME``, else the platform's data folder for users.

@@ -93,7 +93,12 @@ def sampling(settings: Config, candidates: int | None) -> Sampling:
 def sources(settings: Config, model: str | None, candidates: int | None) -> Iterator[tuple[Source, ...]]:
     """Open the model for as long as the block runs; the compiler's own hints need none."""
     with open_model(model or settings.model.name, model_settings(settings)) as opened:
-        yield (HintSource(), ask_model(settings, opened, candidates))
+        yield (*beside_the_model(), ask_model(settings, opened, candidates))
+
+
+def beside_the_model() -> tuple[Source, ...]:
+    """Return what is asked beside a model, in order; evaluation asks the same to know what would be shown."""
+    return (HintSource(),)
 
 
 def ask_model(settings: Config, model: Model, candidates: int | None) -> ModelSource:

@@ -94,13 +94,7 @@ def build(
     rule, choice = rule or SplitRule(), choice or Choice()
     counted = funnel or Funnel(steps=())
     _check(examples, store, counted)
-    ordered = sorted(examples, key=lambda one: (one.time, one.id))
-    with Crew(store, workers) as crew:
-        everything = []
-        for one in crew.map(partial(rendered, budget=budget), ordered):
-            everything.append(one)
-            (progress or _silent)(len(everything), len(ordered))
-    chosen = select(everything, choice.rules(store))
+    chosen = selected(examples, store, choice, budget=budget, workers=workers, progress=progress)
     counted = Funnel(steps=(*counted.steps, *chosen.steps))
     if not chosen.kept:
         raise InputError(f"no examples to build a dataset from{_why_none(counted)}", "record or import more history")
@@ -136,6 +130,25 @@ def build(
         if not (scratch / "old").exists():
             shutil.rmtree(scratch, ignore_errors=True)
     return Dataset(out_dir, card, dict(parts.examples))
+
+
+def selected(
+    examples: Sequence[Example],
+    store: TreeStore,
+    choice: Choice,
+    *,
+    budget: int,
+    workers: int = 1,
+    progress: Progress | None = None,
+) -> Selection:
+    """Render ``examples`` and leave out what the rules of ``choice`` drop; see ``build``."""
+    ordered = sorted(examples, key=lambda one: (one.time, one.id))
+    with Crew(store, workers) as crew:
+        everything = []
+        for one in crew.map(partial(rendered, budget=budget), ordered):
+            everything.append(one)
+            (progress or _silent)(len(everything), len(ordered))
+    return select(everything, choice.rules(store))
 
 
 def _silent(_done: int, _of: int) -> None:

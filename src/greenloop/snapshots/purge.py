@@ -26,7 +26,14 @@ if TYPE_CHECKING:
     from greenloop.builds.verdicts import VerdictStore  # a recorder does without SQLAlchemy
 
 _NOTE = "purge-unfinished.json"
-_REMADE = ("warm", "recorder/*/cache", "recorder/*/*.log", "recorder/*/*.log.1", "recorder/*/shadow.json")
+_REMADE = (
+    "warm",
+    "behaviours.db*",
+    "recorder/*/cache",
+    "recorder/*/*.log",
+    "recorder/*/*.log.1",
+    "recorder/*/shadow.json",
+)
 """Below the home: what is made again when it is missing, and may hold content, names of files or their errors."""
 _BEYOND = {
     "ces": "what the evaluation service was asked and answered",
