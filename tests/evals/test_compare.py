@@ -5,13 +5,13 @@ import random
 from pathlib import Path
 
 import pytest
+from tests.evals.made import SETTINGS, result
 
 from greenloop.evals.compare import Comparison, Run, compare
 from greenloop.evals.estimators import difference
 from greenloop.evals.results import ResultsFolder, TaskResult
-from greenloop.evals.tables import comparison_rows
+from greenloop.evals.tables import comparison_lines
 from greenloop.records import InputError
-from tests.evals.made import SETTINGS, result
 
 
 def a_run(greedy: list[bool], *, authors: int = 20, sampled: list[tuple[bool, bool]] | None = None) -> Run:
@@ -57,7 +57,7 @@ def test_a_clear_difference_is_called_by_its_side() -> None:
     assert isinstance(low, float)
     assert isinstance(high, float)
     assert 0 < low < 0.32 < high < 0.5
-    assert any("B is better" in cell for row in comparison_rows(found) for cell in row)
+    assert any("B is better" in line for line in comparison_lines(found))
 
 
 def test_one_author_who_carries_all_of_it_shows_no_difference() -> None:

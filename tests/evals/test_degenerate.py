@@ -1,6 +1,7 @@
 """Replies that block a model, and honest ones that do not."""
 
 import pytest
+from tests.evals.made import attempt, result
 
 from greenloop.candidates.attempt import Attempt, Outcome
 from greenloop.evals.degenerate import circles, copies_example, defers, degenerate, empty, unchanged
@@ -8,7 +9,6 @@ from greenloop.evals.results import TaskResult
 from greenloop.prompts.render import SYSTEM
 from greenloop.records import Edit
 from greenloop.workspace.edits import parse_reply
-from tests.evals.made import attempt, result
 
 
 def said(reply: str, *, outcome: Outcome = Outcome.UNREADABLE, edit: Edit | None = None) -> Attempt:

@@ -1,12 +1,12 @@
 """Requirements for continuous integration: what fails them, and what is no requirement at all."""
 
 import pytest
+from tests.evals.made import SETTINGS, result
 
 from greenloop.evals.gate import failures, requirements
 from greenloop.evals.metrics import Shape, metrics
 from greenloop.evals.scores import EvalReport, evaluate
 from greenloop.records import InputError
-from tests.evals.made import SETTINGS, result
 
 KNOWN = metrics(Shape(greedy=1, sampled=2, sources=False), 2)
 

@@ -12,9 +12,9 @@ from greenloop.builds.scripted import Answer, ScriptedJudge
 from greenloop.candidates.examine import Rules
 from greenloop.candidates.sampling import Sampling
 from greenloop.candidates.source import ScriptedSource
+from greenloop.evals.measures import OwnFix
 from greenloop.evals.report import Number, ReportData, TimelineRow, fix_view, render_html, task_views
 from greenloop.evals.report.views import diff_lines
-from greenloop.evals.measures import OwnFix
 from greenloop.evals.results import ResultsFolder
 from greenloop.evals.run import run
 from greenloop.mining.funnel import Funnel, Step

@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
-from greenloop.cli import show
 from greenloop.cli.console import out
 
 
@@ -27,14 +27,15 @@ def compare(
     from greenloop.evals.compare import Run
     from greenloop.evals.compare import compare as compare_runs
     from greenloop.evals.results import ResultsFolder
-    from greenloop.evals.tables import comparison_rows
+    from greenloop.evals.tables import comparison_lines
 
     found = compare_runs(Run.read(ResultsFolder(a)), Run.read(ResultsFolder(b)), anyway=anyway)
     if as_json:
         print(found.to_json())
         return
-    title = f"A: {found.a.model}  B: {found.b.model}, on {found.tasks} tasks"
-    show.table(title, ("score", "A", "B", "B - A", "significance", "finding"), list(comparison_rows(found)))
+    out.print(f"[bold]A: {escape(found.a.model)}  B: {escape(found.b.model)}[/], on {found.tasks} tasks")
+    for line in comparison_lines(found):
+        out.print(escape(line))
     for name, alone in (("A", found.only_in_a), ("B", found.only_in_b)):
         if alone:
             out.print(f"Left out: {alone} tasks that only {name} was scored on.")

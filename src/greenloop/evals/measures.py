@@ -96,7 +96,8 @@ class Marker:
 def shown(attempts: Sequence[Attempt]) -> int | None:
     """Return the place of the attempt that ``greenloop fix`` would put first, ``None`` where it would show nothing."""
     best = ranked(distinct(attempts))
-    return next((place for place, attempt in enumerate(attempts) if best and attempt is best[0]), None)
+    # by its number, for it comes back changed: it carries the votes of those that agree
+    return next((place for place, attempt in enumerate(attempts) if best and attempt.index == best[0].index), None)
 
 
 def same_tokens(store: TreeStore, one: TreeId, other: TreeId) -> bool:

@@ -24,27 +24,21 @@ def table_rows(report: EvalReport) -> tuple[Row, ...]:
     return tuple(rows)
 
 
-def comparison_rows(comparison: Comparison) -> tuple[tuple[str, str, str, str, str, str], ...]:
-    """Return a row a score: name, A, B, the difference with its interval, its p-value and test, and the finding."""
-    return tuple(
-        (
-            f"{one.name} ({_count(one.tasks, 'task')}, {_count(one.authors, 'author')})",
-            percent(one.a),
-            percent(one.b),
-            difference_text(one),
-            f"p {one.p:.3g} ({one.test}; better on {one.only_a} : {one.only_b})",
-            f"{one.better} is better" if one.better else "no difference shown",
-        )
-        for one in comparison.differences
+def comparison_lines(comparison: Comparison) -> tuple[str, ...]:
+    """Return two lines a score: what it is in A and B and whether that differs; then how sure that is."""
+    return tuple(line for one in comparison.differences for line in _difference(one))
+
+
+def _difference(one: Difference) -> Iterator[str]:
+    finding = f"{one.better} is better" if one.better else "no difference shown"
+    change = f"B - A {100 * one.difference:+.1f} points"
+    if one.low is not None and one.high is not None:
+        change += f" ({100 * one.low:+.1f} to {100 * one.high:+.1f})"
+    yield f"{one.name}: A {percent(one.a)}, B {percent(one.b)}, {change}, p {one.p:.2g}: {finding}"
+    counted = (
+        f"{_count(one.tasks, 'task')}, {_count(one.authors, 'author')}; A better on {one.only_a}, B on {one.only_b}"
     )
-
-
-def difference_text(one: Difference) -> str:
-    """Return a difference in points of percent with its interval, or why there is none."""
-    change = f"{100 * one.difference:+.1f} points"
-    if one.low is None or one.high is None:
-        return f"{change} (interval: {one.interval})"
-    return f"{change} ({100 * one.low:+.1f} to {100 * one.high:+.1f}; {one.interval})"
+    yield f"    {counted}; p: {one.test}; interval: {one.interval}"
 
 
 def percent(value: float) -> str:
