@@ -5,7 +5,7 @@
 
 ``--model`` is the shipped model (the default of the settings unless given): asked greedily and ``--samples`` times,
 with what `greenloop fix` asks beside it. The other models are asked greedily alone, on the same tasks; ``--n`` limits
-the tasks. The runs go to a folder that is thrown away; verdicts, and what was mined from a file of sessions, stay in the
+the tasks. The runs go to a folder that is thrown away; verdicts, and what was mined from sessions, stay in the
 home. The last line of ``--json`` is
 
     {"heldout_n": …, "fixed_at_1": …, "fixed_at_8": …, "same_shown": …, "exact_shown": …, "search_same_shown": …,
