@@ -13,7 +13,15 @@ from greenloop.candidates.examine import Rules
 from greenloop.candidates.sampling import Sampling
 from greenloop.candidates.source import ScriptedSource
 from greenloop.evals.measures import OwnFix
-from greenloop.evals.report import Number, ReportData, TimelineRow, fix_view, render_html, task_views
+from greenloop.evals.report import (
+    Number,
+    ReportData,
+    TimelineRow,
+    fix_view,
+    render_evaluation,
+    render_html,
+    task_views,
+)
 from greenloop.evals.report.views import diff_lines
 from greenloop.evals.results import ResultsFolder
 from greenloop.evals.run import run
@@ -249,3 +257,28 @@ def test_lines_of_a_diff_are_told_apart_by_their_place() -> None:
     diff = "diff --git a/x b/x\n--- a/x\n+++ b/x\n@@ -1,2 +1,2 @@\n same\n--- not a header\n+++ nor this\n"
     kinds = [line.kind for line in diff_lines(diff)]
     assert kinds == ["file", "file", "file", "hunk", "same", "remove", "add"]
+
+
+def test_boxes_narrow_the_list_down_without_a_script(data: ReportData) -> None:
+    several = [
+        replace(data.tasks[0], keys=("answer--not-fixed", "error--type"), name="one"),
+        replace(data.tasks[0], keys=("answer--fixed-as-shown", "error--type"), name="two"),
+    ]
+    source = render_evaluation(replace(data, tasks=tuple(several)))
+    page = Page(source)
+    assert page.balanced
+    boxes = [attributes for tag, attributes in page.tags if tag == "input"]
+    # a kind that does not tell the tasks apart has no box
+    assert [box["id"] for box in boxes] == ["answer--fixed-as-shown", "answer--not-fixed"]
+    assert all("checked" in box for box in boxes)
+    for box in boxes:
+        assert f"main:has(#{box['id']}:not(:checked)) .task.{box['id']} {{ display: none; }}" in source
+        assert sum(box["id"] in attributes.get("class", "").split() for _, attributes in page.tags) == 1
+    assert "fixed as shown (1)" in " ".join(page.text.split())
+
+
+def test_a_task_shows_what_was_asked_and_what_the_person_did(data: ReportData) -> None:
+    text = " ".join(Page(render_evaluation(data)).text.split())
+    for said in ("What the model was shown", "File a.ml", "The person's own fix", "+let x = 1 + 2", "shown"):
+        assert said in text
+    assert "No repair was attempted." not in text
