@@ -86,7 +86,7 @@ def test_sessions_are_scored_compared_gated_and_shown(greenloop: Greenloop, sess
     page = (tmp_path / "bad" / "report.html").read_text()
     for said in ("let half x = x - 2", "The person's own fix", "program--not-the-same", "What the model was shown"):
         assert said in page
-    assert "http" not in page.replace("http://www.w3.org", "")
+    assert "://" not in page.replace("http://www.w3.org", "")
     assert "<script" not in page
 
 
