@@ -8,9 +8,10 @@ from greenloop.builds.sandbox import Bubblewrap
 from greenloop.builds.toolchains.ocaml_file import OcamlFile
 from greenloop.builds.verdicts import VerdictStore
 from greenloop.candidates.attempt import Outcome
+from greenloop.candidates.sampling import Sampling
 from greenloop.evals.report import ReportData, render_html, task_views
 from greenloop.evals.results import ResultsFolder
-from greenloop.evals.run import run, sampling_for
+from greenloop.evals.run import run
 from greenloop.models.scripted import ScriptedModel
 from greenloop.models.seam import Request
 from greenloop.records import Suite, Task, TreeId
@@ -76,12 +77,12 @@ def test_scores_of_a_model_that_fixes_stubs_and_cheats(store: TreeStore, write: 
         ScriptedModel(replies),
         judge,
         store,
-        sampling=sampling_for(6),
+        sampling=Sampling(greedy=0, sampled=6),
         k=3,
         budget=1200,
         out_dir=tmp_path / "run",
     )
-    assert [score.value for score in report.scores] == [1 / 6, 0.5]
+    assert (report.fixed_at_1, report.fixed_at_k) == (1 / 6, 0.5)
     ends = {
         task: [(attempt.outcome, attempt.reason) for attempt in result.attempts]
         for task, result in ResultsFolder(tmp_path / "run").read().items()
@@ -95,7 +96,7 @@ def test_scores_of_a_model_that_fixes_stubs_and_cheats(store: TreeStore, write: 
         assert end[5] == (Outcome.UNREADABLE, "empty")
     assert {rate.name: rate.count for rate in report.rates}["types"] == 6
 
-    views, left_out = task_views(store, tasks, ResultsFolder(tmp_path / "run").read().values())
+    views, left_out = task_views(store, tasks, ResultsFolder(tmp_path / "run").read().values(), budget=1200)
     page = render_html(ReportData(title="t", evaluation=report, tasks=views, tasks_left_out=left_out))
     assert "+let half = double 2" in page
     assert "1 of 6 fixed" in page

@@ -10,15 +10,25 @@ import pytest
 from greenloop.assists.fix import fix
 from greenloop.builds.scripted import Answer, ScriptedJudge
 from greenloop.candidates.examine import Rules
+from greenloop.candidates.sampling import Sampling
 from greenloop.candidates.source import ScriptedSource
-from greenloop.evals.report import Number, ReportData, TimelineRow, fix_view, render_html, task_views
+from greenloop.evals.measures import OwnFix
+from greenloop.evals.report import (
+    Number,
+    ReportData,
+    TimelineRow,
+    fix_view,
+    render_evaluation,
+    render_html,
+    task_views,
+)
 from greenloop.evals.report.views import diff_lines
 from greenloop.evals.results import ResultsFolder
-from greenloop.evals.run import run, sampling_for
+from greenloop.evals.run import run
 from greenloop.mining.funnel import Funnel, Step
 from greenloop.mining.timeline import Moment
 from greenloop.models.scripted import ScriptedModel
-from greenloop.records import Category, Diagnostic, InfrastructureError, Status, Suite, Task, TreeId
+from greenloop.records import Category, Diagnostic, InfrastructureError, Origin, Status, Suite, Task, TreeId
 from greenloop.workspace.edits import parse_reply
 from greenloop.workspace.store import TreeStore
 
@@ -105,9 +115,10 @@ def data(store: TreeStore, write: Write, judge: ScriptedJudge, type_error: Error
     model = ScriptedModel(lambda _: [block("let x = 1 + 2"), HOSTILE, block('let x = failwith "T"'), ""], name=HOSTILE)
     report = run(
         tasks, model, judge, store,
-        sampling=sampling_for(4), k=2, budget=2000, out_dir=tmp_path / "run", sizes={"t0": 1},
+        sampling=Sampling(greedy=0, sampled=4), k=2, budget=2000, out_dir=tmp_path / "run",
+        own_fixes={"t0": OwnFix(write({"a.ml": f"let x = 1 + 2\n(* {HOSTILE[:50]} *)\n"}), 1, Origin.EPISODE)},
     )  # fmt: skip
-    views, left_out = task_views(store, tasks, ResultsFolder(tmp_path / "run").read().values(), limit=2)
+    views, left_out = task_views(store, tasks, ResultsFolder(tmp_path / "run").read().values(), budget=2000, limit=2)
     turn = fix(store, judge, tasks[0].base, sources=[ScriptedSource([parse_reply(block("let x = 3"))])], rules=Rules())
     steps = (
         Step(name=HOSTILE, unit="snapshots", seen=20, dropped=5),
@@ -155,8 +166,9 @@ def test_the_page_says_everything(data: ReportData) -> None:
         "✓ type-checks",
         "+let x = 3",
         "This expression has type string",
-        "fixed@1 25.0 %",
-        "fixed@2 50.0 %",
+        "fixed@1 fixed, one sampled reply 25.0 %",
+        "fixed@2 fixed, any of 2 sampled replies 50.0 %",
+        "fixed_shown fixed, the one answer shown 100.0 %",
         "95 % interval",
         "sample 3: not fixed: a cheap green: stub stub",
         "sample 4: no edit could be read from the reply",
@@ -173,11 +185,11 @@ def test_the_page_says_everything(data: ReportData) -> None:
 def test_pictures_have_texts_that_say_the_same_and_ids_of_their_own(data: ReportData) -> None:
     page = Page(render_html(data))
     said = [attributes["aria-label"] for _, attributes in page.tags if attributes.get("role") == "img"]
-    assert len(said) == 3
+    assert len(said) == 4
     assert "8 snapshots, 4 green, 3 red, 1 without a verdict; 2 times from red to green" in said[0]
     assert "red to green: 9 of 9 pairs kept" in said[1]
     assert "fixed@2 50.0 %" in said[2]
-    assert sum(tag == "svg" for tag, _ in page.tags) == 3
+    assert sum(tag == "svg" for tag, _ in page.tags) == 4
     ids = page.attributes("id")
     assert len(ids) == len(set(ids))
     for target in page.attributes("xlink:href"):
@@ -245,3 +257,28 @@ def test_lines_of_a_diff_are_told_apart_by_their_place() -> None:
     diff = "diff --git a/x b/x\n--- a/x\n+++ b/x\n@@ -1,2 +1,2 @@\n same\n--- not a header\n+++ nor this\n"
     kinds = [line.kind for line in diff_lines(diff)]
     assert kinds == ["file", "file", "file", "hunk", "same", "remove", "add"]
+
+
+def test_boxes_narrow_the_list_down_without_a_script(data: ReportData) -> None:
+    several = [
+        replace(data.tasks[0], keys=("answer--not-fixed", "error--type"), name="one"),
+        replace(data.tasks[0], keys=("answer--fixed-as-shown", "error--type"), name="two"),
+    ]
+    source = render_evaluation(replace(data, tasks=tuple(several)))
+    page = Page(source)
+    assert page.balanced
+    boxes = [attributes for tag, attributes in page.tags if tag == "input"]
+    # a kind that does not tell the tasks apart has no box
+    assert [box["id"] for box in boxes] == ["answer--fixed-as-shown", "answer--not-fixed"]
+    assert all("checked" in box for box in boxes)
+    for box in boxes:
+        assert f"main:has(#{box['id']}:not(:checked)) .task.{box['id']} {{ display: none; }}" in source
+        assert sum(box["id"] in attributes.get("class", "").split() for _, attributes in page.tags) == 1
+    assert "fixed as shown (1)" in " ".join(page.text.split())
+
+
+def test_a_task_shows_what_was_asked_and_what_the_person_did(data: ReportData) -> None:
+    text = " ".join(Page(render_evaluation(data)).text.split())
+    for said in ("What the model was shown", "File a.ml", "The person's own fix", "+let x = 1 + 2", "shown"):
+        assert said in text
+    assert "No repair was attempted." not in text

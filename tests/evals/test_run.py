@@ -8,6 +8,7 @@ import pytest
 from greenloop.builds.scripted import Answer, ScriptedJudge
 from greenloop.candidates.attempt import Outcome
 from greenloop.candidates.sampling import Sampling
+from greenloop.evals.measures import OwnFix
 from greenloop.evals.results import ResultsFolder
 from greenloop.evals.run import run, sampling_for
 from greenloop.evals.scores import EvalReport
@@ -20,6 +21,7 @@ from greenloop.records import (
     InfrastructureError,
     InputError,
     ModelError,
+    Origin,
     RecordError,
     Status,
     Suite,
@@ -81,7 +83,7 @@ def asked(model: ScriptedModel) -> list[int]:
     return [number_of(request) for request in model.requests]
 
 
-FOUR = sampling_for(4)
+FOUR = Sampling(greedy=0, sampled=4)
 
 
 def start(
@@ -102,12 +104,14 @@ def rates(report: EvalReport) -> dict[str, int]:
 
 
 def test_samples_are_counted_by_stage_reason_and_group(
-    tasks: Tasks, judge: ScriptedJudge, store: TreeStore, tmp_path: Path
+    tasks: Tasks, judge: ScriptedJudge, store: TreeStore, tmp_path: Path, write: Write
 ) -> None:
+    own = write({"a.ml": "let x = 1 + 2\nlet task = 1\n"})
     model = by(lambda number: [FIX, STUB, NOOP, MISSES] if number < 3 else [NONSENSE, STILL_RED, NONSENSE, ""])
     report = run(
         tasks, model, judge, store,
-        sampling=FOUR, k=2, budget=800, out_dir=tmp_path, sizes={"t0": 1, "t1": 3, "t2": 40, "t3": 1},
+        sampling=FOUR, k=2, budget=800, out_dir=tmp_path,
+        own_fixes={f"t{number}": OwnFix(own, size, Origin.EPISODE) for number, size in enumerate((1, 3, 40, 1))},
     )  # fmt: skip
 
     assert (report.tasks, report.scored, report.authors, report.n) == (6, 6, 3, 4)
@@ -123,6 +127,7 @@ def test_samples_are_counted_by_stage_reason_and_group(
     assert [(group.kind, group.name, group.tasks) for group in report.groups] == [
         ("category", "type", 3), ("category", "unbound", 3),
         ("size", "1 line", 2), ("size", "2-3 lines", 1), ("size", "over 10 lines", 1),
+        ("origin", "episode", 4), ("author's tasks", "2-5 tasks", 6),
     ]  # fmt: skip
     assert report.costs.prompt_tokens > 10
     assert report.costs.reply_tokens > 1
@@ -143,13 +148,16 @@ def test_nonsense_scores_zero_with_reasons(
     assert 0 < report.scores[0].interval.high < 1
 
 
-def test_one_sample_is_greedy_and_several_are_drawn_alike(
+def test_one_reply_is_greedy_and_several_are_drawn_beside_it(
     tasks: Tasks, judge: ScriptedJudge, store: TreeStore, tmp_path: Path
 ) -> None:
     model = ScriptedModel(lambda _: [FIX])
     start(tasks, model, judge, store, tmp_path / "1", sampling=sampling_for(1), k=1)
     start(tasks, model, judge, store, tmp_path / "4")
-    assert [(request.n, request.temperature) for request in model.requests] == [(1, 0.0)] * 6 + [(4, 0.8)] * 6
+    start(tasks, model, judge, store, tmp_path / "5", sampling=sampling_for(4))
+    assert [(request.n, request.temperature) for request in model.requests] == [
+        *[(1, 0.0)] * 6, *[(4, 0.8)] * 6, *[(1, 0.0), (4, 0.8)] * 6,
+    ]  # fmt: skip
 
 
 def test_a_greedy_reply_beside_samples_is_a_score_of_its_own(
@@ -157,8 +165,9 @@ def test_a_greedy_reply_beside_samples_is_a_score_of_its_own(
 ) -> None:
     model = ScriptedModel(lambda request: [FIX] if request.temperature == 0 else [STUB])
     report = start(tasks, model, judge, store, tmp_path, sampling=Sampling(greedy=1, sampled=3), k=3)
-    assert [(score.name, score.value) for score in report.scores] == [
-        ("fixed@1", 0.0), ("fixed@3", 0.0), ("fixed (greedy)", 1.0),
+    assert [(score.name, score.value, score.tasks) for score in report.scores] == [
+        ("fixed@1", 1.0, 6), ("fixed@3", 0.0, 6), ("fixed@1_sampled", 0.0, 6), ("fixed_shown", 1.0, 6),
+        *[(f"{measure}{how}", 0.0, 0) for measure in ("same", "exact") for how in ("@1", "@3", "@1_sampled", "_shown")],
     ]  # fmt: skip
 
 

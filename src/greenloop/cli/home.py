@@ -3,6 +3,7 @@
     HOME/objects.git     the tree store, and in it the journal of every workspace
     HOME/snapshots.db    the index of the journal (SQLite, WAL); made again when it is missing
     HOME/greenloop.db    verdicts (SQLite, WAL)
+    HOME/behaviours.db   how programs behaved, as digests (SQLite, WAL); may be deleted at any time
     HOME/feedback.jsonl  what was asked for, shown, accepted, refused
     HOME/prompts.jsonl   answers of the model that writes prompts of examples; may be deleted at any time
     HOME/recorder/       a folder for each recorded one (``snapshots.enrolment``)
@@ -13,6 +14,7 @@
     HOME/images/         toolchain images
     HOME/models/         the book of models: what was trained, how it scored, and which is the default
     HOME/models/bases/   base models made of GGUF files for training; may be deleted at any time
+    HOME/evals/          a folder for each file of sessions that models were scored on: a home of its own
     HOME/ces/            the evaluation service's own: its socket, its lock, finished evaluations, the list of builds
 
 ``HOME`` is ``--home``, else ``$GREENLOOP_HOME``, else the platform's data folder for users.

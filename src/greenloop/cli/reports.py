@@ -29,7 +29,8 @@ def page(here: App, *, examples: Path, dataset: Path, run: Path, fix: Path | Non
     found = load(dataset)
     scores = _scores(run)
     tasks = found.tasks(split)
-    views, left_out = task_views(here.home.trees, tasks, ResultsFolder(run).read().values())
+    results = ResultsFolder(run).read().values()
+    views, left_out = task_views(here.home.trees, tasks, results, budget=scores.settings.budget)
     mined = read_examples(examples)
     with progress("looking up verdicts", "workspaces") as tell:
         rows = _timelines(here, {one.workspace for one in mined}, tell)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from greenloop.builds import images
+from greenloop.builds.behaviour import Programs
 from greenloop.builds.checker import Checkers
 from greenloop.builds.engine import Engine
 from greenloop.builds.sandbox import Bubblewrap, Limits, Sandbox, Unsandboxed
@@ -20,6 +21,7 @@ from greenloop.cli.home import Home
 from greenloop.records import InputError, Suite, TreeId, Workspace
 
 if TYPE_CHECKING:
+    from greenloop.builds.behaviour_store import Behaviours
     from greenloop.builds.verdicts import VerdictStore  # SQLAlchemy is loaded where there are verdicts to keep
 
 
@@ -84,6 +86,18 @@ def bench(
         workers=settings.build.workers,
     )
     return Bench(engine, name, suite, kept, image)
+
+
+def behaviours(home: Home, settings: Config, judge: Bench) -> "Behaviours":
+    """Return what runs programs of one file, with the image of ``judge``; what they did is kept in the home.
+
+    Raises ``EnvironmentFault`` when the OCaml top level or a layer of the sandbox is missing.
+    """
+    from greenloop.builds.behaviour_store import Behaviours, BehaviourStore  # SQLAlchemy, see above
+
+    root = judge.image.root if judge.image is not None else None
+    programs = Programs(home.trees, _sandbox(settings, judge.image, 0), home.path, root=root)
+    return Behaviours(programs, BehaviourStore(home.path / "behaviours.db"))
 
 
 def judge_for(app: App, workspace: Workspace) -> Bench:

@@ -55,8 +55,13 @@ class Present:
     @property
     def searches(self) -> tuple[Search, ...]:
         """The model-free search, unless the settings say that there is none."""
-        wanted = self.settings.search
-        return (Search(SearchSource(), wanted.max_checks, wanted.enough),) if wanted.enabled else ()
+        return searches(self.settings)
+
+
+def searches(settings: Config) -> tuple[Search, ...]:
+    """Return the model-free search, unless the settings say that there is none."""
+    wanted = settings.search
+    return (Search(SearchSource(), wanted.max_checks, wanted.enough),) if wanted.enabled else ()
 
 
 def project_root(folder: Path) -> Path:
@@ -108,7 +113,12 @@ def sampling(settings: Config, candidates: int | None) -> Sampling:
 def sources(now: Present, model: str | None, candidates: int | None) -> Iterator[tuple[Source, ...]]:
     """Open the model for as long as the block runs; the compiler's own hints need none."""
     with open_model(model or now.settings.model.name, model_settings(now.settings, now.app.home)) as opened:
-        yield (HintSource(), ask_model(now.settings, opened, candidates))
+        yield (*beside_the_model(), ask_model(now.settings, opened, candidates))
+
+
+def beside_the_model() -> tuple[Source, ...]:
+    """Return what is asked beside a model, in order; evaluation asks the same to know what would be shown."""
+    return (HintSource(),)
 
 
 def ask_model(settings: Config, model: Model, candidates: int | None) -> ModelSource:

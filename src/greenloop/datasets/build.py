@@ -99,9 +99,7 @@ def build(
     rule, choice = rule or SplitRule(), choice or Choice()
     counted = funnel or Funnel(steps=())
     _check(examples, store, counted)
-    ordered = sorted(examples, key=lambda one: (one.time, one.id))
-    everything = _rendered(ordered, store, budget, workers, progress or _silent)
-    chosen = select(everything, choice.rules(store))
+    chosen = selected(examples, store, choice, budget=budget, workers=workers, progress=progress)
     counted = Funnel(steps=(*counted.steps, *chosen.steps))
     if not chosen.kept:
         raise InputError(f"no examples to build a dataset from{_why_none(counted)}", "record or import more history")
@@ -156,6 +154,20 @@ def _in_place_of(out_dir: Path) -> Iterator[Path]:
         # whatever goes wrong, an old dataset that could not be put back is never deleted
         if not (scratch / "old").exists():
             shutil.rmtree(scratch, ignore_errors=True)
+
+
+def selected(
+    examples: Sequence[Example],
+    store: TreeStore,
+    choice: Choice,
+    *,
+    budget: int,
+    workers: int = 1,
+    progress: Progress | None = None,
+) -> Selection:
+    """Render ``examples`` and leave out what the rules of ``choice`` drop; see ``build``."""
+    ordered = sorted(examples, key=lambda one: (one.time, one.id))
+    return select(_rendered(ordered, store, budget, workers, progress or _silent), choice.rules(store))
 
 
 def _silent(_done: int, _of: int) -> None:

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -18,6 +18,8 @@ SUMMED_FILES = frozenset(
     {PACK_FILE, DROPPED_FILE, *(f"{part}.{end}" for part in Split for end in ("jsonl", "parquet"))}
 )
 """The files whose sums a card holds: each of them, and no path that leads elsewhere."""
+EVERYTHING = "all"
+"""The name of all parts together: for examples of which none was trained on."""
 Line = TypeVar("Line", bound=Record)
 _REBUILD = "build or fetch the dataset again"
 
@@ -51,10 +53,8 @@ class Dataset:
         return self.parts[Split.TEST]
 
     def examples(self, split: str) -> tuple[Example, ...]:
-        """Return the examples of one part. Raises ``InputError`` for an unknown part."""
-        if split not in tuple(Split):
-            raise InputError(f"no part is called {split!r}", f"there are {', '.join(Split)}")
-        return self.parts[Split(split)]
+        """Return the examples of one part, or of ``all``. Raises ``InputError`` for an unknown part."""
+        return part_of(self.parts, split)
 
     def tasks(self, split: str, max_changed_lines: int = 10) -> tuple[Task, ...]:
         """Return the questions of one part; a fix of more than ``max_changed_lines`` lines does not count.
@@ -62,20 +62,7 @@ class Dataset:
         Examples whose own edit is larger are left out: nobody could answer them as the person did. So are those that
         mended a later error and left the first: an answer is judged by the first.
         """
-        return tuple(
-            Task(
-                id=example.id,
-                author=example.author,
-                base=example.base,
-                prompt=example.prompt,
-                diagnostics=example.diagnostics,
-                category=example.category,
-                suite=example.suite,
-                max_changed_lines=max_changed_lines,
-            )
-            for example in self.examples(split)
-            if example.changed_lines <= max_changed_lines and example.origin is not Origin.SHRINKING
-        )
+        return tasks(self.examples(split), max_changed_lines)
 
     def dropped(self) -> tuple[Dropped, ...]:
         """Return what was left out when it was built, in the order of the rules."""
@@ -84,6 +71,45 @@ class Dataset:
     def add_trees(self, store: TreeStore) -> None:
         """Add the trees of all examples, before and after, to ``store``."""
         store.import_pack(self.folder / PACK_FILE)
+
+
+def part_of(parts: Mapping[Split, tuple[Example, ...]], name: str) -> tuple[Example, ...]:
+    """Return the examples of the part of that name, or of ``all`` parts. Raises ``InputError`` for an unknown part."""
+    if name == EVERYTHING:
+        return tuple(one for part in Split for one in parts[part])
+    if name not in tuple(Split):
+        raise InputError(f"no part is called {name!r}", f"there are {', '.join((*Split, EVERYTHING))}")
+    return parts[Split(name)]
+
+
+def by_authors(examples: Sequence[Example], authors: Collection[str]) -> tuple[Example, ...]:
+    """Return the examples of these people. Raises ``InputError`` naming one who has none."""
+    people = {one.author for one in examples}
+    unknown = sorted(set(authors) - people)
+    if unknown:
+        raise InputError(f"nobody called {unknown[0]!r} has an example here", f"there are {', '.join(sorted(people))}")
+    return tuple(one for one in examples if one.author in authors)
+
+
+def tasks(examples: Sequence[Example], max_changed_lines: int) -> tuple[Task, ...]:
+    """Return the questions of examples whose own edit changes at most so many lines, in order.
+
+    Examples that mended a later error and left the first are no questions: an answer is judged by the first.
+    """
+    return tuple(
+        Task(
+            id=example.id,
+            author=example.author,
+            base=example.base,
+            prompt=example.prompt,
+            diagnostics=example.diagnostics,
+            category=example.category,
+            suite=example.suite,
+            max_changed_lines=max_changed_lines,
+        )
+        for example in examples
+        if example.changed_lines <= max_changed_lines and example.origin is not Origin.SHRINKING
+    )
 
 
 def load(folder: Path) -> Dataset:

@@ -79,7 +79,41 @@ def _wilson(values: Sequence[float], method: str) -> Interval:
     return Interval(low=_within(found.low), high=_within(found.high), method=method)
 
 
+class Spread(Part):
+    """A 95 % confidence interval of a mean difference in -1 … 1, ``None`` where no honest one can be given."""
+
+    low: float | None = None
+    high: float | None = None
+    method: str
+
+
+def difference(changes: Sequence[float], clusters: Sequence[str]) -> Spread:
+    """Return the interval of the mean of ``changes`` (each in -1 … 1), one a task, ``clusters`` naming their authors.
+
+    The BCa bootstrap over authors, as in ``interval``; over tasks where all are of one author, which says nothing of
+    other people. None where no author's mean differs from another's, or the distribution degenerates.
+    """
+    if len(changes) != len(clusters):
+        raise InputError(f"{len(changes)} values belong to {len(clusters)} authors")
+    authors = len(set(clusters))
+    if authors == 1:
+        clusters, what = [str(task) for task in range(len(changes))], "tasks (one author)"
+    else:
+        few = f"; fewer than {FEW_AUTHORS}, so it is too narrow" if authors < FEW_AUTHORS else ""
+        what = f"{authors} authors{few}"
+    found = _drawn(changes, clusters)
+    if found is None:
+        return Spread(method="none: all authors differ alike" if authors > 1 else "none: all tasks differ alike")
+    return Spread(low=found[0], high=found[1], method=f"BCa bootstrap over {what}")
+
+
 def _bootstrap(values: Sequence[float], clusters: Sequence[str], method: str) -> Interval | None:
+    found = _drawn(values, clusters)
+    return None if found is None else Interval(low=_within(found[0]), high=_within(found[1]), method=method)
+
+
+def _drawn(values: Sequence[float], clusters: Sequence[str]) -> tuple[float, float] | None:
+    """Return the ends of the bootstrap interval, ``None`` where nothing varies or it degenerates."""
     totals: dict[str, float] = {}
     counts: dict[str, int] = {}
     for value, cluster in zip(values, clusters, strict=True):
@@ -104,7 +138,7 @@ def _bootstrap(values: Sequence[float], clusters: Sequence[str], method: str) ->
         ).confidence_interval
     if not (math.isfinite(found.low) and math.isfinite(found.high)):
         return None
-    return Interval(low=_within(found.low), high=_within(found.high), method=method)
+    return float(found.low), float(found.high)
 
 
 def _ratio(sums: NDArray[np.float64], sizes: NDArray[np.float64], axis: int = -1) -> NDArray[np.float64]:

@@ -1,13 +1,12 @@
 """What a run leaves behind: one line a task, and the settings under which the lines were made."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import Field
 
 from greenloop.candidates.attempt import Attempt
-from greenloop.records import Category, InputError, Record, RecordError, TreeId
+from greenloop.records import Category, InputError, Origin, Part, Record, RecordError, TreeId
 from greenloop.storage import named_io_errors, write_atomically
 from greenloop.storage.lines import append_line, read_lines
 
@@ -18,6 +17,9 @@ class RunSettings(Record):
     greenloop: str
     """Version of Greenloop, whose prompts and rules these are."""
     dataset: str
+    """Version of the dataset; of a file of sessions, ``sessions-`` and the digest of all that was mined from it."""
+    part: str = ""
+    """Which of its examples were asked: a part, and the authors if they were named."""
     model: str
     toolchain: str
     greedy: int
@@ -28,10 +30,26 @@ class RunSettings(Record):
     budget: int
     """Tokens of context, as ``prompts.tokens`` estimates them."""
     protected: tuple[str, ...]
+    sources: tuple[str, ...] = ()
+    """What was asked beside the model, as ``greenloop fix`` asks it; it counts for what is shown alone."""
+    runner: str = ""
+    """Fingerprint of what ran the programs for *same*; empty where nothing did."""
+
+
+class Marks(Part):
+    """What one attempt is worth by the three measures (see ``evals.measures``); ``None`` where one does not apply."""
+
+    fixed: bool
+    same: bool | None = None
+    exact: bool | None = None
 
 
 class TaskResult(Record):
-    """One task and all its samples. ``size`` is the changed lines of the person's own edit, if it is known."""
+    """One task, all its samples, and what they are worth.
+
+    What is known of the person's own edit, if anything is: ``target``, the tree that it led to, ``size``, its changed
+    lines, and ``origin``.
+    """
 
     task: str
     author: str
@@ -39,9 +57,39 @@ class TaskResult(Record):
     prompt: str
     category: Category
     size: int | None = Field(default=None, ge=0)
+    target: TreeId | None = None
+    origin: Origin | None = None
     red: bool
     """Whether the base is red under this toolchain; where it is not there is nothing to fix, and no attempt."""
+    whole: bool = False
+    """A whole-file task: the person's own result is green, and a program of one file that can be run."""
+    quarantined: str = ""
+    """Why *same* is not counted though the task is a whole-file one: its program is not the same from run to run."""
+    results: int | None = Field(default=None, ge=0)
+    """How many values, functions left out, the person's own program prints."""
     attempts: tuple[Attempt, ...] = ()
+    """As ``greenloop fix`` asks: those of further sources, then the model's, its greedy reply first."""
+    marks: tuple[Marks, ...] = ()
+    """One for each attempt."""
+    shown: int | None = None
+    """The attempt that would be put before a person; ``None`` where none led to a new tree."""
+    judging_seconds: float = Field(default=0.0, ge=0)
+    """Wall clock of judging all attempts; what was judged before costs nothing."""
+
+    @property
+    def replies(self) -> tuple[int, ...]:
+        """The attempts that are a model's, by place."""
+        return tuple(place for place, attempt in enumerate(self.attempts) if attempt.reply is not None)
+
+    @property
+    def greedy(self) -> int | None:
+        """The greedy reply, by place."""
+        return next((place for place in self.replies if self.attempts[place].greedy), None)
+
+    @property
+    def sampled(self) -> tuple[int, ...]:
+        """The sampled replies, by place."""
+        return tuple(place for place in self.replies if not self.attempts[place].greedy)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,14 +155,3 @@ class ResultsFolder:
                 raise RecordError(f"{self.results}:{number}: {error.message}", error.way_out) from error
             found.setdefault(result.task, result)
         return found
-
-
-def counted(result: TaskResult) -> tuple[Attempt, ...]:
-    """Return the attempts that pass@k counts: the sampled ones, or the greedy one where nothing was sampled."""
-    sampled = tuple(attempt for attempt in result.attempts if not attempt.greedy)
-    return sampled or result.attempts
-
-
-def fixes(attempts: Iterable[Attempt]) -> int:
-    """How many attempts fixed their task."""
-    return sum(attempt.fixed for attempt in attempts)

@@ -1,20 +1,25 @@
 """Running a model on tasks, resumably."""
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from greenloop import __version__
+from greenloop.builds.behaviour_store import Behaviours
 from greenloop.builds.judge import Judge
 from greenloop.builds.protect import DEFAULT_GLOBS
-from greenloop.candidates.attempt import Outcome
+from greenloop.candidates.attempt import Attempt, Outcome
 from greenloop.candidates.examine import Rules, examine
 from greenloop.candidates.sampling import ModelSource, Sampling
+from greenloop.candidates.searching import Search, searched
+from greenloop.candidates.source import Source
+from greenloop.evals.measures import Marker, OwnFix, shown
 from greenloop.evals.results import ResultsFolder, RunSettings, TaskResult
 from greenloop.evals.scores import EvalReport, evaluate
 from greenloop.models.seam import Model
 from greenloop.prompts.question import Question
-from greenloop.records import InfrastructureError, InputError, Status, Task
+from greenloop.records import InfrastructureError, InputError, Status, Task, Verdict
 from greenloop.storage import write_atomically
 from greenloop.workspace.store import TreeStore
 
@@ -26,13 +31,12 @@ Progress = Callable[[int, int, int], None]
 
 
 def sampling_for(n: int, *, temperature: float = 0.8, max_tokens: int = 256, seed: int = 0) -> Sampling:
-    """Return how ``n`` samples a task are drawn: one greedily; several independently at ``temperature``.
+    """Return how a task is asked: once greedily; where ``n`` is above 1, ``n`` times independently beside that.
 
-    pass@k is unbiased for samples drawn alike, so a greedy reply is never mixed with sampled ones.
+    pass@k is unbiased for samples drawn alike, so the greedy reply is none of the ``n``.
     """
-    if n == 1:
-        return Sampling(greedy=1, sampled=0, max_tokens=max_tokens, seed=seed)
-    return Sampling(greedy=0, sampled=n, temperature=temperature, max_tokens=max_tokens, seed=seed)
+    sampled = n if n > 1 else 0
+    return Sampling(greedy=1, sampled=sampled, temperature=temperature, max_tokens=max_tokens, seed=seed)
 
 
 def run(
@@ -46,14 +50,20 @@ def run(
     budget: int,
     out_dir: Path,
     dataset: str = "",
+    part: str = "",
     protected: tuple[str, ...] = DEFAULT_GLOBS,
-    sizes: Mapping[str, int] | None = None,
+    own_fixes: Mapping[str, OwnFix] | None = None,
+    behaviours: Behaviours | None = None,
+    sources: Sequence[Source] = (),
+    searches: Sequence[Search] = (),
     progress: Progress | None = None,
 ) -> EvalReport:
     """Ask ``model`` each task, judge its samples, store every result in ``out_dir`` and return the report.
 
-    ``sizes`` is task id → changed lines of the person's own edit, for the breakdown. Tasks whose result is stored
-    already are not asked again: a run that stopped goes on where it was.
+    ``own_fixes`` is task id → what the person did, for *same*, *exact* and the breakdowns; ``behaviours`` runs programs
+    for *same*. ``sources`` and ``searches`` are asked beside the model, as ``greenloop fix`` asks them: it counts for
+    what is shown, and for nothing else. Tasks whose result is stored already are not asked again: a run that stopped
+    goes on where it was.
 
     Raises ``InputError`` when ``out_dir`` holds another run or there are too few samples for ``k``, ``ModelError`` when
     the model gives no usable answer, and ``InfrastructureError`` when ``MAX_FAULTS`` tasks in a row could not be
@@ -64,6 +74,7 @@ def run(
     settings = RunSettings(
         greenloop=__version__,
         dataset=dataset,
+        part=part,
         model=model.name,
         toolchain=judge.fingerprint,
         greedy=sampling.greedy,
@@ -73,9 +84,20 @@ def run(
         seed=sampling.seed,
         budget=budget,
         protected=protected,
+        sources=(*(source.label for source in sources), *map(_name, searches)),
+        runner="" if behaviours is None else behaviours.fingerprint,
     )
     done = folder.open(settings)
-    bench = _Bench(ModelSource(model, sampling, budget=budget), judge, store, protected, sizes or {})
+    bench = _Bench(
+        ModelSource(model, sampling, budget=budget),
+        tuple(sources),
+        tuple(searches),
+        judge,
+        store,
+        protected,
+        own_fixes or {},
+        Marker(store, judge, behaviours),
+    )
     faults: list[str] = []
     in_a_row = fixed = 0
     for number, task in enumerate(tasks, 1):
@@ -100,6 +122,10 @@ def run(
     return report
 
 
+def _name(search: Search) -> str:
+    return f"{search.source.label}: {search.max_checks} checks, {search.enough} enough"
+
+
 def _check(tasks: Sequence[Task], sampling: Sampling, k: int) -> None:
     counting = sampling.sampled or sampling.greedy
     if not 1 <= k <= counting:
@@ -114,31 +140,58 @@ def _check(tasks: Sequence[Task], sampling: Sampling, k: int) -> None:
 class _Bench:
     """What all tasks of a run share."""
 
-    source: ModelSource
+    model: ModelSource
+    sources: tuple[Source, ...]
+    searches: tuple[Search, ...]
     judge: Judge
     store: TreeStore
     protected: tuple[str, ...]
-    sizes: Mapping[str, int]
+    own_fixes: Mapping[str, OwnFix]
+    marker: Marker
 
     def answer(self, task: Task) -> TaskResult:
         """Ask the model one task and judge its samples. Raises ``InfrastructureError`` if one cannot be judged."""
         before = self.judge.judge(task.base, task.suite)
+        answer = self.own_fixes.get(task.id)
         result = TaskResult(
             task=task.id,
             author=task.author,
             base=task.base,
             prompt=task.prompt,
             category=task.category,
-            size=self.sizes.get(task.id),
+            size=None if answer is None else answer.size,
+            target=None if answer is None else answer.target,
+            origin=None if answer is None else answer.origin,
             red=before.status is Status.RED,
         )
         if not result.red:
             return result
+        key = self.marker.key(answer, task.suite)
+        attempts, seconds = self._attempts(task, before)
+        return result.model_copy(
+            update={
+                "whole": key.whole,
+                "quarantined": key.quarantined,
+                "results": None if key.behaviour is None else key.behaviour.results,
+                "attempts": attempts,
+                "marks": self.marker.marks(key, attempts),
+                "shown": shown(attempts),
+                "judging_seconds": seconds,
+            }
+        )
+
+    def _attempts(self, task: Task, before: Verdict) -> tuple[tuple[Attempt, ...], float]:
         question = Question(task.base, task.prompt, before.diagnostics)
-        proposals = tuple(self.source.proposals(self.store, question))
+        proposals = [
+            proposal for source in (*self.sources, self.model) for proposal in source.proposals(self.store, question)
+        ]
         # every distinct sample is judged: a bound would be an arbitrary failure
         rules = Rules(task.suite, task.max_changed_lines, self.protected, max_judged=len(proposals))
+        start = time.monotonic()
         attempts = examine(self.store, self.judge, before, proposals, rules)
+        for search in self.searches:
+            row = search.source.proposals(self.store, question)
+            attempts += searched(self.store, self.judge, before, row, rules, search, start=len(attempts))
         for attempt in attempts:
             if attempt.outcome is Outcome.UNJUDGED:
                 # no failure of the model, so the whole task is tried again another time
@@ -146,4 +199,4 @@ class _Bench:
                     f"a candidate could not be judged: {attempt.detail}",
                     "run the command again: what is done is kept",
                 )
-        return result.model_copy(update={"attempts": attempts})
+        return attempts, time.monotonic() - start

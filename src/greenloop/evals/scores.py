@@ -3,24 +3,27 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
+import numpy as np
 from pydantic import Field
 
 from greenloop.candidates.attempt import Attempt, Outcome
-from greenloop.evals.estimators import Interval, interval, mean, pass_at_k
-from greenloop.evals.results import RunSettings, TaskResult, counted, fixes
+from greenloop.evals.degenerate import Degenerate, degenerate
+from greenloop.evals.estimators import Interval, interval, mean
+from greenloop.evals.groups import Group, groups
+from greenloop.evals.metrics import Metric, Shape, metrics
+from greenloop.evals.results import RunSettings, TaskResult
 from greenloop.records import InputError, Part, Record, Stage
-
-SIZES: tuple[tuple[str, int], ...] = (("1 line", 1), ("2-3 lines", 3), ("4-10 lines", 10))
-"""Buckets of the person's own edit by its changed lines: a name, and the largest that belongs to it."""
-LARGER = "over 10 lines"
 
 
 class Score(Part):
-    """A mean over tasks, each in 0 … 1, with its interval if one can be given honestly."""
+    """A mean over tasks, each in 0 … 1, with its interval if one can be given honestly; see ``evals.metrics``."""
 
     name: str
+    measure: str
+    how: str
     value: float
     tasks: int
+    """How many tasks count; where none does the value says nothing."""
     interval: Interval | None = None
 
 
@@ -37,25 +40,29 @@ class Rate(Part):
         return self.count / self.of if self.of else 0.0
 
 
-class Group(Part):
-    """The scores of a part of the tasks; ``kind`` is ``category`` or ``size``."""
+class Latency(Part):
+    """Wall clock in seconds: the median and the 95th percentile of ``count`` measurements."""
 
-    kind: str
     name: str
-    tasks: int
-    fixed_at_1: float
-    fixed_at_k: float
+    count: int = Field(ge=1)
+    p50: float
+    p95: float
 
 
 class Costs(Part):
-    """Means over all samples. Tokens are the model's own counts, 0 where it does not tell."""
+    """What the model's replies cost. Tokens are the model's own counts, 0 where it does not tell."""
 
     prompt_tokens: float
+    """Mean of a reply."""
     reply_tokens: float
+    """Mean of a reply."""
+    all_tokens: int
+    """Of all replies, prompts included: what a server would charge for without a cache."""
     seconds: float
-    """Wall clock of one sample, judging left out."""
+    """Mean wall clock of one reply, judging left out; of sampled ones its share of the batch."""
     total_seconds: float
-    """Wall clock of all samples, judging left out."""
+    """Wall clock of all replies, judging left out."""
+    latency: tuple[Latency, ...] = ()
 
 
 class EvalReport(Record):
@@ -64,7 +71,7 @@ class EvalReport(Record):
     settings: RunSettings
     k: int
     n: int
-    """Samples a task that count for pass@k."""
+    """Samples a task that count for any of k."""
     tasks: int
     scored: int
     authors: int
@@ -72,24 +79,39 @@ class EvalReport(Record):
     """Green under this toolchain, so there is nothing to fix: left out."""
     unjudged: tuple[str, ...] = ()
     """Could not be judged, which says nothing about the model: left out, and tried again by the next run."""
+    whole: int = 0
+    """Whole-file tasks, those in quarantine included: *same* is of the others."""
+    with_results: int = 0
+    """Whole-file tasks out of quarantine whose own program prints a value that is no function."""
+    quarantined: tuple[tuple[str, str], ...] = ()
+    """(task, why) where *same* cannot be told though the task is a whole-file one."""
     scores: tuple[Score, ...]
-    """``fixed@1``, ``fixed@k`` unless k is 1, and ``fixed (greedy)`` where a greedy reply stands beside samples."""
     rates: tuple[Rate, ...]
-    """The stages in order, of all samples that count; then what else is worth knowing."""
+    """The stages in order, of all replies; then what else is worth knowing."""
     reasons: tuple[tuple[str, int], ...]
-    """Why samples are no fix, most frequent first."""
+    """Why replies are no fix, most frequent first."""
     groups: tuple[Group, ...]
     costs: Costs
+    degenerate: Degenerate
+    """Whether the replies are such that the model must not be promoted, whatever its scores."""
+
+    def score(self, name: str) -> Score:
+        """Return a score by its name. Raises ``InputError`` naming those that there are."""
+        found = next((score for score in self.scores if score.name == name), None)
+        if found is None:
+            names = ", ".join(score.name for score in self.scores)
+            raise InputError(f"there is no score {name!r} in this run", f"there are {names}")
+        return found
 
     @property
     def fixed_at_1(self) -> float:
-        """The first score."""
-        return self.scores[0].value
+        """*Fixed* by the greedy reply, or by one sampled reply where no greedy one was asked for."""
+        return self.score("fixed@1").value
 
     @property
     def fixed_at_k(self) -> float:
-        """The chance that one of k samples is a fix."""
-        return next((score.value for score in self.scores if score.name == f"fixed@{self.k}"), 0.0)
+        """*Fixed* by any of k."""
+        return self.score(f"fixed@{self.k}").value
 
 
 _STAGES: tuple[tuple[str, Callable[[Attempt], bool]], ...] = (
@@ -118,10 +140,11 @@ def evaluate(
     Raises ``InputError`` when a task has fewer than ``k`` samples that count.
     """
     scored = [result for result in results if result.red]
-    samples = [counted(result) for result in scored]
-    if any(len(attempts) < k for attempts in samples):
-        raise InputError(f"pass@{k} needs {k} samples a task", "ask for a smaller k, or for more samples")
-    flat = [attempt for attempts in samples for attempt in attempts]
+    if any(len(result.sampled or result.replies) < k for result in scored):
+        raise InputError(f"any of {k} needs {k} samples a task", "ask for a smaller k, or for more samples")
+    wanted = metrics(Shape.of(settings), k)
+    replies = [result.attempts[place] for result in scored for place in result.replies]
+    counted = [result for result in scored if result.results is not None]
     return EvalReport(
         settings=settings,
         k=k,
@@ -131,11 +154,17 @@ def evaluate(
         authors=len({result.author for result in scored}),
         not_red=tuple(result.task for result in results if not result.red),
         unjudged=tuple(unjudged),
-        scores=tuple(_scores(settings, scored, samples, k)),
-        rates=tuple(Rate(name=name, count=sum(map(test, flat)), of=len(flat)) for name, test in (*_STAGES, *_OTHERS)),
-        reasons=_reasons(flat),
-        groups=tuple(_groups(scored, samples, k)),
-        costs=_costs([attempt for result in scored for attempt in result.attempts]),
+        whole=sum(result.whole for result in scored),
+        with_results=sum(bool(result.results) for result in counted),
+        quarantined=tuple((result.task, result.quarantined) for result in scored if result.quarantined),
+        scores=tuple(_score(metric, scored) for metric in wanted),
+        rates=tuple(
+            Rate(name=name, count=sum(map(test, replies)), of=len(replies)) for name, test in (*_STAGES, *_OTHERS)
+        ),
+        reasons=_reasons(replies),
+        groups=groups(scored, wanted),
+        costs=_costs(scored, replies),
+        degenerate=degenerate(scored),
     )
 
 
@@ -143,23 +172,17 @@ def _passed(attempt: Attempt, stage: Stage) -> bool:
     return attempt.verdict is not None and attempt.verdict.passed(stage)
 
 
-def _scores(
-    settings: RunSettings, scored: Sequence[TaskResult], samples: Sequence[Sequence[Attempt]], k: int
-) -> Iterable[Score]:
-    authors = [result.author for result in scored]
-
-    def score(name: str, values: Sequence[float]) -> Score:
-        return Score(name=name, value=mean(values), tasks=len(values), interval=interval(values, authors))
-
-    for wanted in sorted({1, k}):
-        yield score(f"fixed@{wanted}", _chances(samples, wanted))
-    if settings.greedy and settings.sampled:
-        greedy = [[attempt for attempt in result.attempts if attempt.greedy] for result in scored]
-        yield score("fixed (greedy)", [float(fixes(attempts) > 0) for attempts in greedy])
-
-
-def _chances(samples: Sequence[Sequence[Attempt]], k: int) -> list[float]:
-    return [pass_at_k(len(attempts), fixes(attempts), k) for attempts in samples]
+def _score(metric: Metric, scored: Sequence[TaskResult]) -> Score:
+    pairs = [(value, result.author) for result in scored if (value := metric.of(result)) is not None]
+    values = [value for value, _ in pairs]
+    return Score(
+        name=metric.name,
+        measure=metric.measure,
+        how=metric.how,
+        value=mean(values),
+        tasks=len(values),
+        interval=interval(values, [author for _, author in pairs]),
+    )
 
 
 def _reasons(attempts: Iterable[Attempt]) -> tuple[tuple[str, int], ...]:
@@ -167,35 +190,34 @@ def _reasons(attempts: Iterable[Attempt]) -> tuple[tuple[str, int], ...]:
     return tuple(sorted(found.items(), key=lambda item: (-item[1], item[0])))
 
 
-def _groups(scored: Sequence[TaskResult], samples: Sequence[Sequence[Attempt]], k: int) -> Iterable[Group]:
-    order = [name for name, _ in SIZES] + [LARGER]
-    for kind, name_of in (("category", lambda result: str(result.category)), ("size", _size)):
-        parts: dict[str, list[Sequence[Attempt]]] = {}
-        for result, attempts in zip(scored, samples, strict=True):
-            name = name_of(result)
-            if name:
-                parts.setdefault(name, []).append(attempts)
-        for name in sorted(parts, key=lambda name: (order.index(name) if name in order else 0, name)):
-            yield Group(
-                kind=kind,
-                name=name,
-                tasks=len(parts[name]),
-                fixed_at_1=mean(_chances(parts[name], 1)),
-                fixed_at_k=mean(_chances(parts[name], k)),
-            )
-
-
-def _size(result: TaskResult) -> str:
-    if result.size is None:
-        return ""
-    size = result.size
-    return next((name for name, largest in SIZES if size <= largest), LARGER)
-
-
-def _costs(attempts: Sequence[Attempt]) -> Costs:
-    return Costs(
-        prompt_tokens=mean([float(attempt.prompt_tokens) for attempt in attempts]),
-        reply_tokens=mean([float(attempt.reply_tokens) for attempt in attempts]),
-        seconds=mean([attempt.seconds for attempt in attempts]),
-        total_seconds=sum(attempt.seconds for attempt in attempts),
+def _costs(scored: Sequence[TaskResult], replies: Sequence[Attempt]) -> Costs:
+    sampled = [result for result in scored if result.sampled]
+    measured = (
+        (
+            "the greedy reply",
+            [result.attempts[result.greedy].seconds for result in scored if result.greedy is not None],
+        ),
+        ("all sampled replies", [_seconds(result, result.sampled) for result in sampled]),
+        ("judging a task's answers", [result.judging_seconds for result in scored]),
+        (
+            "a task in all",
+            [_seconds(result, range(len(result.attempts))) + result.judging_seconds for result in scored],
+        ),
     )
+    return Costs(
+        prompt_tokens=mean([float(attempt.prompt_tokens) for attempt in replies]),
+        reply_tokens=mean([float(attempt.reply_tokens) for attempt in replies]),
+        all_tokens=sum(attempt.prompt_tokens + attempt.reply_tokens for attempt in replies),
+        seconds=mean([attempt.seconds for attempt in replies]),
+        total_seconds=sum(attempt.seconds for attempt in replies),
+        latency=tuple(_latency(name, seconds) for name, seconds in measured if seconds),
+    )
+
+
+def _seconds(result: TaskResult, places: Iterable[int]) -> float:
+    return sum(result.attempts[place].seconds for place in places)
+
+
+def _latency(name: str, seconds: Sequence[float]) -> Latency:
+    p50, p95 = np.percentile(seconds, (50, 95))
+    return Latency(name=name, count=len(seconds), p50=round(float(p50), 4), p95=round(float(p95), 4))

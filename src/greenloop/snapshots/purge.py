@@ -27,8 +27,14 @@ if TYPE_CHECKING:
 
 _NOTE = "purge-unfinished.json"
 _REMADE = (
-    "warm", "prompts.jsonl", "recorder/*/cache", "recorder/*/*.log", "recorder/*/*.log.1", "recorder/*/shadow.json",
-)  # fmt: skip
+    "warm",
+    "prompts.jsonl",
+    "behaviours.db*",
+    "recorder/*/cache",
+    "recorder/*/*.log",
+    "recorder/*/*.log.1",
+    "recorder/*/shadow.json",
+)
 """Below the home: what is made again when it is missing, and may hold content, names of files or their errors."""
 _BEYOND = {
     "ces": "what the evaluation service was asked and answered",

@@ -6,7 +6,16 @@ Absent here: judging, reading of stores other than trees, clocks, files (the cal
 """
 
 from greenloop.evals.report.data import FixView, Number, ReportData, TimelineRow
-from greenloop.evals.report.page import render_html
+from greenloop.evals.report.page import render_evaluation, render_html
 from greenloop.evals.report.views import fix_view, task_views
 
-__all__ = ["FixView", "Number", "ReportData", "TimelineRow", "fix_view", "render_html", "task_views"]
+__all__ = [
+    "FixView",
+    "Number",
+    "ReportData",
+    "TimelineRow",
+    "fix_view",
+    "render_evaluation",
+    "render_html",
+    "task_views",
+]

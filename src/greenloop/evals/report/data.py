@@ -35,28 +35,41 @@ class DiffLine:
 
 @dataclass(frozen=True, slots=True)
 class SampleView:
-    """One sample of a task. ``mark`` is ``fixed``, ``green``, ``red`` or ``none`` (no tree that could be judged)."""
+    """One attempt at a task. ``mark`` is ``fixed``, ``green``, ``red`` or ``none`` (no tree that could be judged).
+
+    ``worth``: which of *shown*, *same* and *exact* it is. ``reply`` is ``None`` where no model spoke.
+    """
 
     label: str
     mark: str
     verdict: str
     """What came of it, in one sentence."""
     flags: tuple[str, ...]
-    reply: str
+    worth: tuple[str, ...]
+    reply: str | None
     diff: tuple[DiffLine, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class TaskView:
-    """A task and its samples. ``error`` is what the toolchain said, as shown to people."""
+    """A task and what was made of it. ``error`` is what the toolchain said, as shown to people.
+
+    ``asked`` is the message that the model was sent, ``own`` what the person did, both empty where they are not known.
+    ``facts`` are shown beside the person's words; ``keys`` are the filter's (see ``filters``). ``replies`` counts the
+    model's; ``others`` the proposals of other sources that are not listed.
+    """
 
     name: str
     prompt: str
-    category: str
-    author: str
+    facts: tuple[str, ...]
+    keys: tuple[str, ...]
     error: str
+    asked: str
+    own: tuple[DiffLine, ...]
     fixed: int
+    replies: int
     samples: tuple[SampleView, ...]
+    others: int = 0
 
 
 @dataclass(frozen=True, slots=True)

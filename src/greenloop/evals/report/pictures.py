@@ -133,32 +133,55 @@ def funnel(steps: Funnel) -> Picture:
 
 
 def scores(report: EvalReport) -> Picture:
-    """Above, the scores of tasks with their 95 % intervals; below, how far the samples came."""
+    """Above, the scores of tasks with their 95 % intervals; below, how far the replies came."""
     stages = report.rates[:7]
-    heights = (0.5 + 0.36 * len(report.scores), 0.5 + 0.3 * len(stages))
+    told = [score for score in report.scores if score.tasks]
+    heights = (0.5 + 0.36 * len(told), 0.5 + 0.3 * len(stages))
     with _styled():
         figure = Figure(figsize=(_WIDTH, sum(heights) + 0.35), layout="constrained")
         upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=heights)
-        for place, score in enumerate(report.scores):
+        for place, score in enumerate(told):
             if score.interval is not None:
                 low, high = 100 * score.interval.low, 100 * score.interval.high
                 upper.plot([low, high], [place, place], color=_ACCENT, linewidth=2.2, solid_capstyle="butt")
                 for end in (low, high):
                     upper.plot([end, end], [place - 0.16, place + 0.16], color=_ACCENT, linewidth=2.2)
             upper.plot(100 * score.value, place, marker="o", markersize=9, color=_TEXT, markeredgecolor=_PAPER)
-        _named(upper, [(score.name, f"{100 * score.value:.1f} %") for score in report.scores])
+        _named(upper, [(score.name, f"{100 * score.value:.1f} % of {score.tasks}") for score in told])
         upper.set_title(f"of {report.scored} tasks", loc="left", fontsize=9.5)
         for place, rate in enumerate(stages):
             lower.barh(place, 100 * rate.value, height=0.6, facecolor=_ACCENT, edgecolor=_ACCENT)
         _named(lower, [(rate.name, f"{rate.count:,}") for rate in stages])
         total = stages[0].of if stages else 0
-        lower.set_title(f"of {total:,} samples", loc="left", fontsize=9.5)
+        lower.set_title(f"of {total:,} replies", loc="left", fontsize=9.5)
         lower.set_xlim(0, 100)
         lower.set_xlabel("%")
         svg = _svg(figure, "scores")
-    said = "; ".join(f"{score.name} {100 * score.value:.1f} %" for score in report.scores)
+    said = "; ".join(f"{score.name} {100 * score.value:.1f} % of {score.tasks}" for score in told)
     came = "; ".join(f"{rate.name} {rate.count}" for rate in stages)
-    return Picture(svg, f"Of {report.scored} tasks: {said}. Of {total} samples: {came}.")
+    return Picture(svg, f"Of {report.scored} tasks: {said}. Of {total} replies: {came}.")
+
+
+def groups(report: EvalReport) -> Picture | None:
+    """The first score of every group, a bar each, by kind; ``None`` where there is no group."""
+    if not report.groups:
+        return None
+    first = next(iter(report.groups[0].scores))
+    kinds = [(kind, list(members)) for kind, members in itertools.groupby(report.groups, key=lambda one: one.kind)]
+    heights = [0.45 + 0.3 * len(members) for _, members in kinds]
+    with _styled():
+        figure = Figure(figsize=(_WIDTH, sum(heights) + 0.35), layout="constrained")
+        drawn = figure.subplots(len(kinds), 1, sharex=True, height_ratios=heights, squeeze=False)
+        for (axes,), (kind, members) in zip(drawn, kinds, strict=True):
+            for place, group in enumerate(members):
+                axes.barh(place, 100 * group.scores[first], height=0.6, facecolor=_ACCENT, edgecolor=_ACCENT)
+            _named(axes, [(group.name, f"{100 * group.scores[first]:.1f} % of {group.tasks}") for group in members])
+            axes.set_title(f"{first} by {kind}", loc="left", fontsize=9.5)
+        drawn[-1][0].set_xlim(0, 100)
+        drawn[-1][0].set_xlabel("%")
+        svg = _svg(figure, "groups")
+    said = "; ".join(f"{one.kind} {one.name}: {100 * one.scores[first]:.1f} % of {one.tasks}" for one in report.groups)
+    return Picture(svg, f"{first} by kind of task. {said}.")
 
 
 def _named(axes: Axes, rows: Sequence[tuple[str, str]]) -> None:

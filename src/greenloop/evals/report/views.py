@@ -4,8 +4,12 @@ from collections.abc import Iterable, Sequence
 
 from greenloop.candidates.attempt import Attempt, Outcome
 from greenloop.evals.report.data import DiffLine, FixView, SampleView, TaskView
-from greenloop.evals.results import TaskResult, fixes
+from greenloop.evals.report.filters import facts, keys
+from greenloop.evals.results import TaskResult
 from greenloop.prompts.diagnostics import show_diagnostic
+from greenloop.prompts.gather import gather
+from greenloop.prompts.question import Question
+from greenloop.prompts.render import render
 from greenloop.records import Badge, Diagnostic, Status, Suggestion, Task, TreeId, Verdict
 from greenloop.workspace.edits import render_unified
 from greenloop.workspace.store import TreeStore
@@ -17,13 +21,16 @@ _CUT = "… (cut here)"
 
 
 def task_views(
-    store: TreeStore, tasks: Sequence[Task], results: Iterable[TaskResult], *, limit: int = 60
+    store: TreeStore, tasks: Sequence[Task], results: Iterable[TaskResult], *, budget: int, limit: int | None = None
 ) -> tuple[tuple[TaskView, ...], int]:
-    """Return the first ``limit`` scored tasks as they are shown, those with a fix first, and how many are left out."""
+    """Return scored tasks as they are shown, those with a fix first, and how many are left out beyond ``limit``.
+
+    ``budget`` is that of the run, in tokens of context: what the model was shown is gathered again.
+    """
     by_id = {task.id: task for task in tasks}
     scored = [result for result in results if result.red and result.task in by_id]
-    scored.sort(key=lambda result: (not fixes(result.attempts), result.task))
-    views = tuple(_task(store, by_id[result.task], result) for result in scored[:limit])
+    scored.sort(key=lambda result: (not any(one.fixed for one in result.attempts), result.task))
+    views = tuple(_task(store, by_id[result.task], result, budget) for result in scored[:limit])
     return views, len(scored) - len(views)
 
 
@@ -86,27 +93,47 @@ def diff_lines(diff: str) -> tuple[DiffLine, ...]:
     return tuple(found)
 
 
-def _task(store: TreeStore, task: Task, result: TaskResult) -> TaskView:
+def _task(store: TreeStore, task: Task, result: TaskResult, budget: int) -> TaskView:
+    question = Question(task.base, task.prompt, task.diagnostics)
+    asked = render(question, gather(store, question, budget=budget))[-1].content
+    own = result.target is not None and result.target in store
+    replies = result.replies
+    # of a source that proposes a hundred edits those are listed that came to something
+    listed = [
+        place for place, one in enumerate(result.attempts) if place in replies or one.fixed or place == result.shown
+    ]
     return TaskView(
         name=task.id,
         prompt=task.prompt,
-        category=task.category.value,
-        author=task.author,
+        facts=facts(result),
+        keys=keys(result),
         error=error_text(store, task.base, [one for one in task.diagnostics if one.severity.value == "error"]),
-        fixed=fixes(result.attempts),
-        samples=tuple(_sample(store, task.base, attempt) for attempt in result.attempts),
+        asked=asked,
+        own=diff_lines(render_unified(store, task.base, result.target)) if own and result.target else (),
+        fixed=sum(result.attempts[place].fixed for place in replies),
+        replies=len(replies),
+        samples=tuple(_sample(store, task.base, result, place) for place in listed),
+        others=len(result.attempts) - len(listed),
     )
 
 
-def _sample(store: TreeStore, base: TreeId, attempt: Attempt) -> SampleView:
+def _sample(store: TreeStore, base: TreeId, result: TaskResult, place: int) -> SampleView:
+    attempt = result.attempts[place]
     changed = attempt.result is not None and attempt.result != base and attempt.result in store
-    reply = attempt.reply or ""
+    reply = attempt.reply
+    if reply is None:
+        label = f"proposal {place + 1}, by {attempt.source}"
+    else:
+        label = f"sample {result.replies.index(place) + 1}" + (", greedy" if attempt.greedy else "")
+    marks = result.marks[place]
+    worth = (("shown", place == result.shown), ("same", marks.same), ("exact", marks.exact))
     return SampleView(
-        label=f"sample {attempt.index + 1}" + (", greedy" if attempt.greedy else ""),
+        label=label,
         mark=_mark(attempt),
         verdict=_ending(attempt),
         flags=attempt.flags,
-        reply=reply if len(reply) <= MAX_REPLY else f"{reply[:MAX_REPLY]}\n{_CUT}",
+        worth=tuple(word for word, holds in worth if holds),
+        reply=reply if reply is None or len(reply) <= MAX_REPLY else f"{reply[:MAX_REPLY]}\n{_CUT}",
         diff=diff_lines(render_unified(store, base, attempt.result)) if changed and attempt.result else (),
     )
 
