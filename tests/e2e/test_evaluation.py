@@ -105,12 +105,16 @@ def test_the_parts_are_those_of_a_dataset(greenloop: Greenloop, sessions: Path, 
     assert len(tasks[0]) == 1
 
 
-def test_samples_beside_the_greedy_reply(greenloop: Greenloop, sessions: Path) -> None:
+def test_samples_beside_the_greedy_reply(greenloop: Greenloop, sessions: Path, tmp_path: Path) -> None:
     run = ("eval", "run", "--sessions", sessions, "--split", "all", "--json", "--n", "2", "--with-search")
     found = scores(greenloop(*run, "--model", "scripted:mixed.jsonl", "--out", "mixed"))
     assert (found["same@1"], found["same@2"], found["same@1_sampled"]) == (0.0, 1.0, 0.5)
     assert found["fixed_shown_model"] == 1.0
-    assert found["fixed_shown_without_model"] == 0.0
+    # the search mends it too; without it the compiler has no hint to give
+    assert found["fixed_shown_without_model"] == 1.0
+    (tmp_path / "greenloop.toml").write_text("version = 1\n[search]\nenabled = false\n")
+    found = scores(greenloop(*run, "--model", "scripted:mixed.jsonl", "--out", "without"))
+    assert (found["fixed_shown_model"], found["fixed_shown_without_model"]) == (1.0, 0.0)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ Greenloop = Callable[..., subprocess.CompletedProcess[str]]
 pytestmark = pytest.mark.e2e
 
 RED = 'let half x = x / "2"\n'
-SETTINGS = "version = 1\n[model]\ncandidates = 1\nmax_tokens = 16\n"
+SETTINGS = "version = 1\n[model]\ncandidates = 1\nmax_tokens = 16\n[search]\nenabled = false\n"
 
 
 def done(result: subprocess.CompletedProcess[str]) -> str:
