@@ -20,7 +20,8 @@ def commands() -> list[list[str]]:
 
 def path_of(words: list[str]) -> list[str]:
     """Return the words that name the command."""
-    depth = {"record": 2, "dataset": 2, "eval": 2, "import": 2, "ces": 3 if words[1:2] == ["image"] else 2}
+    groups = ("record", "dataset", "eval", "import", "train", "models")
+    depth = {**dict.fromkeys(groups, 2), "ces": 3 if words[1:2] == ["image"] else 2}
     return words[: depth.get(words[0], 1)]
 
 
