@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from greenloop.cli.app import App
 from greenloop.cli.config import Config
 from greenloop.cli.console import out, progress
 from greenloop.cli.history import choose
-from greenloop.cli.mined import funnel_file, group, rows, write_mined
+from greenloop.cli.mined import dropped_file, funnel_file, group, picture_file, rows, write_mined
 from greenloop.cli.prompting import prompted, tell_of_model
 from greenloop.cli.show import table
 from greenloop.cli.toolchains import bench, toolchain_name
@@ -118,15 +118,16 @@ def _show(results: list[_Result], target: Path) -> None:
         trees = ", ".join(f"{count} {status}" for status, count in one.source.trees.items())
         title = f"{one.toolchain}: {sum(one.source.trees.values())} trees judged ({trees})"
         table(title, ("rule", "dropped", "left"), list(rows(one.source.funnel())))
-        out.print(
-            f"[bold]{len(one.examples)} verified examples[/]: "
-            + ", ".join(f"{count} {kind}" for kind, count in sorted(one.kinds.items()))
-            + "; "
-            + ", ".join(f"{count} {kind}" for kind, count in one.classes.most_common())
-        )
+        listed = [_listed(sorted(one.kinds.items())), _listed(one.classes.most_common())]
+        out.print(": ".join([f"[bold]{len(one.examples)} verified examples[/]", "; ".join(filter(None, listed))]))
         if less := one.source.minimised.examples:
-            out.print(f"[bold]{less}[/] of them hold what their error asked for alone: {_saved(one.source.minimised)}")
-    out.print(f"Written to {escape(str(target))}, and beside it {escape(funnel_file(target).name)}.")
+            out.print(f"[bold]{less}[/] of them cut to what the error asked for: {_saved(one.source.minimised)}")
+    beside = ", ".join(file(target).name for file in (funnel_file, picture_file, dropped_file))
+    out.print(f"Written to {escape(str(target))}, and beside it {escape(beside)}.")
+
+
+def _listed(counts: Iterable[tuple[str, int]]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in counts)
 
 
 def _saved(counts: Minimised) -> str:
