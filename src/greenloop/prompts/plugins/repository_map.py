@@ -21,12 +21,11 @@ class RepositoryMap:
         """Choose as long a map as there is room for."""
         lines: list[str] = []
         for block in _blocks(desk):
-            if not desk.draft.note_fits(_note([*lines, *block])):
-                # its name alone still tells where something is
-                block = block[:1]
-                if not desk.draft.note_fits(_note([*lines, *block])):
-                    break
-            lines += block
+            # where its signatures have no room, its name alone still tells where something is
+            fitting = next((part for part in (block, block[:1]) if desk.draft.note_fits(_note([*lines, *part]))), None)
+            if fitting is None:
+                break
+            lines += fitting
         if lines:
             desk.draft.add_note(_note(lines), "the modules that are used most, in the order of their use")
 
