@@ -2,12 +2,12 @@
 
 Quality: the subjects of a repository's newest commits are what is asked, in the tree before each; a search is good when
 what it finds first holds the lines that the commit changed. ``recall_N``: the share of them among the best chunks that
-fit into N estimated tokens; ``recall_at_10``: among the best ten; ``file_at_5``: how often one of the first five files is
-one that was changed. Side by side: grep, the search that there was before, and the index.
+fit into N estimated tokens; ``recall_at_10``: among the best ten; ``file_at_5``: how often one of the first five files
+is one that was changed. Side by side: grep, the search that there was before, and the index.
 
-Speed: a generated tree of ``--files`` files. ``gather_*``: the whole choice of a context with a warm index, 1,200 tokens,
-for an error, for words, and for words with unsaved buffers by the recipe `wide`. ``fresh_ms``: from a saved tree to an
-index that finds what is new in it.
+Speed: a generated tree of ``--files`` files. ``gather_*``: the whole choice of a context with a warm index, 1,200
+tokens, for an error, for words, and for words with unsaved buffers by the recipe `wide`. ``fresh_ms``: from a saved
+tree to an index that finds what is new in it.
 """
 
 import argparse
@@ -140,11 +140,10 @@ def path_of(number: int) -> str:
 
 def source(number: int) -> str:
     """A generated module of 40 lines that uses others."""
-    body = (
-        f"let handle_{number}_{row} request = Mod_{(number * 31 + row) % 997}.render ~status:{row} (page{row} request)\n"
+    return "".join(
+        f"let handle_{number}_{row} request = Mod_{(number * 31 + row) % 997}.render ~code:{row} (page{row} request)\n"
         for row in range(40)
     )
-    return "".join(body)
 
 
 def _blob(store: TreeStore, text: str) -> Entry:

@@ -43,7 +43,7 @@ def cases(repository: Path, store: TreeStore, count: int) -> Iterator[Case]:
         changed = _changed(repo, parent, commit)
         if 0 < len(changed) <= MAX_CHANGED_LINES:
             found += 1
-            yield Case(words, _tree(repo, parent, store), frozenset(changed))
+            yield Case(words, _tree(parent, store), frozenset(changed))
 
 
 def _changed(repo: pygit2.Repository, parent: pygit2.Commit, commit: pygit2.Commit) -> set[tuple[str, int]]:
@@ -59,7 +59,7 @@ def _changed(repo: pygit2.Repository, parent: pygit2.Commit, commit: pygit2.Comm
     return lines
 
 
-def _tree(repo: pygit2.Repository, commit: pygit2.Commit, store: TreeStore) -> TreeId:
+def _tree(commit: pygit2.Commit, store: TreeStore) -> TreeId:
     entries = {path: blob for path, blob in _files(commit.tree, "") if _CODE.fullmatch(path)}
     with store.staged():
         return store.write_tree({path: Entry(Mode.FILE, store.write_blob(blob.data)) for path, blob in entries.items()})

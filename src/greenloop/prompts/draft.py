@@ -1,6 +1,6 @@
 """A context in the making: what is chosen so far and by whom, and whether one more thing still fits."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -8,7 +8,7 @@ from itertools import pairwise
 from greenloop.prompts.listing import listing
 from greenloop.prompts.question import Choice, Context, Note, Piece, ShownError
 from greenloop.prompts.render import JOINT, body, show_error, show_note, show_piece
-from greenloop.prompts.tokens import estimate_tokens
+from greenloop.prompts.tokens import LETTERS_PER_TOKEN, estimate_tokens
 from greenloop.records import TreeId
 from greenloop.workspace.store import Mode, TreeStore
 from greenloop.workspace.syntax import Item, Language, items, language_of
@@ -173,6 +173,10 @@ class Draft:
                 too_wide = radius
         return fits >= 0 and self.add_lines(file, max(first, line - fits), min(last, line + fits), why)
 
+    def has_room(self, file: SourceFile, first: int, last: int) -> bool:
+        """Say quickly whether lines of a file of which nothing is chosen may fit; ``add_lines`` knows it exactly."""
+        return file.path in self._rows or self._spent + _at_least(file.lines[first - 1 : last]) <= self.ceiling
+
     def _fits(self, file: SourceFile, first: int, last: int) -> bool:
         added = range(max(0, first - 1), min(last, len(file.lines)))
         if not added or self._rows.get(file.path, frozenset()).issuperset(added):
@@ -245,6 +249,11 @@ class Draft:
         if found is None:
             found = self._costs[key] = _part_costs(show_piece(_piece(self._chosen_file(path), *run)))
         return found
+
+
+def _at_least(lines: Sequence[str]) -> int:
+    """A lower bound of the estimate: no token holds more than so many letters, and blanks may be free."""
+    return sum(len("".join(line.split())) for line in lines) // LETTERS_PER_TOKEN
 
 
 def _part_costs(text: str) -> tuple[int, int]:

@@ -4,9 +4,9 @@ from greenloop.prompts.draft import SourceFile
 from greenloop.prompts.plugins.seam import Desk
 from greenloop.prompts.retrieval.words import words_of
 
-MAX_HITS = 200
-MAX_NARROWED = 3
-"""So many of the best chunks for which there is no room are shown in part."""
+MAX_HITS = 64
+MAX_NARROWED = 4
+"""So many chunks for which there is no room are shown in part; after them nothing more is chosen."""
 
 
 class Search:
@@ -46,9 +46,12 @@ def _choose(desk: Desk, text: str) -> None:
         first, last = hit.first_line, min(hit.last_line, len(file.lines))
         shared = sorted(asked & words_of(file.text(first, last) + file.path))
         why = f"found by the search: {', '.join(shared[:6])}" if shared else "nothing was found: a file of a small tree"
-        if not desk.draft.add_lines(file, first, last, why) and narrowed < MAX_NARROWED:
-            narrowed += 1
-            _narrow(desk, file, first, last, asked, why)
+        if desk.draft.has_room(file, first, last) and desk.draft.add_lines(file, first, last, why):
+            continue
+        if narrowed == MAX_NARROWED:
+            return
+        narrowed += 1
+        _narrow(desk, file, first, last, asked, why)
 
 
 def _narrow(desk: Desk, file: SourceFile, first: int, last: int, asked: frozenset[str], why: str) -> None:
