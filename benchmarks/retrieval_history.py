@@ -49,6 +49,8 @@ def cases(repository: Path, store: TreeStore, count: int) -> Iterator[Case]:
 def _changed(repo: pygit2.Repository, parent: pygit2.Commit, commit: pygit2.Commit) -> set[tuple[str, int]]:
     lines: set[tuple[str, int]] = set()
     for patch in repo.diff(parent, commit, context_lines=0):
+        if patch is None:
+            continue
         path = patch.delta.old_file.path
         if patch.delta.status_char() == "A" or not _CODE.fullmatch(path):
             continue

@@ -119,7 +119,7 @@ class Draft:
     def add_error(self, error: ShownError, why: str) -> bool:
         """Choose an error if it fits."""
         cost = self._cost(self._rows, (*self._errors, error), self._notes)
-        choice = Choice(self._plugin, why, cost - self._spent, what=_named(error))
+        choice = Choice(self._plugin, why, cost - self._spent, what=error_name(error))
         if cost > self.ceiling:
             self._miss(choice)
             return False
@@ -151,7 +151,7 @@ class Draft:
         if not added or self._rows.get(file.path, frozenset()).issuperset(added):
             return bool(added)
         rows = self._with(file, added)
-        cost = self._cost(rows, self._errors, self._notes) if rows is not None else self.budget + 1
+        cost = self._cost(rows, self._errors, self._notes) if rows is not None else self._spent
         choice = Choice(
             self._plugin, why, cost - self._spent, path=file.path, first_line=added.start + 1, last_line=added.stop
         )
@@ -261,7 +261,8 @@ def _part_costs(text: str) -> tuple[int, int]:
     return estimate_tokens(text), estimate_tokens(JOINT + text)
 
 
-def _named(error: ShownError) -> str:
+def error_name(error: ShownError) -> str:
+    """Return what a ``Choice`` calls an error."""
     first = error.diagnostic.message.strip().partition("\n")[0]
     return f"the error in {error.diagnostic.path or 'the build'}: {first[:80]}"
 
