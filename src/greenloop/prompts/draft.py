@@ -142,6 +142,10 @@ class Draft:
         """Whether ``add_note`` would choose it."""
         return self._cost(self._rows, self._errors, (*self._notes, note)) <= self.ceiling
 
+    def leave_out(self, what: str, why: str) -> None:
+        """Tell of something that had no room and is neither lines nor an error."""
+        self._miss(Choice(self._plugin, why, 0, what=what))
+
     def add_lines(self, file: SourceFile, first: int, last: int, why: str) -> bool:
         """Choose lines ``first`` to ``last`` (from 1, both included) if all then costs at most ``ceiling`` tokens.
 

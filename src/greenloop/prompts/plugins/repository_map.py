@@ -24,6 +24,7 @@ class RepositoryMap:
             # where its signatures have no room, its name alone still tells where something is
             fitting = next((part for part in (block, block[:1]) if desk.draft.note_fits(_note([*lines, *part]))), None)
             if fitting is None:
+                desk.draft.leave_out(f"the map from {block[0].partition(':')[0]} on", "where everything lies")
                 break
             lines += fitting
         if lines:

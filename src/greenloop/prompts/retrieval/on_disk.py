@@ -64,7 +64,7 @@ class OnDisk:
 
         Return whether it stands at ``tree`` now; not so where another process is writing for too long.
         """
-        with self._lock, self._alone() as alone:
+        with self._lock, self.alone() as alone:
             if not alone:
                 return False
             try:
@@ -92,7 +92,7 @@ class OnDisk:
             return self._search(tree, text, limit)
         except _DAMAGE:
             self._opened = None
-            with self._alone() as alone:
+            with self.alone() as alone:
                 if alone:
                     self._clear()
             self.follow(tree)
@@ -183,7 +183,7 @@ class OnDisk:
             shutil.rmtree(self._path, ignore_errors=True)
 
     @contextmanager
-    def _alone(self) -> Iterator[bool]:
+    def alone(self) -> Iterator[bool]:
         """Whether this process may write while the block runs."""
         with named_io_errors(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
