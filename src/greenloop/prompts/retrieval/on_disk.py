@@ -159,7 +159,10 @@ class OnDisk:
         if known is not None:
             changed = [(change.path, change.new) for change in self._store.changes(known, tree)]
         self._write(tree, changed, fresh=known is None)
-        self._current()
+        now = self._current()
+        if opened is not None and now is not None:
+            # what was asked about the old commit will be asked about this one: here nobody waits for it
+            now.uses(list(opened.used))
 
     def _write(self, tree: TreeId, changed: Sequence[tuple[str, Entry | None]], *, fresh: bool) -> None:
         index = tantivy.Index(_SCHEMA, str(self._path), reuse=True)
@@ -209,6 +212,7 @@ class _Opened:
 
     def __init__(self, index: tantivy.Index) -> None:
         self._searcher = index.searcher()
+        self.used: dict[str, int] = {}
         state = self._searcher.search(tantivy.Query.term_query(_SCHEMA, "kind", _STATE), 1)
         if not state.hits:
             raise ValueError("the index does not say which tree it holds")
@@ -240,8 +244,11 @@ class _Opened:
             for score, one in documents
         ]
 
-    def uses(self, names: Iterable[str]) -> dict[str, int]:
-        return {name: self._searcher.doc_freq("spelled", name) for name in names}
+    def uses(self, names: Iterable[str]) -> Mapping[str, int]:
+        for name in names:
+            if name not in self.used:
+                self.used[name] = self._searcher.doc_freq("spelled", name)
+        return self.used
 
 
 def _open(path: Path) -> _Opened:
