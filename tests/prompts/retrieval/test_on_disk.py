@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from greenloop.builds.stop import Stop
 from greenloop.prompts.retrieval.in_memory import InMemory
 from greenloop.prompts.retrieval.on_disk import VERSION, OnDisk
 from greenloop.prompts.retrieval.seam import Hit
-from greenloop.records import BlobId, EnvironmentFault, TreeId
+from greenloop.records import BlobId, Cancelled, EnvironmentFault, TreeId
 from greenloop.snapshots.secrets import Screen
 from greenloop.workspace.store import Entry, Mode, TreeStore
 from greenloop.workspace.vcs import read_checkout
@@ -158,6 +159,67 @@ def test_a_damaged_index_is_made_again(
     assert index.follow(saved)
     assert found(index, saved, "okapi") == ["new.ml"]
     assert found(index, saved, "parse_expr")[0] == "lib/parser.ml"
+
+
+@pytest.mark.parametrize("spoil", [_garbage, _cut, Path.unlink])
+@pytest.mark.parametrize("which", ["meta.json", "*.idx", "*.term", "*.store", "*.fast", "*.fieldnorm", "*"])
+def test_a_damaged_index_is_made_again_by_a_question(
+    store: TreeStore, tree_of: TreeOf, tmp_path: Path, spoil: Callable[[Path], None], which: str
+) -> None:
+    tree = tree_of(FILES)
+    OnDisk(tmp_path / "index", store).follow(tree)
+    for path in (tmp_path / "index" / VERSION).glob(which):
+        if path.is_file() and not path.name.endswith(".lock"):
+            spoil(path)
+    index = OnDisk(tmp_path / "index", store)
+    hits = found(index, tree, "parse_expr")
+    if index.tree is None:
+        # nothing was left that says there is an index: the next save makes it
+        index.follow(tree)
+        hits = found(index, tree, "parse_expr")
+    assert hits[0] == "lib/parser.ml"
+
+
+class Waiting(TreeStore):
+    """Reads no file until it may."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.may, self.waits = threading.Event(), threading.Event()
+        self.may.set()
+
+    def read_blob(self, blob: BlobId) -> bytes:
+        if not self.may.is_set():
+            self.waits.set()
+            assert self.may.wait(120)
+        return super().read_blob(blob)
+
+
+def test_questions_do_not_wait_while_the_index_is_written(tmp_path: Path) -> None:
+    store = Waiting(tmp_path / "trees")
+    tree = store.write_tree({"a.ml": Entry(Mode.FILE, store.write_blob(b"let okapi = 1\n"))})
+    index = OnDisk(tmp_path / "index", store)
+    index.follow(tree)
+    saved = store.update(tree, {"b.ml": Entry(Mode.FILE, store.write_blob(b"let zebra = 1\n"))})
+    store.may.clear()
+    writing = threading.Thread(target=index.follow, args=(saved,))
+    writing.start()
+    assert store.waits.wait(120)
+    assert found(index, tree, "okapi") == ["a.ml"], "while a file is being read for the index"
+    store.may.set()
+    writing.join(120)
+    assert found(index, saved, "zebra") == ["b.ml"]
+
+
+def test_following_can_be_cancelled(index: OnDisk, tree_of: TreeOf) -> None:
+    tree = tree_of(FILES)
+    index.follow(tree)
+    with Stop() as stop:
+        stop.request()
+        with pytest.raises(Cancelled):
+            index.follow(tree_of({**FILES, "new.ml": "let okapi = 1\n"}), stop)
+    assert index.tree == tree
+    assert found(index, tree, "parse_expr")[0] == "lib/parser.ml"
 
 
 def test_an_index_of_another_version_goes(index: OnDisk, tree_of: TreeOf) -> None:

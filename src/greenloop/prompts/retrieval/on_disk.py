@@ -17,6 +17,7 @@ from typing import Any
 
 import tantivy
 
+from greenloop.builds.stop import Stop
 from greenloop.prompts.draft import source_file
 from greenloop.prompts.listing import listing
 from greenloop.prompts.retrieval.chunks import Chunk, chunks_of
@@ -49,7 +50,9 @@ class OnDisk:
         self.folder = folder
         self._store = store
         self._wait_seconds = wait_seconds
-        self._lock = threading.RLock()
+        # who writes holds the first for as long as that takes; the second only guards what is open for reading
+        self._writing = threading.RLock()
+        self._opening = threading.Lock()
         self._opened: _Opened | None = None
         self._stamp: tuple[int, int] = (0, 0)
 
@@ -59,25 +62,26 @@ class OnDisk:
         opened = self._current()
         return opened.tree if opened is not None else None
 
-    def follow(self, tree: TreeId) -> bool:
+    def follow(self, tree: TreeId, stop: Stop | None = None) -> bool:
         """Bring the index to ``tree``; cost follows what changed. Call it after a save, off the way of questions.
 
-        Return whether it stands at ``tree`` now; not so where another process is writing for too long.
+        Return whether it stands at ``tree`` now; not so where another process is writing for too long. Raises
+        ``Cancelled`` when ``stop`` is requested: the index is then as it was.
         """
-        with self._lock, self.alone() as alone:
+        with self._writing, self.alone() as alone:
             if not alone:
                 return False
             try:
-                self._update(tree)
+                self._update(tree, stop)
             except _DAMAGE:
                 # the folder is ours alone: what is in it cannot be read, and can be made again
                 self._clear()
-                self._made_again(tree)
+                self._made_again(tree, stop)
             return True
 
-    def _made_again(self, tree: TreeId) -> None:
+    def _made_again(self, tree: TreeId, stop: Stop | None) -> None:
         try:
-            self._update(tree)
+            self._update(tree, stop)
         except _DAMAGE as error:
             raise EnvironmentFault(
                 f"{self.folder}: the index cannot be written: {error}", "is the disk full? the folder may be deleted"
@@ -91,12 +95,16 @@ class OnDisk:
         try:
             return self._search(tree, text, limit)
         except _DAMAGE:
-            self._opened = None
-            with self.alone() as alone:
-                if alone:
+            self._forget()
+        with self._writing, self.alone() as alone:
+            if alone:
+                try:
+                    # it may have been replaced just then
+                    return self._search(tree, text, limit)
+                except _DAMAGE:
                     self._clear()
-            self.follow(tree)
-            return self._search(tree, text, limit)
+        self.follow(tree)
+        return self._search(tree, text, limit)
 
     def uses(self, tree: TreeId, names: Iterable[str]) -> Mapping[str, int]:  # noqa: ARG002 - those of the index stand
         """Return in how many chunks each identifier is spelled, in the tree that is indexed."""
@@ -129,7 +137,7 @@ class OnDisk:
 
     def _current(self) -> "_Opened | None":
         """The newest commit, whoever made it."""
-        with self._lock:
+        with self._opening:
             stamp = _stamp(self._path)
             if stamp is None:
                 self._opened = None
@@ -142,7 +150,7 @@ class OnDisk:
     def _path(self) -> Path:
         return self.folder / VERSION
 
-    def _update(self, tree: TreeId) -> None:
+    def _update(self, tree: TreeId, stop: Stop | None) -> None:
         opened = self._current()
         if opened is not None and opened.tree == tree:
             return
@@ -158,17 +166,22 @@ class OnDisk:
         changed: list[tuple[str, Entry | None]] = list(listing(self._store, tree).entries.items())
         if known is not None:
             changed = [(change.path, change.new) for change in self._store.changes(known, tree)]
-        self._write(tree, changed, fresh=known is None)
+        self._write(tree, changed, stop, fresh=known is None)
         now = self._current()
         if opened is not None and now is not None:
             # what was asked about the old commit will be asked about this one: here nobody waits for it
             now.uses(list(opened.used))
 
-    def _write(self, tree: TreeId, changed: Sequence[tuple[str, Entry | None]], *, fresh: bool) -> None:
+    def _write(
+        self, tree: TreeId, changed: Sequence[tuple[str, Entry | None]], stop: Stop | None, *, fresh: bool
+    ) -> None:
         index = tantivy.Index(_SCHEMA, str(self._path), reuse=True)
         _register(index)
         writer = index.writer(heap_size=_WRITER_BYTES, num_threads=1)
         for path, new in changed:
+            if stop is not None and stop.requested:
+                writer.rollback()
+                stop.check()
             if not _is_unicode(path):
                 continue
             if not fresh:
@@ -180,8 +193,12 @@ class OnDisk:
         writer.commit()
         writer.wait_merging_threads()
 
+    def _forget(self) -> None:
+        with self._opening:
+            self._opened = None
+
     def _clear(self) -> None:
-        self._opened = None
+        self._forget()
         with named_io_errors(self.folder):
             shutil.rmtree(self._path, ignore_errors=True)
 
