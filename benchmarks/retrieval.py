@@ -6,8 +6,10 @@ fit into N estimated tokens; ``recall_at_10``: among the best ten; ``file_at_5``
 is one that was changed. Side by side: grep, the search that there was before, and the index.
 
 Speed: a generated tree of ``--files`` files. ``gather_*``: the whole choice of a context with a warm index, 1,200
-tokens, for an error, for words, and for words with unsaved buffers by the recipe `wide`. ``fresh_ms``: from a saved
-tree to an index that finds what is new in it.
+tokens, for an error, for words, and for words with unsaved buffers by the recipe `wide`. ``fresh_ms``: a question about
+a tree that was saved this moment, which finds what is new in it; ``follow_ms``: until the index itself holds it.
+
+Held out: how many edits of a dataset's test part a context lets a model make, since all lines of them are shown.
 """
 
 import argparse
@@ -22,6 +24,8 @@ from typing import Protocol
 
 from retrieval_history import Before, Case, Grep, cases
 
+from greenloop.datasets.load import load
+from greenloop.prompts.cover import covers
 from greenloop.prompts.gather import gather
 from greenloop.prompts.question import Question
 from greenloop.prompts.recipes import DEFAULT, WIDE, Recipe
@@ -92,17 +96,20 @@ def speed(files: int, repeats: int, scratch: Path) -> dict[str, float]:
     start = time.perf_counter()
     index.follow(tree)
     figures = {"files": float(files), "first_index_s": time.perf_counter() - start}
-    fresh = []
+    fresh, follow = [], []
     for number in range(repeats):
         saved = store.update(tree, {path_of(number): _blob(store, f"{source(number)}let zebra{number} = 1\n")})
         start = time.perf_counter()
-        index.follow(saved)
         found = index.search(saved, f"zebra{number}", limit=1)
         fresh.append((time.perf_counter() - start) * 1000)
         assert found[0].path == path_of(number)
+        start = time.perf_counter()
+        index.follow(saved)
+        follow.append((time.perf_counter() - start) * 1000)
+        assert index.tree == saved
         tree = saved
-    figures["fresh_ms"] = statistics.median(fresh)
-    figures["fresh_ms_max"] = max(fresh)
+    figures |= {"fresh_ms": statistics.median(fresh), "fresh_ms_max": max(fresh)}
+    figures |= {"follow_ms": statistics.median(follow), "follow_ms_max": max(follow)}
     for name, recipe, kind in (("error", DEFAULT, "error"), ("words", DEFAULT, "words"), ("wide", WIDE, "buffers")):
         figures[f"gather_{name}_p50_ms"] = _gather_ms(store, index, tree, (recipe, kind), repeats)
     # what there was before read a thousand of the files for each question
@@ -133,6 +140,22 @@ def _gather_ms(store: TreeStore, index: OnDisk, tree: TreeId, asked: tuple[Recip
     return statistics.median(times)
 
 
+def held_out(folder: Path, scratch: Path) -> dict[str, float]:
+    """Return recipe and budget → the share of the test part whose edits a model can make from what it is shown."""
+    dataset = load(folder)
+    store = TreeStore(scratch / "held-out")
+    dataset.add_trees(store)
+    figures = {}
+    for recipe in (DEFAULT, WIDE):
+        for budget in (400, *BUDGETS[:2]):
+            covered = 0
+            for one in dataset.test:
+                question = Question(one.base, one.prompt, one.diagnostics)
+                covered += covers(gather(store, question, budget=budget, recipe=recipe), one.edit)
+            figures[f"covered_{recipe.name}_{budget}"] = round(covered / len(dataset.test), 3)
+    return figures | {"tasks": float(len(dataset.test))}
+
+
 def path_of(number: int) -> str:
     """The path of a generated module."""
     return f"lib/part{number % 100}/mod_{number}.ml"
@@ -155,6 +178,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repository", type=Path, action="append", default=[], help="a git repository of OCaml code")
     parser.add_argument("--commits", type=int, default=100, help="so many of its commits are asked about")
+    parser.add_argument("--dataset", type=Path, help="a dataset, as `greenloop dataset build` writes it")
     parser.add_argument("--files", type=int, default=10_000, help="files of the generated tree; 0: no timing")
     parser.add_argument("--repeats", type=int, default=20, help="questions of a kind that are timed")
     parser.add_argument("--json", action="store_true", help="print one line of JSON")
@@ -165,6 +189,8 @@ def main() -> None:
             folder = Path(scratch, str(number))
             folder.mkdir()
             figures[repository.parent.name or str(repository)] = quality(repository, given.commits, folder)
+        if given.dataset:
+            figures["held_out"] = held_out(given.dataset, Path(scratch))
         if given.files:
             figures |= speed(given.files, given.repeats, Path(scratch))
     print(json.dumps(figures) if given.json else json.dumps(figures, indent=2))
