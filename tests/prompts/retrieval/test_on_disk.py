@@ -35,10 +35,10 @@ class Counting(TreeStore):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
-        self.read: list[BlobId] = []
+        self.blobs_read: list[BlobId] = []
 
     def read_blob(self, blob: BlobId) -> bytes:
-        self.read.append(blob)
+        self.blobs_read.append(blob)
         return super().read_blob(blob)
 
 
@@ -81,11 +81,11 @@ def test_a_save_is_found_and_only_what_changed_is_read(tmp_path: Path) -> None:
     tree = store.write_tree({path: Entry(Mode.FILE, blob) for path, blob in blobs.items()})
     index = OnDisk(tmp_path / "index", store)
     index.follow(tree)
-    store.read.clear()
+    store.blobs_read.clear()
     new = store.write_blob(b"let zebra = 1\n")
     saved = store.update(tree, {"lib/printer.ml": Entry(Mode.FILE, new), "README.md": None})
     assert index.follow(saved)
-    assert set(store.read) == {new}
+    assert set(store.blobs_read) == {new}
     assert found(index, saved, "zebra") == ["lib/printer.ml"]
     assert found(index, saved, "calculator") == [], "deleted"
     assert "lib/printer.ml" not in found(index, saved, "Format fprintf"), "no longer in it"
