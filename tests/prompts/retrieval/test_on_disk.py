@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from greenloop.builds.stop import Stop
 from greenloop.prompts.retrieval.in_memory import InMemory
@@ -104,6 +106,33 @@ def test_unsaved_buffers_are_searched_as_they_are(index: OnDisk, store: TreeStor
 def test_before_there_is_an_index_nothing_is_found(index: OnDisk, tree_of: TreeOf) -> None:
     assert index.tree is None
     assert found(index, tree_of(FILES), "parse") == []
+
+
+WORDS = st.lists(st.sampled_from(["okapi", "zebraCrossing", "tapir_nose", "let", "= 1"]), max_size=6).map(" ".join)
+STATES = st.lists(
+    st.tuples(st.dictionaries(st.sampled_from(["a.ml", "b.mli", "lib/c.ml", "n.txt"]), WORDS), st.booleans()),
+    min_size=1,
+    max_size=6,
+)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(states=STATES)
+def test_whatever_happened_it_finds_what_a_search_of_the_tree_finds(
+    store: TreeStore,
+    tree_of: TreeOf,
+    tmp_path_factory: pytest.TempPathFactory,
+    states: list[tuple[dict[str, str], bool]],
+) -> None:
+    index = OnDisk(tmp_path_factory.mktemp("index"), store)
+    index.follow(tree_of({}))
+    for files, followed in states:
+        tree = tree_of(dict(files))
+        if followed:
+            index.follow(tree)
+        for words in ("okapi", "zebra crossing", "tapirNose", "let okapi nose"):
+            there = {hit.path for hit in InMemory(store).search(tree, words, limit=99) if hit.score > 0}
+            assert set(found(index, tree, words)) == there
 
 
 def test_how_much_a_module_is_used(index: OnDisk, tree_of: TreeOf) -> None:
@@ -239,6 +268,7 @@ def test_a_tree_that_was_purged_is_no_hindrance(tree_of: TreeOf, store: TreeStor
     other = TreeStore(tmp_path / "other")
     tree = other.write_tree({"a.ml": Entry(Mode.FILE, other.write_blob(b"let okapi = 1\n"))})
     again = OnDisk(tmp_path / "index", other)
+    assert found(again, tree, "okapi") == []
     assert again.follow(tree)
     assert found(again, tree, "okapi") == ["a.ml"]
     assert found(again, tree, "parse_expr") == []

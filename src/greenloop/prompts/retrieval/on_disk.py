@@ -113,7 +113,8 @@ class OnDisk:
 
     def _search(self, tree: TreeId, text: str, limit: int) -> list[Hit]:
         opened = self._current()
-        if opened is None:
+        # a tree that was purged can be compared with none: until `follow` nothing is known
+        if opened is None or opened.tree not in self._store:
             return []
         entries = listing(self._store, tree).entries
         other = self._differing(opened.tree, tree)
@@ -176,7 +177,7 @@ class OnDisk:
         self, tree: TreeId, changed: Sequence[tuple[str, Entry | None]], stop: Stop | None, *, fresh: bool
     ) -> None:
         index = tantivy.Index(_SCHEMA, str(self._path), reuse=True)
-        _register(index)
+        _prepare(index)
         writer = index.writer(heap_size=_WRITER_BYTES, num_threads=1)
         for path, new in changed:
             if stop is not None and stop.requested:
@@ -270,7 +271,7 @@ class _Opened:
 
 def _open(path: Path) -> _Opened:
     index = tantivy.Index.open(str(path))
-    _register(index)
+    _prepare(index)
     return _Opened(index)
 
 
@@ -304,9 +305,10 @@ def _schema() -> tantivy.Schema:
 _SCHEMA = _schema()
 
 
-def _register(index: tantivy.Index) -> None:
-    """Words come split already: tantivy is to part them at blanks alone."""
+def _prepare(index: tantivy.Index) -> None:
+    """Words come split already: tantivy is to part them at blanks alone. And no thread of its own is to watch files."""
     index.register_tokenizer("split", tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.whitespace()).build())
+    index.config_reader("manual")
 
 
 def _document(chunk: Chunk) -> tantivy.Document:
