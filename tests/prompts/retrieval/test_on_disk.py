@@ -1,6 +1,8 @@
 """The index on the disk: fresh, shared, damaged, and alike the search in memory."""
 
 import os
+import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +16,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from greenloop.builds.stop import Stop
+from greenloop.prompts.gather import gather
+from greenloop.prompts.question import Question
+from greenloop.prompts.recipes import WIDE
 from greenloop.prompts.retrieval.in_memory import InMemory
 from greenloop.prompts.retrieval.on_disk import VERSION, OnDisk
 from greenloop.prompts.retrieval.seam import Hit
@@ -207,6 +212,23 @@ def test_a_damaged_index_is_made_again_by_a_question(
         index.follow(tree)
         hits = found(index, tree, "parse_expr")
     assert hits[0] == "lib/parser.ml"
+
+
+def test_no_flipped_byte_breaks_a_question(store: TreeStore, tree_of: TreeOf, tmp_path: Path) -> None:
+    many = {f"lib/m{i}.ml": f"let okapi{i} = zebra{i % 7} + page\n" * 30 for i in range(20)}
+    tree = tree_of(many)
+    OnDisk(tmp_path / "index", store).follow(tree)
+    draw = random.Random(11)
+    for number in range(80):
+        copy = shutil.copytree(tmp_path / "index", tmp_path / str(number))
+        path = draw.choice(sorted(one for one in (copy / VERSION).iterdir() if not one.name.endswith(".lock")))
+        content = bytearray(path.read_bytes() or b"x")
+        for _ in range(draw.choice([1, 4, 32])):
+            content[draw.randrange(len(content))] = draw.randrange(256)
+        path.write_bytes(content)
+        index = OnDisk(copy, store)
+        gather(store, Question(tree, "okapi 3 zebra page"), budget=900, recipe=WIDE, index=index)
+        shutil.rmtree(copy)
 
 
 class Waiting(TreeStore):

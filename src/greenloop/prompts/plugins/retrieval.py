@@ -41,9 +41,11 @@ def _choose(desk: Desk, text: str) -> None:
     narrowed = 0
     for hit in desk.index.search(desk.question.tree, text, limit=MAX_HITS):
         file = desk.draft.file(hit.path)
-        if file is None or not file.lines:
+        if file is None:
             continue
         first, last = hit.first_line, min(hit.last_line, len(file.lines))
+        if not 1 <= first <= last:
+            continue
         shared = sorted(asked & words_of(file.text(first, last) + file.path))
         why = f"found by the search: {', '.join(shared[:6])}" if shared else "nothing was found: a file of a small tree"
         if desk.draft.has_room(file, first, last) and desk.draft.add_lines(file, first, last, why):

@@ -10,10 +10,10 @@ import fcntl
 import shutil
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import tantivy
 
@@ -27,6 +27,7 @@ from greenloop.records import EnvironmentFault, TreeId
 from greenloop.storage import named_io_errors
 from greenloop.workspace.store import Entry, Mode, TreeStore
 
+Answer = TypeVar("Answer")
 VERSION = "v1"
 """Changes with the fields, the cutting and the splitting: an index of another version is thrown away."""
 MAX_LAID_OVER = 200
@@ -72,7 +73,8 @@ class OnDisk:
             if not alone:
                 return False
             try:
-                self._update(tree, stop)
+                with _panics_told():
+                    self._update(tree, stop)
             except _DAMAGE:
                 # the folder is ours alone: what is in it cannot be read, and can be made again
                 self._clear()
@@ -81,7 +83,8 @@ class OnDisk:
 
     def _made_again(self, tree: TreeId, stop: Stop | None) -> None:
         try:
-            self._update(tree, stop)
+            with _panics_told():
+                self._update(tree, stop)
         except _DAMAGE as error:
             raise EnvironmentFault(
                 f"{self.folder}: the index cannot be written: {error}", "is the disk full? the folder may be deleted"
@@ -92,24 +95,33 @@ class OnDisk:
 
         An index that cannot be read is made anew first, which takes as long as the first ``follow``.
         """
+        return self._readable(tree, lambda: self._search(tree, text, limit))
+
+    def uses(self, tree: TreeId, names: Iterable[str]) -> Mapping[str, int]:
+        """Return in how many chunks each identifier is spelled, in the tree that is indexed, be it ``tree`` or not."""
+        return self._readable(tree, lambda: self._uses(names))
+
+    def _uses(self, names: Iterable[str]) -> Mapping[str, int]:
+        opened = self._current()
+        return opened.uses(names) if opened is not None else {}
+
+    def _readable(self, tree: TreeId, ask: Callable[[], Answer]) -> Answer:
+        """Return what ``ask`` does; where the index cannot be read, it is made anew for ``tree`` first."""
         try:
-            return self._search(tree, text, limit)
+            with _panics_told():
+                return ask()
         except _DAMAGE:
             self._forget()
         with self._writing, self.alone() as alone:
             if alone:
                 try:
                     # it may have been replaced just then
-                    return self._search(tree, text, limit)
+                    with _panics_told():
+                        return ask()
                 except _DAMAGE:
                     self._clear()
         self.follow(tree)
-        return self._search(tree, text, limit)
-
-    def uses(self, tree: TreeId, names: Iterable[str]) -> Mapping[str, int]:  # noqa: ARG002 - those of the index stand
-        """Return in how many chunks each identifier is spelled, in the tree that is indexed."""
-        opened = self._current()
-        return opened.uses(names) if opened is not None else {}
+        return ask()
 
     def _search(self, tree: TreeId, text: str, limit: int) -> list[Hit]:
         opened = self._current()
@@ -223,6 +235,18 @@ class OnDisk:
                     break
             # closing the file lets go of the lock; so does the kernel when the process is killed
             yield True
+
+
+@contextmanager
+def _panics_told() -> Iterator[None]:
+    """Tell a panic of tantivy over damaged files as what it is: not all their bytes are checked when it opens them."""
+    try:
+        yield
+    except BaseException as error:
+        # a panic is no ``Exception``, and its class cannot be imported
+        if type(error).__name__ != "PanicException":
+            raise
+        raise ValueError(f"tantivy: {error}") from error
 
 
 class _Opened:
