@@ -18,7 +18,7 @@ from greenloop.builds.toolchains.dune import DuneConfig
 from greenloop.builds.toolchains.ocaml_file import OcamlFileConfig
 from greenloop.mining.prompting.distribution import LENGTHS, STYLES
 from greenloop.mining.prompting.form import Length, Style
-from greenloop.records import InputError, Suite
+from greenloop.records import InputError, Strategy, Suite
 
 FILE_NAME = "greenloop.toml"
 _DAY = 86_400.0
@@ -117,6 +117,9 @@ class SearchSettings(Section):
 class ContextSettings(Section):
     """What the model is shown."""
 
+    strategy: Strategy = Strategy.EDIT_BLOCKS
+    """How a prompt is written. `edit-blocks` explains the form of the reply; `bare-blocks` does not, and is for a
+    model that was trained without. A model of the book is asked the way it was trained."""
     budget_tokens: int = Field(default=1200, ge=200)
     """Tokens of context in a prompt, by an estimate that errs on the safe side."""
 

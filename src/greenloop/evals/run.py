@@ -19,7 +19,7 @@ from greenloop.evals.results import ResultsFolder, RunSettings, TaskResult
 from greenloop.evals.scores import EvalReport, evaluate
 from greenloop.models.seam import Model
 from greenloop.prompts.question import Question
-from greenloop.records import InfrastructureError, InputError, Status, Task, Verdict
+from greenloop.records import Asking, InfrastructureError, InputError, Status, Task, Verdict
 from greenloop.storage import write_atomically
 from greenloop.workspace.store import TreeStore
 
@@ -47,7 +47,7 @@ def run(
     *,
     sampling: Sampling,
     k: int,
-    budget: int,
+    asking: Asking,
     out_dir: Path,
     dataset: str = "",
     part: str = "",
@@ -82,14 +82,14 @@ def run(
         temperature=sampling.temperature,
         max_tokens=sampling.max_tokens,
         seed=sampling.seed,
-        budget=budget,
+        asking=asking,
         protected=protected,
         sources=(*(source.label for source in sources), *map(_name, searches)),
         runner="" if behaviours is None else behaviours.fingerprint,
     )
     done = folder.open(settings)
     bench = _Bench(
-        ModelSource(model, sampling, budget=budget),
+        ModelSource(model, sampling, asking),
         tuple(sources),
         tuple(searches),
         judge,

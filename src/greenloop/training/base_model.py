@@ -19,6 +19,7 @@ from greenloop.models.gguf import check_gguf
 from greenloop.models.local import find_smollm2
 from greenloop.records import BaseModelCard, InputError
 from greenloop.storage import named_io_errors
+from greenloop.training import segments
 
 WEIGHTS = ".safetensors"
 PICKLES = frozenset({".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle"})
@@ -130,6 +131,7 @@ def load_tokenizer(base: Base) -> Any:
 
 def load_model(base: Base, *, dtype: Any, attention: str) -> Any:
     """Return the model with its weights in ``dtype``, on the CPU. Raises ``InputError`` when they cannot be read."""
+    segments.register()
     try:
         return AutoModelForCausalLM.from_pretrained(
             str(base.folder),
