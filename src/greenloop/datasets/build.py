@@ -1,6 +1,5 @@
 """Building a dataset folder from examples: render, leave out by rules, split, write, and put it in place as a whole."""
 
-import hashlib
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -39,7 +38,7 @@ from greenloop.mining.funnel import Funnel, Step
 from greenloop.mining.picture import funnel_svg
 from greenloop.records import Example, InputError
 from greenloop.snapshots.secrets import screen as no_secrets
-from greenloop.storage import named_io_errors, write_atomically
+from greenloop.storage import named_io_errors, sha256_of, write_atomically
 from greenloop.workspace.crew import Crew
 from greenloop.workspace.store import TreeStore
 
@@ -109,7 +108,7 @@ def build(
         counted = Funnel(steps=(*counted.steps, step))
     with _in_place_of(place) as folder:
         _write_files(folder, parts, chosen, store)
-        sums = {path.name: _digest(path) for path in sorted(folder.iterdir())}
+        sums = {path.name: sha256_of(path) for path in sorted(folder.iterdir())}
         written = {one.id for held in parts.examples.values() for one in held}
         card = card_of(
             {part.value: held for part, held in parts.examples.items()},
@@ -227,10 +226,6 @@ def _write_card(folder: Path, card: DatasetCard) -> None:
     write_atomically(folder / PICTURE_FILE, funnel_svg(card.funnel))
     write_atomically(folder / README_FILE, readme(card).encode())
     write_atomically(folder / CARD_FILE, f"{card.to_json()}\n".encode())
-
-
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _put_in_place(fresh: Path, out_dir: Path, aside: Path) -> None:

@@ -12,9 +12,10 @@ from tests.models.peft_folders import lora
 from greenloop.models.conversion.adapter import convert_adapter
 from greenloop.models.conversion.intake import from_adapter, from_gguf, from_run
 from greenloop.models.conversion.model import convert_model
-from greenloop.models.identity import folder_sha256, sha256_of
+from greenloop.models.identity import folder_sha256
 from greenloop.models.local import find_smollm2
 from greenloop.records import Asking, InputError, Strategy
+from greenloop.storage import sha256_of
 
 
 def run_folder(folder: Path, *, sha256: str, **card: object) -> Path:

@@ -11,11 +11,10 @@ from greenloop.models.conversion.probe import check_same_ids
 from greenloop.models.conversion.tokenizer import check_same_tokens
 from greenloop.models.conversion.weights import refuse_pickle
 from greenloop.models.gguf import check_gguf
-from greenloop.models.identity import sha256_of
 from greenloop.models.local import LocalModel, find_smollm2
 from greenloop.models.versions import Lineage
 from greenloop.records import InputError, ModelError, RecordError, RunCard
-from greenloop.storage import named_io_errors
+from greenloop.storage import named_io_errors, sha256_of
 
 _PROBE_CONTEXT = 256
 
