@@ -203,6 +203,9 @@ class DatasetSettings(Section):
 
     near_duplicate: float = Field(default=0.8, ge=0.3, le=1.0)
     """The Jaccard index, over runs of 5 tokens, from which two texts count as the same; 1: equal runs alone."""
+    repeats: Literal["drop", "train"] = "drop"
+    """Near-duplicates of a kept example: `drop` leaves them out, `train` lets them train where the split is by author,
+    theirs trains, and nothing held out is near them."""
 
 
 class EvalSettings(Section):

@@ -63,7 +63,7 @@ def build(
     over a quota. `greenloop dataset dropped` lists them.
     """
     # pyarrow, matplotlib and the MinHash library take two seconds to import, which no other command should wait for
-    from greenloop.datasets.build import Choice
+    from greenloop.datasets.build import Choice, Repeats
     from greenloop.datasets.build import build as build_dataset
     from greenloop.datasets.evaluation_set import read_set
     from greenloop.snapshots.secrets import Screen
@@ -78,6 +78,7 @@ def build(
         against=tuple(read_set(path, here.home.trees) for path in against or ()),
         max_per_author=max_per_author,
         max_per_file=max_per_file,
+        repeats=Repeats(settings.dataset.repeats),
         screen=Screen(allowed=settings.record.allow_secrets),
     )
     with progress("rendering", "examples") as report:

@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from enum import StrEnum
 from functools import partial
 from pathlib import Path
 
@@ -28,11 +29,13 @@ from greenloop.datasets.leaks import Screen, secret_rules
 from greenloop.datasets.lengths import all_lengths
 from greenloop.datasets.load import SUMMED_FILES, Dataset, read_card
 from greenloop.datasets.near import THRESHOLD
+from greenloop.datasets.near_duplicates import NAME as NEAR
 from greenloop.datasets.near_duplicates import NearDuplicates
 from greenloop.datasets.page import readme
 from greenloop.datasets.quotas import quotas
+from greenloop.datasets.repeats import training_repeats
 from greenloop.datasets.rule import UNIT, Dropped, Rendered, Rule, Selection, select
-from greenloop.datasets.split import Parts, SplitBy, SplitRule, split
+from greenloop.datasets.split import Parts, Split, SplitBy, SplitRule, split
 from greenloop.datasets.tables import parquet, rendered
 from greenloop.mining.funnel import Funnel, Step
 from greenloop.mining.picture import funnel_svg
@@ -47,14 +50,27 @@ _IN_GAP = "in the gap between the parts"
 _OWN_FILES = SUMMED_FILES | {CARD_FILE, README_FILE, PICTURE_FILE}
 
 
+class Repeats(StrEnum):
+    """What becomes of near-duplicates."""
+
+    DROP = "drop"
+    """Of each cluster the first in time stays."""
+    TRAIN = "train"
+    """The others train where their author does, unless something held out is near them (``datasets.repeats``)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Which examples stay. ``near`` is a Jaccard index; a quota of 0 is no limit; ``screen`` finds secrets."""
+    """Which examples stay. ``near`` is a Jaccard index; a quota of 0 is no limit; ``screen`` finds secrets.
+
+    ``repeats`` are near-duplicates: none stays, or those stay that may train.
+    """
 
     near: float = THRESHOLD
     against: tuple[EvaluationSet, ...] = ()
     max_per_author: int = 0
     max_per_file: int = 0
+    repeats: Repeats = Repeats.DROP
     screen: Screen = field(default=no_secrets)
 
     def rules(self, store: TreeStore) -> tuple[Rule, ...]:
@@ -63,9 +79,13 @@ class Choice:
             *secret_rules(store, self.screen),
             SameEdit(store),
             NearDuplicates(self.near),
-            *(Against(known, store, self.near) for known in self.against),
+            *self.apart(store),
             *quotas(per_author=self.max_per_author, per_file=self.max_per_file),
         )
+
+    def apart(self, store: TreeStore) -> tuple[Rule, ...]:
+        """Return the rules that keep evaluation sets out."""
+        return tuple(Against(known, store, self.near) for known in self.against)
 
 
 def build(
@@ -103,6 +123,9 @@ def build(
     if not chosen.kept:
         raise InputError(f"no examples to build a dataset from{_why_none(counted)}", "record or import more history")
     parts = split([one.example for one in chosen.kept], rule)
+    if choice.repeats is Repeats.TRAIN:
+        chosen, parts = _with_repeats(chosen, parts, rule, choice, store)
+        counted = Funnel(steps=(*(funnel or Funnel(steps=())).steps, *chosen.steps))
     if rule.by is SplitBy.TIME:
         step = Step(name=_IN_GAP, unit=UNIT, seen=len(chosen.kept), dropped=parts.in_gap)
         counted = Funnel(steps=(*counted.steps, step))
@@ -167,6 +190,29 @@ def selected(
     """Render ``examples`` and leave out what the rules of ``choice`` drop; see ``build``."""
     ordered = sorted(examples, key=lambda one: (one.time, one.id))
     return select(_rendered(ordered, store, budget, workers, progress or _silent), choice.rules(store))
+
+
+def _with_repeats(
+    chosen: Selection, parts: Parts, rule: SplitRule, choice: Choice, store: TreeStore
+) -> tuple[Selection, Parts]:
+    """Give the training part those near-duplicates that may train."""
+    if rule.by is not SplitBy.AUTHOR:
+        raise InputError(
+            f"near-duplicates may train only where people are apart, and the parts are split by {rule.by.value}",
+            'set [dataset] repeats = "drop", or split by author',
+        )
+    if choice.max_per_author or choice.max_per_file:
+        raise InputError(
+            "near-duplicates of what a quota has left out would train", 'set [dataset] repeats = "drop", or no quota'
+        )
+    side = {one.id: part for part, held in parts.examples.items() for one in held}
+    held_out = [one for one in chosen.kept if side.get(one.example.id) is not Split.TRAIN]
+    more = training_repeats(chosen.of(NEAR), parts.examples, held_out, choice.near)
+    found = select(more, choice.apart(store)).kept
+    chosen = chosen.restored(NEAR, {one.example.id for one in found})
+    ids = {one.example.id for one in found} | {id_ for id_, part in side.items() if part is Split.TRAIN}
+    train = tuple(one.example for one in chosen.kept if one.example.id in ids)
+    return chosen, Parts({**parts.examples, Split.TRAIN: train}, parts.between)
 
 
 def _silent(_done: int, _of: int) -> None:
