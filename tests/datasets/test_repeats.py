@@ -71,7 +71,7 @@ def test_what_is_near_something_held_out_does_not_train(
     ("rule", "choice", "words"),
     [
         (SplitRule(by=SplitBy.TIME, gap_seconds=0), Choice(repeats=Repeats.TRAIN), "split by time"),
-        (SplitRule(), Choice(repeats=Repeats.TRAIN, max_per_author=3), "a quota has left out"),
+        (SplitRule(), Choice(repeats=Repeats.TRAIN, max_per_author=3), "a quota counts"),
     ],
 )
 def test_where_repeats_cannot_train(
@@ -80,3 +80,32 @@ def test_where_repeats_cannot_train(
     with pytest.raises(InputError, match=words):
         build(slips, store, tmp_path / "no", rule=rule, choice=choice)
     assert not (tmp_path / "no").exists()
+
+
+def test_more_examples_train_where_their_author_does(
+    store: TreeStore, slips: list[Example], change: Write, program: Program, tmp_path: Path
+) -> None:
+    rule = SplitRule(valid=0.2, test=0.2)
+    plain = build(slips, store, tmp_path / "plain", rule=rule)
+    trains = {one.author for one in plain.examples(Split.TRAIN)}
+    made = [
+        change(f"let q = {n}\n" + program(90 + n), f"let r = {n} * 2\n" + program(90 + n), author=author)
+        for n, author in enumerate((*PEOPLE, "nobody"))
+    ]
+    copy = made[0].model_copy(update={"id": "f" * 16})
+    more = build(slips, store, tmp_path / "more", rule=rule, also=[*made, copy])
+    for part in (Split.VALID, Split.TEST):
+        assert ids(more, part) == ids(plain, part)
+    assert {one.author for one in more.examples(Split.TRAIN)} == trains | {"nobody"}
+    assert len(ids(more, Split.TRAIN)) == len(ids(plain, Split.TRAIN)) + 4
+    told = {one.id: one.because for one in more.dropped()}
+    for one in made:
+        assert told.get(one.id, "") == ("" if one.author in trains | {"nobody"} else f"{one.author} is held out")
+    steps = [step for step in more.card.funnel.steps if step.unit == "examples that only train"]
+    assert steps[0].seen == 7
+    assert sum(step.dropped for step in steps) == 3
+
+
+def test_an_example_that_is_given_twice_counts_once(store: TreeStore, slips: list[Example], tmp_path: Path) -> None:
+    plain = build(slips, store, tmp_path / "plain")
+    assert build(slips, store, tmp_path / "twice", also=slips).parts == plain.parts

@@ -33,7 +33,7 @@ from greenloop.datasets.near_duplicates import NAME as NEAR
 from greenloop.datasets.near_duplicates import NearDuplicates
 from greenloop.datasets.page import readme
 from greenloop.datasets.quotas import quotas
-from greenloop.datasets.repeats import training_repeats
+from greenloop.datasets.repeats import OnlyTraining
 from greenloop.datasets.rule import UNIT, Dropped, Rendered, Rule, Selection, select
 from greenloop.datasets.split import Parts, Split, SplitBy, SplitRule, split
 from greenloop.datasets.tables import parquet, rendered
@@ -96,6 +96,7 @@ def build(
     name: str = "Greenloop dataset",
     rule: SplitRule | None = None,
     choice: Choice | None = None,
+    also: Sequence[Example] = (),
     budget: int = 1200,
     funnel: Funnel | None = None,
     mined: MinedCounts | None = None,
@@ -104,10 +105,12 @@ def build(
 ) -> Dataset:
     """Write ``examples`` as a dataset at ``out_dir`` and return it. Their order does not matter.
 
-    ``store`` holds their trees; ``funnel`` and ``mined`` are what mining counted; ``budget`` is in tokens of context
-    for the rendered messages, which ``workers`` processes render (see ``workspace.crew``); ``progress`` is called with
-    (examples rendered, all). The folder appears as a whole or not at all. An existing dataset there is replaced (what
-    others put beside its files is kept); anything else is refused.
+    ``also`` are more examples, which nobody is scored on: those train whose author is not held out, unless something
+    held out is near them; what is among the examples is no more. ``store`` holds all trees; ``funnel`` and ``mined``
+    are what mining counted; ``budget`` is in tokens of context for the rendered messages, which ``workers`` processes
+    render (see ``workspace.crew``); ``progress`` is called with (examples rendered, all). The folder appears as a whole
+    or not at all. An existing dataset there is replaced (what others put beside its files is kept); anything else is
+    refused.
 
     Raises ``InputError`` when there are no examples or none is left, two have one id, a tree is missing, they cannot
     be split, or ``out_dir`` holds something else.
@@ -117,14 +120,17 @@ def build(
     place = out_dir.resolve()
     rule, choice = rule or SplitRule(), choice or Choice()
     counted = funnel or Funnel(steps=())
-    _check(examples, store, counted)
+    ids = {one.id for one in examples}
+    also = [one for one in also if one.id not in ids]
+    _check((*examples, *also), store, counted)
     chosen = selected(examples, store, choice, budget=budget, workers=workers, progress=progress)
     counted = Funnel(steps=(*counted.steps, *chosen.steps))
     if not chosen.kept:
         raise InputError(f"no examples to build a dataset from{_why_none(counted)}", "record or import more history")
     parts = split([one.example for one in chosen.kept], rule)
-    if choice.repeats is Repeats.TRAIN:
-        chosen, parts = _with_repeats(chosen, parts, rule, choice, store)
+    if also or choice.repeats is Repeats.TRAIN:
+        more = _rendered(sorted(also, key=_in_time), store, budget, workers, progress or _silent)
+        chosen, parts = _with_more(chosen, parts, rule, choice, store, more)
         counted = Funnel(steps=(*(funnel or Funnel(steps=())).steps, *chosen.steps))
     if rule.by is SplitBy.TIME:
         step = Step(name=_IN_GAP, unit=UNIT, seen=len(chosen.kept), dropped=parts.in_gap)
@@ -188,31 +194,39 @@ def selected(
     progress: Progress | None = None,
 ) -> Selection:
     """Render ``examples`` and leave out what the rules of ``choice`` drop; see ``build``."""
-    ordered = sorted(examples, key=lambda one: (one.time, one.id))
+    ordered = sorted(examples, key=_in_time)
     return select(_rendered(ordered, store, budget, workers, progress or _silent), choice.rules(store))
 
 
-def _with_repeats(
-    chosen: Selection, parts: Parts, rule: SplitRule, choice: Choice, store: TreeStore
+def _with_more(
+    chosen: Selection, parts: Parts, rule: SplitRule, choice: Choice, store: TreeStore, also: Sequence[Rendered]
 ) -> tuple[Selection, Parts]:
-    """Give the training part those near-duplicates that may train."""
+    """Give the training part what may train though nobody is scored on it."""
     if rule.by is not SplitBy.AUTHOR:
         raise InputError(
-            f"near-duplicates may train only where people are apart, and the parts are split by {rule.by.value}",
-            'set [dataset] repeats = "drop", or split by author',
+            f"what only trains can be kept apart from what is scored by its author, and the parts are split by "
+            f"{rule.by.value}",
+            'split by author, or set [dataset] repeats = "drop" and name no --also',
         )
     if choice.max_per_author or choice.max_per_file:
         raise InputError(
-            "near-duplicates of what a quota has left out would train", 'set [dataset] repeats = "drop", or no quota'
+            "a quota counts what is scored and what trains alike, and near-duplicates or --also would break it",
+            'set [dataset] repeats = "drop" and name no --also, or no quota',
         )
     side = {one.id: part for part, held in parts.examples.items() for one in held}
     held_out = [one for one in chosen.kept if side.get(one.example.id) is not Split.TRAIN]
-    more = training_repeats(chosen.of(NEAR), parts.examples, held_out, choice.near)
-    found = select(more, choice.apart(store)).kept
-    chosen = chosen.restored(NEAR, {one.example.id for one in found})
-    ids = {one.example.id for one in found} | {id_ for id_, part in side.items() if part is Split.TRAIN}
-    train = tuple(one.example for one in chosen.kept if one.example.id in ids)
+    last = (*choice.apart(store), OnlyTraining(held_out, choice.near))
+    if choice.repeats is Repeats.TRAIN:
+        chosen = chosen.restored(NEAR, {one.example.id for one in select(chosen.of(NEAR), last).kept})
+    if also:
+        chosen = chosen.with_more(select(also, (*secret_rules(store, choice.screen), SameEdit(store), *last)))
+    held = {one.example.id for one in held_out}
+    train = tuple(one.example for one in chosen.kept if one.example.id not in held)
     return chosen, Parts({**parts.examples, Split.TRAIN: train}, parts.between)
+
+
+def _in_time(one: Example) -> tuple[float, str]:
+    return one.time, one.id
 
 
 def _silent(_done: int, _of: int) -> None:

@@ -10,6 +10,7 @@ from greenloop.models.seam import Message
 from greenloop.records import Example, Record
 
 UNIT = "examples"
+ONLY_TRAINING = "examples that only train"
 
 
 class Dropped(Record):
@@ -73,6 +74,15 @@ class Selection:
         """Return what a rule dropped."""
         return tuple(one for one, why in zip(self.gone, self.dropped, strict=True) if why.rule == rule)
 
+    def with_more(self, more: "Selection") -> "Selection":
+        """Return the selection together with one of examples that only train."""
+        return Selection(
+            _in_time((*self.kept, *more.kept)),
+            (*self.dropped, *more.dropped),
+            (*self.steps, *(step.model_copy(update={"unit": ONLY_TRAINING}) for step in more.steps)),
+            (*self.gone, *more.gone),
+        )
+
     def restored(self, rule: str, ids: AbstractSet[str]) -> "Selection":
         """Return the selection as if ``rule`` had not dropped those of ``ids``."""
         back = [why.rule == rule and why.id in ids for why in self.dropped]
@@ -87,11 +97,15 @@ class Selection:
             for number, step in enumerate(self.steps)
         )
         return Selection(
-            tuple(sorted((*self.kept, *found), key=lambda one: (one.example.time, one.example.id))),
+            _in_time((*self.kept, *found)),
             tuple(why for why, yes in zip(self.dropped, back, strict=True) if not yes),
             tuple(steps),
             tuple(one for one, yes in zip(self.gone, back, strict=True) if not yes),
         )
+
+
+def _in_time(examples: Sequence[Rendered]) -> tuple[Rendered, ...]:
+    return tuple(sorted(examples, key=lambda one: (one.example.time, one.example.id)))
 
 
 def select(examples: Sequence[Rendered], rules: Sequence[Rule]) -> Selection:
