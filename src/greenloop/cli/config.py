@@ -99,6 +99,8 @@ class ModelSettings(Section):
     """Sampling temperature of the candidates after the first; the first is always greedy."""
     max_tokens: int = Field(default=256, ge=16)
     """Tokens of one reply, at most."""
+    weighed: int = Field(default=12, ge=0, le=256)
+    """How many fixes, whoever made them, the model compares to say which is meant; 0: none. The local model can."""
     candidates: int = Field(default=4, ge=1, le=256)
     """How many candidates `greenloop fix` and `ask` take from the model."""
 

@@ -34,6 +34,8 @@ class RunSettings(Record):
     """What was asked beside the model, as ``greenloop fix`` asks it; it counts for what is shown alone."""
     runner: str = ""
     """Fingerprint of what ran the programs for *same*; empty where nothing did."""
+    weighed: bool = False
+    """Whether the model said which of several fixes it holds likelier."""
 
 
 class Marks(Part):
