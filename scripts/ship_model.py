@@ -19,7 +19,7 @@ from greenloop.storage import write_atomically
 ROOT = Path(__file__).resolve().parent.parent
 RECIPE = ROOT / "recipes" / "ocaml-135m-sft.toml"
 SHIPPED = ROOT / "src" / "greenloop" / "models" / "shipped"
-SYNTHETIC = 2400
+SYNTHETIC = 500
 NAME = "ocaml-135m"
 
 
