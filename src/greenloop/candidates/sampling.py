@@ -6,13 +6,14 @@ from dataclasses import dataclass
 
 from greenloop.candidates.source import Proposal
 from greenloop.models.seam import Message, Model, Reply, Request
+from greenloop.prompts.explain import Explained, explain
 from greenloop.prompts.gather import gather
 from greenloop.prompts.question import Context, Question
 from greenloop.prompts.recipes import DEFAULT, Recipe
 from greenloop.prompts.render import render
 from greenloop.prompts.reply import read_reply
 from greenloop.prompts.retrieval.seam import Index
-from greenloop.records import Edit, EditError, InputError
+from greenloop.records import Asking, Edit, EditError, InputError
 from greenloop.workspace.store import TreeStore
 
 
@@ -43,23 +44,23 @@ class Sampling:
 
 
 class ModelSource:
-    """Asks ``model`` with at most ``budget`` tokens of context (as ``prompts.tokens`` estimates them).
+    """Asks ``model`` as ``asking`` says.
 
-    ``recipe`` says who chooses it, ``index`` where code is searched for; see ``prompts.gather``.
+    ``recipe`` says who chooses the context, ``index`` where code is searched for; see ``prompts.gather``.
     """
 
     def __init__(
         self,
         model: Model,
         sampling: Sampling,
+        asking: Asking,
         *,
-        budget: int,
         recipe: Recipe = DEFAULT,
         index: Index | None = None,
     ) -> None:
         self._model = model
         self._sampling = sampling
-        self._budget = budget
+        self._asking = asking
         self._recipe = recipe
         self._index = index
 
@@ -70,12 +71,16 @@ class ModelSource:
 
     def context(self, store: TreeStore, question: Question) -> Context:
         """Return what the model is shown for ``question``."""
-        return gather(store, question, budget=self._budget, recipe=self._recipe, index=self._index)
+        return gather(store, question, budget=self._asking.budget_tokens, recipe=self._recipe, index=self._index)
+
+    def explained(self, store: TreeStore, question: Question) -> Explained:
+        """Return what the model is sent for ``question``, part by part, chosen anew: it comes out the same."""
+        return explain(question, self.context(store, question), self._asking.strategy)
 
     def proposals(self, store: TreeStore, question: Question) -> Iterator[Proposal]:
         """Yield one proposal a reply, the greedy one first."""
         context = self.context(store, question)
-        messages = render(question, context)
+        messages = render(question, context, self._asking.strategy)
         sampling = self._sampling
         if sampling.greedy:
             yield from self._ask(messages, context, n=1, temperature=0.0)

@@ -9,7 +9,7 @@ import typer
 from greenloop.assists.ask import ask as ask_for
 from greenloop.cli.console import progress
 from greenloop.cli.fix import Apply, AsJson, Candidates, Explain, ModelName, Save
-from greenloop.cli.turns import Present, explained, finish, present, sources
+from greenloop.cli.turns import Present, finish, present, sources
 from greenloop.records import Feedback, FeedbackKind
 from greenloop.snapshots.secrets import scan
 
@@ -37,12 +37,13 @@ def ask(
             now.judge.engine,
             now.checkout.tree,
             words,
-            sources=chosen,
+            sources=chosen.sources,
+            weigher=chosen.weigher,
             rules=now.rules,
             searches=now.searches,
             focus=tuple(focus or ()),
         )
-        sent = explained(now, chosen, turn.question) if explain else None
+        sent = chosen.model.explained(now.app.home.trees, turn.question) if explain else None
     finish(now, turn, apply=apply, as_json=as_json, save=save, sent=sent)
 
 

@@ -7,7 +7,7 @@ import typer
 
 from greenloop.assists.fix import fix as fix_tree
 from greenloop.cli.console import progress
-from greenloop.cli.turns import explained, finish, present, sources
+from greenloop.cli.turns import finish, present, sources
 
 Folder = Annotated[Path, typer.Argument(help="A folder of the repository.")]
 ModelName = Annotated[str | None, typer.Option("--model", "-m", help="The model to ask [default: model.name].")]
@@ -44,6 +44,14 @@ def fix(
         finish(now, fix_tree(now.app.home.trees, engine, tree, sources=(), rules=now.rules), as_json=as_json, save=save)
         return
     with sources(now, model, candidates) as chosen, progress("asking and judging"):
-        turn = fix_tree(now.app.home.trees, engine, tree, sources=chosen, rules=now.rules, searches=now.searches)
-        sent = explained(now, chosen, turn.question) if explain else None
+        turn = fix_tree(
+            now.app.home.trees,
+            engine,
+            tree,
+            sources=chosen.sources,
+            weigher=chosen.weigher,
+            rules=now.rules,
+            searches=now.searches,
+        )
+        sent = chosen.model.explained(now.app.home.trees, turn.question) if explain else None
     finish(now, turn, apply=apply, as_json=as_json, save=save, sent=sent)

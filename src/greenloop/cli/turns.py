@@ -3,7 +3,7 @@
 import json
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,16 +18,21 @@ from greenloop.candidates.mechanical.source import SearchSource
 from greenloop.candidates.sampling import ModelSource, Sampling
 from greenloop.candidates.searching import Search
 from greenloop.candidates.source import Source
+from greenloop.candidates.weighing import ModelWeigher, Weigher
 from greenloop.cli import contexts, show
 from greenloop.cli.app import App
 from greenloop.cli.config import Config, find
 from greenloop.cli.console import out, progress
 from greenloop.cli.home import Home
 from greenloop.cli.toolchains import Bench, bench, toolchain_name
+from greenloop.models import registry
+from greenloop.models.likelihood import Likelihood
 from greenloop.models.registry import ModelSettings, open_model
-from greenloop.prompts.explain import Explained, explain
-from greenloop.prompts.question import Question
-from greenloop.records import Feedback, FeedbackKind, InputError, Suggestion
+from greenloop.models.seam import Model
+from greenloop.prompts.explain import Explained
+from greenloop.prompts.recipes import DEFAULT, Recipe
+from greenloop.prompts.retrieval.seam import Index
+from greenloop.records import Asking, Feedback, FeedbackKind, InputError, Suggestion
 from greenloop.snapshots.secrets import Screen
 from greenloop.storage import write_atomically
 from greenloop.workspace.edits import render_unified
@@ -110,16 +115,28 @@ def sampling(settings: Config, candidates: int | None) -> Sampling:
     )
 
 
+@dataclass(frozen=True)
+class Asked:
+    """Who is asked for candidates, and who says which fix is likelier."""
+
+    sources: tuple[Source, ...]
+    weigher: Weigher | None
+    model: ModelSource
+    """The one of ``sources`` that is a model."""
+
+
 @contextmanager
-def sources(now: Present, model: str | None, candidates: int | None) -> Iterator[tuple[Source, ...]]:
+def sources(now: Present, model: str | None, candidates: int | None) -> Iterator[Asked]:
     """Open the model for as long as the block runs; the compiler's own hints need none."""
-    # a recipe that is not there is told before a model is loaded
-    chosen = contexts.recipe(now.settings.context)
+    name, models = model or now.settings.model.name, model_settings(now.settings, now.app.home)
+    # a recipe that is not there is told before a model is loaded; a trained model knows no other than its own
+    wanted = contexts.recipe(now.settings.context)
+    recipe = wanted if registry.asking_of(name, models) is None else DEFAULT
     index = contexts.index(now.app.home, now.checkout.root, now.checkout.tree)
-    with open_model(model or now.settings.model.name, model_settings(now.settings, now.app.home)) as opened:
-        budget = now.settings.context.budget_tokens
-        made = ModelSource(opened, sampling(now.settings, candidates), budget=budget, recipe=chosen, index=index)
-        yield (*beside_the_model(), made)
+    with open_model(name, models) as opened:
+        asking = asking_of(now.settings, name, models)
+        asked = ModelSource(opened, sampling(now.settings, candidates), asking, recipe=recipe, index=index)
+        yield Asked((*beside_the_model(), asked), weigher_of(now.settings, opened, asking, recipe, index), asked)
 
 
 def beside_the_model() -> tuple[Source, ...]:
@@ -127,10 +144,19 @@ def beside_the_model() -> tuple[Source, ...]:
     return (HintSource(),)
 
 
-def explained(now: Present, sources: Sequence[Source], question: Question) -> Explained:
-    """Return what the model among ``sources`` was sent for ``question``: it is chosen anew, and comes out the same."""
-    asked = next(source for source in sources if isinstance(source, ModelSource))
-    return explain(question, asked.context(now.app.home.trees, question))
+def weigher_of(
+    settings: Config, model: Model, asking: Asking, recipe: Recipe = DEFAULT, index: Index | None = None
+) -> Weigher | None:
+    """Return the model as a weigher, if it can say how likely it holds a reply, and the settings want it."""
+    most = settings.model.weighed
+    return ModelWeigher(model, asking, most, recipe, index) if most and isinstance(model, Likelihood) else None
+
+
+def asking_of(settings: Config, model: str, models: ModelSettings) -> Asking:
+    """Return how a model is asked: as it was trained to be, else by the settings."""
+    return registry.asking_of(model, models) or Asking(
+        strategy=settings.context.strategy, budget_tokens=settings.context.budget_tokens
+    )
 
 
 def finish(

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 from greenloop.prompts.draft import error_name
 from greenloop.prompts.question import Choice, Context, Piece, Question
-from greenloop.prompts.render import JOINT, SYSTEM, show_error, show_note, show_piece
+from greenloop.prompts.render import JOINT, show_error, show_note, show_piece, system_of
 from greenloop.prompts.tokens import estimate_tokens
+from greenloop.records import Strategy
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +29,12 @@ class Explained:
     left_out: tuple[str, ...]
 
 
-def explain(question: Question, context: Context) -> Explained:
-    """Return what ``render`` sends for ``question`` and ``context``, part by part.
+def explain(question: Question, context: Context, strategy: Strategy = Strategy.EDIT_BLOCKS) -> Explained:
+    """Return what ``render`` sends for ``question`` and ``context`` by ``strategy``, part by part.
 
     ``JOINT`` joins the parts of a role; half characters, which no model can be sent, become question marks as there.
     """
-    parts = [_part("system", SYSTEM, "instructions", "how to answer")]
+    parts = [_part("system", system_of(strategy), "instructions", "how to answer")]
     parts += [_chosen(show_note(note), _called(context, note.title)) for note in context.notes]
     parts += [_chosen(show_piece(piece), _overlapping(context, piece)) for piece in context.pieces]
     parts += [_chosen(show_error(error), _called(context, error_name(error))) for error in context.errors]
