@@ -38,7 +38,7 @@ def smoke_lines() -> str:
 
 
 def choice_lines() -> str:
-    """Return the text of ``smoke-choices.jsonl``: of each task the fix, one that prints something else, a stub, a copy."""
+    """Return the text of ``smoke-choices.jsonl``: to each task its fix, another program, a stub and a copy."""
     with tempfile.TemporaryDirectory() as place:
         store = TreeStore(Path(place) / "trees")
         lines = []

@@ -15,7 +15,7 @@ from greenloop.cli.train_bench import training_bench
 from greenloop.cli.turns import model_settings
 from greenloop.models.registry import open_model
 from greenloop.records import EnvironmentFault, RunCard
-from greenloop.training.recipe import Kind, RejectionRecipe, SftRecipe, read_recipe
+from greenloop.training.recipe import Kind, RejectionRecipe, RlRecipe, SftRecipe, read_recipe
 
 app = typer.Typer(no_args_is_help=True, help="Train a model of one's own from a recipe.")
 
@@ -87,6 +87,37 @@ def rejection(
             tell=_tell,
         )
     _finished(card, place)
+
+
+@app.command()
+def rl(
+    context: typer.Context,
+    recipe: RecipeFile,
+    target: Target = None,
+    dataset: DatasetFolder = None,
+    resume: Resume = False,
+) -> None:
+    """Learn from verdicts: replies to the training tasks are judged, and the better ones of each task made likelier.
+
+    GRPO with LoRA, from a run of `greenloop train sft`. A clean fix is worth 1, a stub or a hack 0, and what nobody
+    could judge is left out. One batch is judged while the next is drawn; how long training waited is told. The run's
+    folder also holds the curves of what is rewarded beside what is not, to see whether the reward is gamed.
+    """
+    found = _read(recipe, RlRecipe, dataset)
+    with _installed():
+        from greenloop.training.rl import train
+    app = App.of(context)
+    place = target or Path("runs") / found.name
+    with training_bench(app, found.verdicts) as bench, progress(f"training {found.name}", "steps") as report:
+        card = train(found, place.absolute(), app.home.bases, bench=bench, resume=resume, progress=report, tell=_tell)
+    rows = [
+        (name, f"{card.first_measures[name]:.3f}", f"{card.last_measures[name]:.3f}")
+        for name in card.last_measures
+        if name in card.first_measures
+    ]
+    title = f"{card.name}, run {card.id}: {card.steps} steps, {card.tokens:,} tokens"
+    table(title, ("mean of a batch", "first tenth", "last tenth"), rows)
+    out.print(f"Written to {escape(str(place))}.")
 
 
 def _read(path: Path, kind: type[Kind], dataset: Path | None) -> Kind:

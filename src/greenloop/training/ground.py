@@ -172,7 +172,13 @@ def settings(recipe: Recipe, run: RunFolder) -> dict[str, Any]:
 def put_weights(ground: Ground[Told], run: RunFolder, model: Any) -> dict[str, str]:
     """Write what was trained, and the tokenizer; return file → SHA-256."""
     if ground.recipe.optimisation.method == "full":
-        files = run.put("model", model.save_pretrained)
+
+        def write(folder: Path) -> None:
+            model.save_pretrained(folder)
+            # a Hugging Face folder that a recipe can name as its base
+            ground.tokenizer.save_pretrained(folder)
+
+        files = run.put("model", write)
     else:
         card = ground.base.card(ground.tokenizer)
         files = run.put("adapter", lambda folder: save_adapter(model, folder, card))

@@ -22,7 +22,13 @@ from greenloop.training.sections import (
     Section,
     SeedSection,
 )
-from greenloop.training.verdict_sections import SamplingSection, VerdictSection
+from greenloop.training.verdict_sections import (
+    GenerationSection,
+    PolicySection,
+    RewardSection,
+    SamplingSection,
+    VerdictSection,
+)
 
 NAMED_BASES = ("local", "random")
 """Names of base models that are no paths."""
@@ -88,6 +94,17 @@ class RejectionRecipe(Recipe):
         run = _at(folder, self.sampling.run)
         found = self.model_copy(update={"sampling": self.sampling.model_copy(update={"run": run})})
         return super(RejectionRecipe, found).located(folder)
+
+
+class RlRecipe(Recipe):
+    """Reinforcement learning: a model's replies to training tasks, rewarded by verdicts."""
+
+    kind: Literal["rl"]
+    """What the recipe is for."""
+    generation: GenerationSection = GenerationSection()
+    reward: RewardSection = RewardSection()
+    policy: PolicySection = PolicySection()
+    verdicts: VerdictSection = VerdictSection()
 
 
 Kind = TypeVar("Kind", bound=Recipe)
