@@ -152,7 +152,7 @@ def test_by_the_commands_with_the_models_own_runtime(greenloop: Greenloop, bases
     (tmp_path / "home" / "models" / "bases").symlink_to(bases)
     (tmp_path / "recipes").mkdir()
     for name in ("smoke-choices.toml", "smoke-rejection.toml"):
-        text = (RECIPES / name).read_text().replace("max_steps = 80", "max_steps = 1").replace("n = 8", "n = 2")
+        text = (RECIPES / name).read_text().replace("max_steps = 64", "max_steps = 1").replace("n = 8", "n = 2")
         (tmp_path / "recipes" / name).write_text(text)
     for name in (DATASET.name, "smoke-choices.jsonl"):
         (tmp_path / "recipes" / name).symlink_to(RECIPES / name)

@@ -81,7 +81,7 @@ class VerdictTrainer(SealedCheckpoints, GRPOTrainer):
             one = row.rollout
             old[number, : len(one.ids)] = one.logps.to(ids.device)
             if one.drawn is not None:
-                ratio = torch.exp(one.logps - one.drawn).clamp(max=self._ratio_cap)
+                ratio = torch.exp(torch.nan_to_num(one.logps - one.drawn)).clamp(max=self._ratio_cap)
                 weight[number, : len(one.ids)] = ratio.to(ids.device)
         compared = torch.tensor([row.advantage for row in rows], device=ids.device)
         return {

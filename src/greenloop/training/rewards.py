@@ -1,8 +1,8 @@
 """From judged replies to rewards and advantages: pure, a group at a time, so that a resumed run finds the same.
 
 What a reply is worth follows the assessment of evaluation (``candidates``, ``evals.measures``) and nothing else.
-Partial credit helps early and is gamed late (Agnostics, arXiv 2508.04865): it fades as the group's share of clean fixes passes
-``fade_from``. A reply that nobody could judge has no reward: it is left out, never 0.
+Partial credit helps early and is gamed late (Agnostics, arXiv 2508.04865): it fades as the group's share of clean fixes
+passes ``fade_from``. A reply that nobody could judge has no reward: it is left out, never 0.
 """
 
 import math

@@ -21,7 +21,7 @@ from greenloop.storage import write_atomically
 from greenloop.training import rollouts
 from greenloop.training.bench import Bench, Exercises, exercises
 from greenloop.training.curves import curve_svg, curves_svg
-from greenloop.training.engines import open_generator
+from greenloop.training.engines import Vllm, open_generator
 from greenloop.training.ground import Ground, Tell, begin, first_card, put_weights, settings, stand, trainable
 from greenloop.training.grpo import LOGGED, VerdictTrainer
 from greenloop.training.journal import Journal, Progress
@@ -141,6 +141,8 @@ def _trainer(
         processing_class=ground.tokenizer,
         callbacks=[Journal(run, progress, LOGGED)],
     )
+    if isinstance(generator, Vllm):
+        generator.attach(trainer)
     trainer.remove_callback(transformers.PrinterCallback)
     return trainer
 
@@ -160,9 +162,14 @@ def _settings(course: _Course, run: RunFolder) -> GRPOConfig:
         gradient_accumulation_steps=how.groups * how.group_size // batch,
         num_generations=how.group_size,
         max_steps=course.steps,
-        gradient_checkpointing=recipe.machine.gradient_checkpointing,
+        activation_checkpointing=recipe.machine.gradient_checkpointing,
         temperature=how.temperature,
         max_completion_length=how.max_tokens,
+        use_vllm=how.engine == "vllm",
+        vllm_mode=how.vllm_mode,
+        vllm_server_base_url=how.vllm_server or None,
+        # the weights of foreign replies are the trainer's own (`ratio_cap`)
+        vllm_importance_sampling_correction=False,
         epsilon=recipe.policy.clip_low,
         epsilon_high=recipe.policy.clip_high,
         loss_type="dapo",
