@@ -1,7 +1,11 @@
 """The smoke tasks with the real compiler and the real OCaml top level behind them."""
 
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from greenloop.builds.behaviour import Programs
@@ -48,3 +52,40 @@ def replies(request: Request) -> list[str]:
 
     fix = block(f"x + {number}")
     return [fix, block(f"{number} + x"), block(f"x - {number}"), block('failwith ""'), block(f'x + "{number}"'), "No."]
+
+
+@dataclass
+class Service:
+    """``greenloop ces serve`` over a repository with one green OCaml file."""
+
+    process: subprocess.Popen[bytes]
+    address: str
+
+    def end(self) -> None:
+        """Ask it to end, and wait until it has."""
+        self.process.terminate()
+        self.process.wait(60)
+
+
+@contextmanager
+def real_service(place: Path) -> Iterator[Service]:
+    """Give a service of this machine's own OCaml, ready; its one revision is ``green@HEAD``."""
+    repository = place / "green"
+    repository.mkdir(parents=True)
+    (repository / "green.ml").write_text("let answer = 42\n")
+    (repository / "greenloop.toml").write_text('[toolchain]\nkind = "ocaml_file"\n')
+    for words in (("init", "-q"), ("add", "green.ml"), ("commit", "-qm", "green")):
+        subprocess.run(["git", *words], cwd=repository, check=True)
+    words = ["--home", str(place / "home"), "ces", "serve", "--repository", f"green={repository}"]
+    (place / "own").mkdir(mode=0o700)
+    words += ["--socket", str(place / "own" / "ces.sock"), "--warm", "green@HEAD"]
+    with (place / "out").open("wb") as out, (place / "err").open("wb") as err:
+        process = subprocess.Popen([sys.executable, "-m", "greenloop", *words], cwd=repository, stdout=out, stderr=err)
+    try:
+        while "ready at " not in (place / "out").read_text():
+            assert process.poll() is None, (place / "err").read_text()
+            time.sleep(0.05)
+        yield Service(process, str(place / "own" / "ces.sock"))
+    finally:
+        process.terminate()
+        process.wait(60)

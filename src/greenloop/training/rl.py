@@ -70,9 +70,15 @@ def train(
             "reinforcement learning runs in one process here",
             "start it without `accelerate launch`; see docs/training.md",
         )
-    judged_by = bench(Path(recipe.data.dataset)) if recipe.data.dataset else None
-    course = _course(ground, judged_by)
-    assert judged_by is not None, "a course has a dataset"
+    found = exercises(
+        ground.dataset,
+        recipe.data,
+        max_changed_lines=recipe.verdicts.max_changed_lines,
+        max_tasks=recipe.generation.max_tasks,
+        budget=recipe.prompt.budget_tokens,
+    )
+    judged_by = bench(Path(recipe.data.dataset))
+    course = _course(ground, judged_by, found)
     checkpoint = begin(ground, run, resume=resume)
     run.claim(course.card)
     with ExitStack() as stack:
@@ -81,7 +87,7 @@ def train(
     return _finish(course, run, trainer)
 
 
-def _course(ground: Ground[RlRecipe], bench: Bench | None) -> _Course:
+def _course(ground: Ground[RlRecipe], bench: Bench, found: Exercises) -> _Course:
     recipe = ground.recipe
     how = recipe.generation
     rows = how.groups * how.group_size
@@ -90,14 +96,6 @@ def _course(ground: Ground[RlRecipe], bench: Bench | None) -> _Course:
             f"[optimisation] batch is {recipe.optimisation.batch}, which does not divide the {rows} replies of a step",
             "choose a divisor of [generation] groups * group_size; group_size itself is the fastest on a CPU",
         )
-    found = exercises(
-        ground.dataset,
-        recipe.data,
-        max_changed_lines=recipe.verdicts.max_changed_lines,
-        max_tasks=how.max_tasks,
-        budget=recipe.prompt.budget_tokens,
-    )
-    assert bench is not None, "exercises come from a dataset"
     asked = questions(ground.tokenizer, bench, found, room=recipe.prompt.window_tokens - how.max_tokens)
     for reason, count in asked.dropped.items():
         ground.tell(f"{count} of {len(found.tasks)} tasks left out: {reason}")
