@@ -1,6 +1,6 @@
 """The evaluation service as a judge of trees: whatever asks a ``Judge`` may ask a service, or a fleet, in its place.
 
-A tree is sent in a pack, once, and judged as it is: an evaluation of the edit that changes nothing. What an edit may
+A tree is sent in a pack, once, and judged as it is: an evaluation of an edit that changes nothing. What an edit may
 do, and what it is worth, is decided where the edit is applied, so training and evaluation follow one path whoever
 judges. Verdicts are the service's, its toolchain's fingerprint with them.
 """
@@ -24,10 +24,9 @@ from greenloop.records import (
     Suite,
     TreeId,
     Verdict,
+    WriteFile,
 )
-from greenloop.workspace.store import TreeStore
-
-_NOTHING = Edit(files=())
+from greenloop.workspace.store import Mode, TreeStore
 
 
 class RemoteJudge:
@@ -93,7 +92,9 @@ class RemoteJudge:
             return []
         self._send(trees)
         requests = [
-            EvaluationRequest(revision=self._revision, base_tree=tree, edit=_NOTHING, suite=suite, fresh=fresh)
+            EvaluationRequest(
+                revision=self._revision, base_tree=tree, edit=_as_it_is(self._store, tree), suite=suite, fresh=fresh
+            )
             for tree in trees
         ]
         found = []
@@ -119,6 +120,18 @@ class RemoteJudge:
                     "is it Greenloop's, and of this version?",
                 )
             self._sent.update(unsent)
+
+
+def _as_it_is(store: TreeStore, tree: TreeId) -> Edit:
+    """Return an edit that leaves a tree as it is: one of its files, written anew with its own text."""
+    for path, entry in sorted(store.files(tree).items()):
+        if entry.mode is Mode.LINK:
+            continue
+        try:
+            return Edit(files=(WriteFile(path=path, content=store.read_blob(entry.blob).decode()),))
+        except UnicodeDecodeError:
+            continue
+    raise InputError(f"{tree}: a tree without a file of text cannot be judged by a service", "judge it on this machine")
 
 
 def _verdict(tree: TreeId, suite: Suite, told: Evaluation, address: str) -> Verdict:
