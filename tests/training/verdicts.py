@@ -74,8 +74,8 @@ def real_service(place: Path) -> Iterator[Service]:
     repository.mkdir(parents=True)
     (repository / "green.ml").write_text("let answer = 42\n")
     (repository / "greenloop.toml").write_text('[toolchain]\nkind = "ocaml_file"\n')
-    for words in (("init", "-q"), ("add", "green.ml"), ("commit", "-qm", "green")):
-        subprocess.run(["git", *words], cwd=repository, check=True)
+    for asked in (("init", "-q"), ("add", "green.ml"), ("commit", "-qm", "green")):
+        subprocess.run(["git", *asked], cwd=repository, check=True)
     words = ["--home", str(place / "home"), "ces", "serve", "--repository", f"green={repository}"]
     (place / "own").mkdir(mode=0o700)
     words += ["--socket", str(place / "own" / "ces.sock"), "--warm", "green@HEAD"]

@@ -8,7 +8,7 @@ from greenloop.models.seam import Message
 from greenloop.prompts.gather import gather
 from greenloop.prompts.question import Context, Question
 from greenloop.prompts.render import render
-from greenloop.records import InputError, Task, Verdict
+from greenloop.records import InputError, Suite, Task, TreeId, Verdict
 from greenloop.training.bench import Bench, Exercises
 from greenloop.training.tokens import Encoder
 
@@ -48,7 +48,7 @@ def questions(tokenizer: Any, bench: Bench, exercises: Exercises, *, room: int) 
     Raises ``InputError`` when none is left, ``InfrastructureError`` when a base cannot be judged.
     """
     encoder = Encoder(tokenizer)
-    verdicts = {}
+    verdicts: dict[tuple[TreeId, Suite], Verdict] = {}
     for suite in dict.fromkeys(task.suite for task in exercises.tasks):
         trees = [task.base for task in exercises.tasks if task.suite is suite]
         verdicts |= {(tree, suite): verdict for tree, verdict in bench.judge.judge_many(trees, suite).items()}
