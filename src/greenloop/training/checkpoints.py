@@ -24,7 +24,7 @@ class SealedCheckpoints:
         """Make a step; raises ``InputError`` when its loss is not a finite number, before a weight is changed."""
         loss = super().training_step(*arguments, **options)  # type: ignore[misc]
         if not math.isfinite(float(loss)):
-            raise _diverged(self, f"the loss of step {self.state.global_step + 1} is {float(loss)}")
+            raise diverged(self, f"the loss of step {self.state.global_step + 1} is {float(loss)}")
         return loss
 
     def add_to_checkpoint(self, folder: Path) -> None:
@@ -33,7 +33,7 @@ class SealedCheckpoints:
     def _save_checkpoint(self: Any, model: Any, trial: Any) -> None:
         folder = Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}"
         if any(not bool(torch.isfinite(one).all()) for one in self.model.parameters() if one.requires_grad):
-            raise _diverged(self, f"a weight is not a number after step {self.state.global_step}")
+            raise diverged(self, f"a weight is not a number after step {self.state.global_step}")
         with _written(self, folder):
             super()._save_checkpoint(model, trial)  # type: ignore[misc]
             if self.is_world_process_zero():
@@ -54,7 +54,8 @@ def _written(trainer: Any, folder: Path) -> Iterator[None]:
         ) from error
 
 
-def _diverged(trainer: Any, what: str) -> InputError:
+def diverged(trainer: Any, what: str) -> InputError:
+    """Return the error of a run whose numbers are none any more."""
     return InputError(
         f"training has diverged: {what}",
         "lower [optimisation] learning_rate or raise warmup_steps and start a new run; "

@@ -23,6 +23,10 @@ class Drawn:
     logps: torch.Tensor | None = None
 
 
+class NotFiniteError(ArithmeticError):
+    """The model's logits are no numbers, so nothing can be drawn."""
+
+
 class Generator(Protocol):
     """Draws replies."""
 
@@ -31,7 +35,7 @@ class Generator(Protocol):
         ...
 
     def draw(self, prompt: Sequence[int], seed: int) -> list[Drawn]:
-        """Return a group of replies to ``prompt``, by its token ids."""
+        """Return a group of replies to ``prompt``, by its token ids. Raises ``NotFiniteError``."""
         ...
 
     def close(self) -> None:
@@ -73,7 +77,9 @@ class InProcess:
         with torch.random.fork_rng(), torch.no_grad():
             torch.manual_seed(seed)
             cache = DynamicCache(config=self._model.config)
-            self._model(input_ids=ids[:, :-1], past_key_values=cache, use_cache=True, logits_to_keep=1)
+            said = self._model(input_ids=ids[:, :-1], past_key_values=cache, use_cache=True, logits_to_keep=1).logits
+            if not bool(torch.isfinite(said).all()):
+                raise NotFiniteError("the logits of a prompt are no numbers")
             cache.batch_repeat_interleave(size)
             every = ids.repeat(size, 1)
             made = self._model.generate(

@@ -12,8 +12,10 @@ import torch
 from trl import GRPOTrainer
 
 from greenloop.training import rollouts
-from greenloop.training.checkpoints import SealedCheckpoints
+from greenloop.training.checkpoints import SealedCheckpoints, diverged
+from greenloop.training.generating import NotFiniteError
 from greenloop.training.pipeline import Lesson, Pipeline, Row
+from greenloop.training.shared_prompt import has_shared_prompt, reply_logits
 from greenloop.training.watch import WATCHED
 
 LOGGED = ("loss", "grad_norm", "learning_rate", "entropy", "clip_ratio/region_mean", *WATCHED, "waited")
@@ -45,7 +47,11 @@ class VerdictTrainer(SealedCheckpoints, GRPOTrainer):
         return super().training_step(model, inputs, num_items_in_batch)
 
     def _next_lesson(self) -> Lesson:
-        found = self._pipeline.turn(self.state.global_step, self.model, self._score)
+        self.model.eval()
+        try:
+            found = self._pipeline.turn(self.state.global_step, self.model, self._score)
+        except NotFiniteError as error:
+            raise diverged(self, str(error)) from error
         self.model.train()
         for name, value in found.measures.items():
             self._metrics["train"][name].append(value)
@@ -108,14 +114,17 @@ class VerdictTrainer(SealedCheckpoints, GRPOTrainer):
     def _get_per_token_logps_and_entropies(
         self, model: Any, input_ids: Any, attention_mask: Any, logits_to_keep: int, *rest: Any, **options: Any
     ) -> Any:
-        """Compute as TRL does; on a CPU without its kernel's detour over every position (see ``trainer``)."""
+        """Compute as TRL does; on a CPU of replies alone (see ``trainer``), and a shared prompt only once."""
         if input_ids.device.type != "cpu":
             return super()._get_per_token_logps_and_entropies(
                 model, input_ids, attention_mask, logits_to_keep, *rest, **options
             )
-        logits = model(
-            input_ids=input_ids, attention_mask=attention_mask, use_cache=False, logits_to_keep=logits_to_keep + 1
-        ).logits[:, :-1]
+        if has_shared_prompt(input_ids, attention_mask, logits_to_keep):
+            logits = reply_logits(model, input_ids[0, :-logits_to_keep], input_ids[:, -logits_to_keep:])
+        else:
+            logits = model(
+                input_ids=input_ids, attention_mask=attention_mask, use_cache=False, logits_to_keep=logits_to_keep + 1
+            ).logits[:, :-1]
         every = torch.log_softmax(logits.float() / self.temperature, dim=-1)
         logps = every.gather(-1, input_ids[:, -logits_to_keep:, None]).squeeze(-1)
         with torch.no_grad():
