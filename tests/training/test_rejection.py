@@ -21,6 +21,8 @@ from greenloop.training.rejection import train
 from greenloop.training.run_folder import RunFolder
 from greenloop.workspace.store import TreeStore
 
+# whole runs, of which a busy machine makes minutes
+pytestmark = pytest.mark.timeout(900)
 Change = Callable[..., RejectionRecipe]
 
 

@@ -31,6 +31,8 @@ from greenloop.training.rl import train
 from greenloop.training.run_folder import RunFolder
 from greenloop.training.sft import train as train_sft
 
+# whole runs, of which a busy machine makes minutes
+pytestmark = pytest.mark.timeout(900)
 STEPS = 16
 _CLOCK = {"seconds", "waited"}
 Change = Callable[..., RlRecipe]

@@ -82,8 +82,8 @@ class Pipeline:
             fitting = held is not None and held.step == step
             self._ahead = self._submit(held if fitting and held is not None else self._draw(step, model, score))
         batch, futures = self._ahead
-        if step + 1 < self._steps:
-            self._ahead = self._submit(self._draw(step + 1, model, score))
+        last = step + 1 >= self._steps
+        self._ahead = None if last else self._submit(self._draw(step + 1, model, score))
         return self._lesson(batch, futures)
 
     def _draw(self, step: int, model: Any, score: Score) -> Batch:
