@@ -77,7 +77,7 @@ def parts(store: TreeStore, tokenizer: Any, type_error: Callable[[str, int], Dia
             return Status.GREEN
 
         bench = Bench(store, ScriptedJudge(script))
-        found = exercises(dataset, RECIPE.data, max_changed_lines=10, max_tasks=0, budget=400)
+        found = exercises(dataset, RECIPE.data, RECIPE.prompt, max_changed_lines=10, max_tasks=0)
         return bench, found, questions(tokenizer, bench, found, room=448)
 
     return make

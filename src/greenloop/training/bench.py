@@ -9,8 +9,9 @@ from greenloop.builds.protect import DEFAULT_GLOBS
 from greenloop.datasets.load import Dataset, tasks
 from greenloop.datasets.shares import in_order
 from greenloop.evals.measures import OwnFix
-from greenloop.records import InputError, Task
-from greenloop.training.sections import DataSection
+from greenloop.records import Asking, InputError, Task
+from greenloop.training.conversations import asked
+from greenloop.training.sections import DataSection, PromptSection
 from greenloop.workspace.store import TreeStore
 
 
@@ -33,16 +34,16 @@ class Exercises:
 
     tasks: tuple[Task, ...]
     answers: Mapping[str, OwnFix]
-    budget: int
-    """Tokens of context of a prompt."""
+    asking: Asking
+    """How they are rendered."""
 
 
 def exercises(
-    dataset: Dataset | None, data: DataSection, *, max_changed_lines: int, max_tasks: int, budget: int
+    dataset: Dataset | None, data: DataSection, prompt: PromptSection, *, max_changed_lines: int, max_tasks: int
 ) -> Exercises:
     """Return the tasks of the recipe's part; of more than ``max_tasks`` (if not 0) those with the lowest SHA-256.
 
-    ``budget`` 0 is that of the dataset. Raises ``InputError`` when there is no dataset or no task in it.
+    Raises ``InputError`` when there is no dataset or no task in it.
     """
     if dataset is None:
         raise InputError("the recipe names no dataset, and only one holds tasks to judge", "give --dataset FOLDER")
@@ -55,4 +56,4 @@ def exercises(
             "mine more, choose another part, or raise [verdicts] max_changed_lines",
         )
     answers = {one.id: OwnFix.of(one) for one in examples}
-    return Exercises(chosen, answers, budget or dataset.card.prompt_budget)
+    return Exercises(chosen, answers, asked(dataset, prompt))

@@ -75,7 +75,7 @@ def _learnt(
     if not best:
         return
     question = Question(task.base, task.prompt, bench.judge.judge(task.base, task.suite).diagnostics)
-    context = gather(bench.store, question, budget=asked.budget)
+    context = gather(bench.store, question, budget=asked.asking.budget_tokens)
     for attempt in best:
         assert attempt.edit is not None, "an attempt that was judged has an edit"
-        yield render_training(question, context, attempt.edit)
+        yield render_training(question, context, attempt.edit, asked.asking.strategy)

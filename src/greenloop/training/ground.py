@@ -15,9 +15,10 @@ import datasets
 import greenloop
 from greenloop.datasets.load import Dataset
 from greenloop.records import InputError, RunCard
+from greenloop.training import segments
 from greenloop.training.adapters import new_adapter, parent_adapter, save_adapter
 from greenloop.training.base_model import Base, context_tokens, find_base, load_model, load_tokenizer
-from greenloop.training.conversations import open_dataset
+from greenloop.training.conversations import asked, open_dataset
 from greenloop.training.recipe import Recipe
 from greenloop.training.run_folder import RunFolder
 
@@ -45,8 +46,10 @@ class Ground(Generic[Told]):
         return bool(self.state.is_main_process)
 
 
-def stand(recipe: Told, bases: Path, tell: Tell) -> Ground[Told]:
+def stand(recipe: Told, bases: Path, tell: Tell, *, on_cpu: str = segments.NAME) -> Ground[Told]:
     """Open what ``recipe`` names; ``bases`` is where bases made of GGUF files are kept.
+
+    ``on_cpu`` is the attention that `auto` means on a CPU.
 
     Raises ``InputError`` when the data or the base will not do, or the window is larger than the base was made for.
     """
@@ -58,7 +61,7 @@ def stand(recipe: Told, bases: Path, tell: Tell) -> Ground[Told]:
     if dataset is not None:
         data = recipe.data.model_copy(update={"version": dataset.version})
         recipe = recipe.model_copy(update={"data": data})
-    recipe = _with_precision(recipe)
+    recipe = _resolved(recipe, on_cpu)
     state = PartialState(cpu=recipe.machine.device == "cpu")
     tell = tell if state.is_main_process else lambda _line: None
     with state.main_process_first():
@@ -73,14 +76,16 @@ def stand(recipe: Told, bases: Path, tell: Tell) -> Ground[Told]:
     return Ground(recipe, dataset, base, tokenizer, state, tell)
 
 
-def _with_precision(recipe: Told) -> Told:
+def _resolved(recipe: Told, on_cpu: str) -> Told:
     """Return the recipe with `auto` replaced, so that a run says what it was made in, and goes on in it."""
-    if recipe.machine.precision != "auto":
-        return recipe
+    found = {}
     on_gpu = recipe.machine.device == "auto" and torch.cuda.is_available()
-    fast = torch.cuda.is_bf16_supported() if on_gpu else torch.ops.mkldnn._is_mkldnn_bf16_supported()
-    machine = recipe.machine.model_copy(update={"precision": "bf16" if fast else "fp32"})
-    return recipe.model_copy(update={"machine": machine})
+    if recipe.machine.precision == "auto":
+        fast = torch.cuda.is_bf16_supported() if on_gpu else torch.ops.mkldnn._is_mkldnn_bf16_supported()
+        found["precision"] = "bf16" if fast else "fp32"
+    if recipe.machine.attention == "auto":
+        found["attention"] = "sdpa" if on_gpu else on_cpu
+    return recipe.model_copy(update={"machine": recipe.machine.model_copy(update=found)})
 
 
 def first_card(
@@ -107,6 +112,7 @@ def first_card(
         recipe_sha256=recipe.sha256,
         seeds=recipe.seeds.model_dump(),
         packages={name: version(name) for name in PACKAGES},
+        asking=asked(ground.dataset, recipe.prompt) if ground.dataset is not None else None,
         examples=examples,
         dropped=dict(dropped),
         status="stopped",

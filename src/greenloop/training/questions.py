@@ -60,8 +60,8 @@ def questions(tokenizer: Any, bench: Bench, exercises: Exercises, *, room: int) 
             dropped["not red under this toolchain"] += 1
             continue
         question = Question(task.base, task.prompt, before.diagnostics)
-        context = gather(bench.store, question, budget=exercises.budget)
-        messages = render(question, context)
+        context = gather(bench.store, question, budget=exercises.asking.budget_tokens)
+        messages = render(question, context, exercises.asking.strategy)
         ids = tuple(encoder.prompt(messages))
         if len(ids) > room:
             dropped["longer than the window"] += 1

@@ -59,9 +59,9 @@ def train(
     asked = exercises(
         ground.dataset,
         recipe.data,
+        recipe.prompt,
         max_changed_lines=recipe.verdicts.max_changed_lines,
         max_tasks=recipe.sampling.max_tasks,
-        budget=recipe.prompt.budget_tokens,
     )
     people = conversations(ground.dataset, recipe.data, recipe.prompt)
     checkpoint = begin(ground, run, resume=resume)
@@ -97,7 +97,7 @@ def _sample(
                 bench.store,
                 sampling=Sampling(1, how.n, how.temperature, how.max_tokens, how.seed),
                 k=how.n,
-                budget=asked.budget,
+                asking=asked.asking,
                 out_dir=folder,
                 dataset=ground.recipe.data.version,
                 part=ground.recipe.data.part,

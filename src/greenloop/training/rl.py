@@ -64,7 +64,12 @@ def train(
     makes the same rewards as if it had not.
     """
     run = RunFolder(out)
-    ground = stand(recipe, bases, tell)
+    if recipe.machine.attention == "segments":
+        raise InputError(
+            '[machine] attention = "segments" is for packed rows, which reinforcement learning has not', 'take "sdpa"'
+        )
+    # generation has a cache, which attention by segments cannot take
+    ground = stand(recipe, bases, tell, on_cpu="sdpa")
     if ground.state.num_processes > 1:
         raise InputError(
             "reinforcement learning runs in one process here",
@@ -73,9 +78,9 @@ def train(
     found = exercises(
         ground.dataset,
         recipe.data,
+        recipe.prompt,
         max_changed_lines=recipe.verdicts.max_changed_lines,
         max_tasks=recipe.generation.max_tasks,
-        budget=recipe.prompt.budget_tokens,
     )
     judged_by = bench(Path(recipe.data.dataset))
     course = _course(ground, judged_by, found)
