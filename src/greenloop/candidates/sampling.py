@@ -99,7 +99,7 @@ class ModelSource:
         for reply in replies:
             yield Proposal(
                 self.label,
-                _read(reply, context),
+                edit_of(reply, context),
                 reply=reply.text,
                 finish_reason=reply.finish_reason,
                 greedy=temperature == 0.0,
@@ -109,7 +109,8 @@ class ModelSource:
             )
 
 
-def _read(reply: Reply, context: Context) -> Edit | EditError:
+def edit_of(reply: Reply, context: Context) -> Edit | EditError:
+    """Return the edit that a reply to what was rendered with ``context`` holds, or why it holds none."""
     if not reply.text.strip():
         return EditError("the model answered nothing", "ask again, or use another model", reason="empty")
     try:

