@@ -68,6 +68,11 @@ class Wire:
             found.append(message)
         return found
 
+    def drain(self) -> None:
+        """Read to the end, which may be within a message."""
+        while self._fill():
+            self._buffer = b""
+
     def close(self) -> None:
         self.socket.close()
 
