@@ -59,11 +59,12 @@ def place(short: Path) -> Iterator[Place]:
 
 
 @pytest.fixture
-def launch(short: Path) -> Callable[..., Launch]:
+def launch(short: Path, place: Place) -> Callable[..., Launch]:
     """How a scripted sidecar is started, in processes of its own."""
 
     def make(version: str = "1.0", **settings: Any) -> Launch:
         program = str(Path(__file__).parent / "scripted_sidecar.py")
+        assert place.folder.parent == short
         given = json.dumps({"folder": str(short), "version": version, **settings})
         return Launch((sys.executable, program, given), version)
 

@@ -1,15 +1,43 @@
 """A sidecar with a scripted service, as a program. Its argument is JSON: folder, version, and what to override."""
 
 import json
+import select
 import subprocess
 import sys
 from pathlib import Path
 
 from greenloop.aid.door.life import Terms, live, say_on
 from greenloop.aid.door.place import Place
+from greenloop.aid.protocol.base import Message
+from greenloop.aid.protocol.catalogue import STATUS_GET, TURN_START, WORKSPACE_OPEN
 from greenloop.aid.scripted import Script, ScriptedService
-from greenloop.aid.service import Service
-from greenloop.records import GreenloopError
+from greenloop.aid.service import Call, Handler, Handlers, Service
+from greenloop.records import Cancelled, GreenloopError
+from greenloop.storage.lines import append_line
+
+
+class Stuck(ScriptedService):
+    """Answers nothing but what comes at the beginning, and writes down what came."""
+
+    def __init__(self, arrived: Path) -> None:
+        super().__init__()
+        self._arrived = arrived
+
+    def handlers(self) -> Handlers:
+        """Return what opens workspaces, and what does not answer."""
+        table = Handlers()
+        table.on(WORKSPACE_OPEN, super().handlers().methods[WORKSPACE_OPEN.name])
+        table.on(STATUS_GET, self._wait_for_ever(STATUS_GET.name))
+        table.on(TURN_START, self._wait_for_ever(TURN_START.name))
+        return table
+
+    def _wait_for_ever(self, name: str) -> Handler:
+        def handle(call: Call, _params: Message) -> Message:
+            append_line(self._arrived, name)
+            select.select([call.stop], [], [])
+            raise Cancelled("nobody waits any more")
+
+        return handle
 
 
 def main() -> None:
@@ -22,6 +50,9 @@ def main() -> None:
         for command in settings.get("children", ()):
             # one that leaves its parent's session, as some servers of tools do
             subprocess.Popen(command, start_new_session=True)
+        stuck = settings.get("stuck")
+        if stuck and not Path(stuck).exists():
+            return Stuck(Path(stuck))
         ledger = settings.get("ledger")
         return ScriptedService(
             Script(

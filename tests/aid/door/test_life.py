@@ -114,7 +114,7 @@ def test_it_leaves_the_session_of_whoever_started_it(place: Place, launch: Launc
     pid = _start(place, launch())
     assert os.getsid(pid) != os.getsid(0)
     assert Path(f"/proc/{pid}/cwd").readlink() == Path("/")
-    assert {os.readlink(f"/proc/{pid}/fd/{number}") for number in (1, 2)} == {str(place.last_words)}
+    assert {Path(f"/proc/{pid}/fd/{number}").readlink() for number in (1, 2)} == {place.last_words}
 
 
 def test_an_older_one_is_replaced_and_a_newer_one_is_not(place: Place, launch: Launching) -> None:
