@@ -64,13 +64,8 @@ def status(
     found = look(place)
     if as_json:
         more = {} if found is None else found.model_dump(mode="json")
-        about = {
-            "running": found is not None,
-            "installed": installed(),
-            "socket": str(place.socket),
-            "log": str(place.log),
-        }
-        print(json.dumps({**about, **more}))
+        places = {"socket": str(place.socket), "log": str(place.log)}
+        print(json.dumps({"running": found is not None, "installed": installed(), **places, **more}))
     elif found is None:
         out.print("no sidecar runs")
     else:
@@ -140,7 +135,7 @@ def trust(
     folder: Annotated[Path, typer.Argument(help="A folder of the workspace.")] = Path(),
     revoke: Annotated[bool, typer.Option("--revoke", help="Trust it no longer.")] = False,
 ) -> None:
-    """Allow a workspace to be built and run in the sandbox: until then nothing of it is, and suggestions are unverified."""
+    """Allow a workspace to be built and run, in the sandbox. Until then nothing of it is: suggestions are unverified."""
     home = App.of(context)
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder", "name the folder of a project")

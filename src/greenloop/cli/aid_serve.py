@@ -23,7 +23,7 @@ def serve(
         int | None, typer.Option("--ready-fd", help="Where to say that it is ready.", hidden=True)
     ] = None,
 ) -> None:
-    """Be the sidecar, here and now, until it is not needed. `greenloop aid start` starts one apart from the terminal."""
+    """Be the sidecar, in this process, until it is not needed. `greenloop aid start` starts one in the background."""
     app = App.of(context)
     settings = own_settings(app).aid
     bounds = Bounds(message_bytes=settings.message_mib << 20)

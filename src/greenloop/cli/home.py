@@ -19,9 +19,9 @@
     HOME/greenloop.toml  settings of the sidecar itself, ``[aid]``; those of a repository stand in the repository
     HOME/ces/            the evaluation service's own: its socket, its lock, finished evaluations, the list of builds
 
-``HOME`` is ``--home``, else ``$GREENLOOP_HOME``, else the platform's data folder for users. The sidecar's socket lies in
-``$XDG_RUNTIME_DIR/greenloop/``, in a folder named after the home, where there is such a place for this user; else in
-``HOME/aid/``.
+``HOME`` is ``--home``, else ``$GREENLOOP_HOME``, else the platform's data folder for users. The sidecar's socket lies
+in ``$XDG_RUNTIME_DIR/greenloop/``, in a folder named after the home, where there is such a place for this user; else
+in ``HOME/aid/``.
 """
 
 import os
