@@ -17,6 +17,9 @@ from greenloop.aid.door.connection import Bounds
 from greenloop.aid.door.place import Place
 from greenloop.aid.service import Service
 
+Opening = Callable[..., Callable[[], Wire]]
+"""Opens a door for a service; returns what connects to it."""
+
 
 @pytest.fixture
 def short() -> Iterator[Path]:
@@ -33,7 +36,7 @@ def stack() -> Iterator[ExitStack]:
 
 
 @pytest.fixture
-def opened(short: Path, stack: ExitStack) -> Callable[..., Callable[[], Wire]]:
+def opened(short: Path, stack: ExitStack) -> Opening:
     """Open a door for a service; returns what connects to it."""
 
     def open_door(service: Service, bounds: Bounds | None = None) -> Callable[[], Wire]:

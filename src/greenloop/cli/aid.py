@@ -135,7 +135,7 @@ def trust(
     folder: Annotated[Path, typer.Argument(help="A folder of the workspace.")] = Path(),
     revoke: Annotated[bool, typer.Option("--revoke", help="Trust it no longer.")] = False,
 ) -> None:
-    """Allow a workspace to be built and run, in the sandbox. Until then nothing of it is: suggestions are unverified."""
+    """Allow a workspace to be built and run, in the sandbox. Until then nothing of it is, and nothing is verified."""
     home = App.of(context)
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder", "name the folder of a project")
