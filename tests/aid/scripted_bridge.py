@@ -1,4 +1,4 @@
-"""A bridge to a scripted sidecar, as a program. Its argument is JSON: folder, command, version."""
+"""A bridge to a scripted sidecar, as a program. Its argument is JSON: folder, command, version, unread (bytes)."""
 
 import asyncio
 import json
@@ -17,7 +17,7 @@ def main() -> None:
     place = Place(folder / "aid", folder / "run")
     launch = Launch(tuple(settings["command"]), settings["version"])
     try:
-        asyncio.run(bridge(lambda: reach(place, launch), 0, 1, 1 << 20))
+        asyncio.run(bridge(lambda: reach(place, launch), 0, 1, 1 << 20, settings["unread"]))
     except Refused as error:
         sys.exit(f"{error.code}: {error}")
 

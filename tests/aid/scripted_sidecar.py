@@ -56,7 +56,7 @@ def main() -> None:
         ledger = settings.get("ledger")
         return ScriptedService(
             Script(
-                deltas=tuple(settings.get("deltas", ("let ", "x"))),
+                deltas=tuple(piece * settings.get("times", 1) for piece in settings.get("deltas", ("let ", "x"))),
                 pause=settings.get("pause", 0.0),
                 ledger=Path(ledger) if ledger else None,
             )

@@ -115,8 +115,8 @@ def test_restarts_in_mid_stream(place: Place, launch: Launching, short: Path, re
 class Editor:
     """An editor that knows nothing of restarts, on the stdio of a bridge."""
 
-    def __init__(self, folder: Path, launch: Launch) -> None:
-        settings = {"folder": str(folder), "command": launch.command, "version": launch.version}
+    def __init__(self, folder: Path, launch: Launch, unread: int = 1 << 20) -> None:
+        settings = {"folder": str(folder), "command": launch.command, "version": launch.version, "unread": unread}
         program = str(Path(__file__).parent.parent / "scripted_bridge.py")
         self.process = subprocess.Popen(
             [sys.executable, program, json.dumps(settings)],
@@ -211,6 +211,16 @@ def test_an_editor_that_sends_no_frames_is_told(editor: Editor) -> None:
     editor.raw(b"hello\r\n\r\n")
     assert editor.until(id=None)["error"]["data"]["code"] == "parse-error"
     assert editor.close() == 1
+
+
+def test_an_editor_that_does_not_read_ends_its_bridge_alone(short: Path, place: Place, launch: Launching) -> None:
+    how = launch(deltas=("x",) * 100, times=50_000)
+    editor = Editor(short, how, unread=1 << 20)
+    workspace = _begin(editor)
+    editor.send(id=3, method="turn/start", params={"workspace": workspace, "kind": "ask"})
+    assert editor.process.wait(PATIENCE) == 1
+    assert b"slow-reader" in editor.process.communicate()[1]
+    assert look(place) is not None
 
 
 def test_no_sidecar_to_be_had_is_told_by_name(short: Path, launch: Launching) -> None:

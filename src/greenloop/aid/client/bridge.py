@@ -12,7 +12,7 @@ from contextlib import suppress
 
 from greenloop.aid.client.link import Link
 from greenloop.aid.client.reach import Reached
-from greenloop.aid.protocol.faults import fault_of
+from greenloop.aid.protocol.faults import Code, fault_of
 from greenloop.aid.wire import messages
 from greenloop.aid.wire.framing import Framer, frame
 from greenloop.records import Refused
@@ -20,15 +20,22 @@ from greenloop.records import Refused
 _CHUNK = 1 << 16
 _WAITING = 1 << 10
 """So many chunks of the editor's wait for the event loop, at most."""
+UNREAD_BYTES = 64 << 20
+"""What may wait for an editor that does not read."""
 
 
-async def bridge(connect: Callable[[], Reached], reading: int, writing: int, limit: int) -> None:
+async def bridge(
+    connect: Callable[[], Reached], reading: int, writing: int, limit: int, unread: int = UNREAD_BYTES
+) -> None:
     """Carry messages between two file descriptors and the sidecar until the editor closes its side.
 
-    Raises ``Refused`` when the editor's frames cannot be read, or no sidecar is to be had: it has been told by then.
+    ``limit``: bytes of the largest message; ``unread``: what may wait for an editor that does not read.
+
+    Raises ``Refused`` when the editor's frames cannot be read, when it does not read, or when no sidecar is to be had:
+    it has been told by then, as far as it reads.
     """
     loop = asyncio.get_running_loop()
-    out = _Writer(writing)
+    out = _Writer(writing, unread)
     link = Link(connect, out.put, limit)
     chunks: asyncio.Queue[bytes] = asyncio.Queue(_WAITING)
 
@@ -45,6 +52,7 @@ async def bridge(connect: Callable[[], Reached], reading: int, writing: int, lim
     taking = asyncio.create_task(_take(chunks, framer, link))
     try:
         await asyncio.wait({running, taking, out.failed(loop)}, return_when=asyncio.FIRST_COMPLETED)
+        out.demand_reader()
         for task in (taking, running):
             if task.done():
                 task.result()
@@ -69,20 +77,30 @@ async def _take(chunks: "asyncio.Queue[bytes]", framer: Framer, link: Link) -> N
 class _Writer:
     """Writes frames in a thread, so that an editor that does not read holds up nothing but itself."""
 
-    def __init__(self, fd: int) -> None:
+    def __init__(self, fd: int, unread: int) -> None:
+        self._unread = unread
         self._fd = fd
         self._condition = threading.Condition()
         self._waiting: list[bytes] = []
+        self._bytes = 0
         self._closed = False
+        self._slow = False
         self._broken: list[Callable[[], None]] = []
         self._thread = threading.Thread(target=self._run, name="stdout", daemon=True)
         self._thread.start()
 
     def put(self, body: bytes) -> None:
-        """Write a body as soon as the editor reads."""
+        """Write a body as soon as the editor reads; when too much waits for it, that is the end."""
         with self._condition:
-            self._waiting.append(frame(body))
+            self._bytes += len(body)
+            if self._bytes > self._unread and self._waiting:
+                self._slow = self._closed = True
+                self._waiting.clear()
+            if not self._closed:
+                self._waiting.append(frame(body))
             self._condition.notify()
+        if self._slow:
+            self._fail()
 
     def failed(self, loop: asyncio.AbstractEventLoop) -> "asyncio.Future[None]":
         """Return what is done when the editor has closed its end."""
@@ -94,6 +112,11 @@ class _Writer:
 
         self._broken.append(fail)
         return future
+
+    def demand_reader(self) -> None:
+        """Raise ``Refused`` (``slow-reader``) when too much waits."""
+        if self._slow:
+            raise Refused(Code.SLOW, f"the editor let more than {self._unread} bytes wait")
 
     def close(self) -> None:
         """Write what waits, for a moment, and end."""
@@ -108,11 +131,15 @@ class _Writer:
                 with self._condition:
                     self._condition.wait_for(lambda: self._waiting or self._closed)
                     waiting, self._waiting = self._waiting, []
+                    self._bytes = 0
                 if not waiting:
                     return
                 for framed in waiting:
                     rest = memoryview(framed)
                     while rest:
                         rest = rest[os.write(self._fd, rest) :]
+        self._fail()
+
+    def _fail(self) -> None:
         for fail in self._broken:
             fail()

@@ -18,6 +18,7 @@ from greenloop.aid.client.reach import Reached
 from greenloop.aid.protocol.base import Encoding, Message
 from greenloop.aid.protocol.catalogue import (
     APPROVAL_REQUEST,
+    CANCEL_REQUEST,
     INITIALIZE,
     NEWS,
     TURN_ENDED,
@@ -28,7 +29,7 @@ from greenloop.aid.protocol.catalogue import (
     R,
 )
 from greenloop.aid.protocol.faults import Code
-from greenloop.aid.protocol.session import Initialize, Initialized
+from greenloop.aid.protocol.session import CancelRequest, Initialize, Initialized
 from greenloop.aid.protocol.tools import Approval, ApprovalRequest
 from greenloop.aid.protocol.turns import Fault, TurnStart
 from greenloop.aid.wire import messages
@@ -96,6 +97,12 @@ class Client:
         """How often the sidecar was lost since the beginning."""
         return self._link.restarts if self._link is not None else 0
 
+    @property
+    def waiting(self) -> int:
+        """How many requests wait for their answers."""
+        with self._lock:
+            return len(self._futures)
+
     def call(self, method: Method[P, R], params: P, timeout: float = _LONGEST_WAIT) -> R:
         """Ask, and wait for the answer. Raises ``Refused`` with the fault's code; ``TimeoutError`` after so long."""
         future: Future[Answer] = Future()
@@ -103,7 +110,13 @@ class Client:
         with self._lock:
             self._futures[number] = future
         self._send(messages.request(number, method.name, params))
-        answer = future.result(timeout)
+        try:
+            answer = future.result(timeout)
+        except TimeoutError:
+            with self._lock:
+                self._futures.pop(number, None)
+            self.tell(CANCEL_REQUEST, CancelRequest(id=number))
+            raise
         if answer.fault is not None:
             raise _refused(answer.fault)
         return messages.read(method.result, answer.result, f"the answer to {method.name}")
