@@ -142,6 +142,13 @@ def test_one_that_hangs_can_be_replaced(place: Place, launch: Launching) -> None
     assert gone(pid)
 
 
+def test_one_whose_socket_was_removed_is_replaced(place: Place, launch: Launching) -> None:
+    pid = _start(place, launch())
+    place.socket.unlink()
+    assert _start(place, launch()) != pid
+    assert gone(pid)
+
+
 def test_it_ends_when_nobody_needs_it(short: Path) -> None:
     with doorway(short, ScriptedService(), idle=0.2) as (path, door):
         wire = Wire(path)

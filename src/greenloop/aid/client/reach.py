@@ -32,6 +32,8 @@ _ANSWER_SECONDS = 10.0
 _START_SECONDS = 30.0
 _END_SECONDS = 10.0
 _PAUSE_SECONDS = 0.02
+_DEAF_SECONDS = 3.0
+"""For a sidecar that runs and cannot be reached: it is about to listen, or to end."""
 _CREDENTIALS = struct.Struct("3i")
 _GONE = (FileNotFoundError, ConnectionError)
 
@@ -58,15 +60,19 @@ def reach(place: Place, launch: Launch | None) -> Reached:
 
     ``launch`` ``None``: it has to run already. Blocks. Raises ``EnvironmentFault`` when none is to be had.
     """
-    deadline = time.monotonic() + _START_SECONDS
+    began = time.monotonic()
     while True:
         try:
             found = _dial(place)
         except _GONE as error:
             if launch is None:
                 raise EnvironmentFault("no sidecar runs", "`greenloop aid start` starts one") from error
-            if time.monotonic() > deadline:
+            waited = time.monotonic() - began
+            if waited > _START_SECONDS:
                 raise EnvironmentFault("the sidecar cannot be reached", f"see {place.log}") from error
+            if waited > _DEAF_SECONDS and place.card() is not None:
+                # its socket was removed, as when the session that the socket lay in has ended
+                halt(place)
             _start(place, launch)
             continue
         if launch is None or not _older(found.status.version, launch.version):
@@ -93,11 +99,13 @@ def stop(place: Place, found: Reached, why: str) -> None:
 
 def halt(place: Place) -> bool:
     """End the sidecar of a place by signals, also one that does not answer, and tell whether one ran."""
-    card = place.card()
-    if place.free():
-        return False
-    if card is None:
-        raise EnvironmentFault("a sidecar is starting or ending", "try again in a moment")
+    deadline = time.monotonic() + _START_SECONDS
+    while (card := place.card()) is None or place.free():
+        if place.free():
+            return False
+        if time.monotonic() > deadline:
+            raise EnvironmentFault("a sidecar has been starting for too long", f"see {place.log}")
+        time.sleep(_PAUSE_SECONDS)
     with suppress(ProcessLookupError):
         os.kill(card.pid, signal.SIGTERM)
     _await_end(place, card.pid)
