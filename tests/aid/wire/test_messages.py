@@ -5,8 +5,8 @@ import json
 import pytest
 
 from greenloop.aid.protocol.base import Empty
-from greenloop.aid.protocol.session import WorkspaceOpen
-from greenloop.aid.protocol.turns import Fault, TurnStart
+from greenloop.aid.protocol.session import BuildState, Status, WorkspaceOpen
+from greenloop.aid.protocol.turns import Fault, TurnDelta, TurnStart
 from greenloop.aid.wire import messages
 from greenloop.aid.wire.messages import Answer, Notice, Request
 from greenloop.records import Refused
@@ -27,6 +27,16 @@ def test_an_error_reads_well_for_clients_that_know_json_rpc_only() -> None:
     told = json.loads(messages.refusal(4, Fault(code="stale", message="the buffer changed", way_out="ask again")))
     assert told["error"]["code"] == -32000
     assert told["error"]["message"] == "the buffer changed (ask again)"
+
+
+def test_text_that_utf_8_has_no_place_for_is_still_told() -> None:
+    # a model's server may send half of a surrogate pair, a file's name may be no UTF-8
+    said = json.loads(messages.notice("turn/delta", TurnDelta(turn="t", candidate=0, text="a\ud83db")))
+    assert said["params"] == {"turn": "t", "candidate": 0, "text": "a?b", "thought": False}
+    told = json.loads(messages.refusal(1, Fault(code="input", message="b\udce9.ml: gone")))
+    assert told["error"]["message"] == "b?.ml: gone"
+    place = Status(workspace="w", state=BuildState.RED, note="\udce9")
+    assert json.loads(messages.answer(1, place))["result"]["state"] == "red"
 
 
 @pytest.mark.parametrize(

@@ -156,7 +156,8 @@ class Door:
             await connection.serve()
         finally:
             del self._connections[connection]
-            self._rest()
+            if connection.peer.introduced:
+                self._rest()
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

@@ -4,11 +4,12 @@ https://www.jsonrpc.org/specification. The parser is pydantic's own (jiter): it 
 surrogates and numbers that JSON does not have.
 """
 
+import json
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
-from pydantic_core import from_json, to_json
+from pydantic_core import PydanticSerializationError, from_json, to_json
 
 from greenloop.aid.protocol.base import Message
 from greenloop.aid.protocol.faults import Code, number_of
@@ -89,7 +90,7 @@ def read(model: type[M], given: Any, what: str) -> M:
 
 def request(identity: Id, method: str, params: Message) -> bytes:
     """Return a request."""
-    return _with(identity, b'"method":%b,"params":%b' % (to_json(method), _json(params)))
+    return _with(identity, b'"method":%b,"params":%b' % (to_json(method), _bytes(params)))
 
 
 def forward(identity: Id, method: str, params: Any) -> bytes:
@@ -99,18 +100,18 @@ def forward(identity: Id, method: str, params: Any) -> bytes:
 
 def notice(method: str, params: Message) -> bytes:
     """Return a notification."""
-    return b'{"jsonrpc":"2.0","method":%b,"params":%b}' % (to_json(method), _json(params))
+    return b'{"jsonrpc":"2.0","method":%b,"params":%b}' % (to_json(method), _bytes(params))
 
 
 def answer(identity: Id, result: Message) -> bytes:
     """Return the answer of a request that went well."""
-    return _with(identity, b'"result":%b' % _json(result))
+    return _with(identity, b'"result":%b' % _bytes(result))
 
 
 def refusal(identity: Id | None, fault: Fault) -> bytes:
     """Return the answer of a request that did not; ``None``: it is not known which."""
-    told = {"code": number_of(fault.code), "message": str(_sentence(fault)), "data": fault.model_dump(mode="json")}
-    return _with(identity, b'"error":%b' % to_json(told))
+    told = {"code": number_of(fault.code), "message": _sentence(fault), "data": fault.model_dump()}
+    return _with(identity, b'"error":%b' % _bytes(told))
 
 
 def _sentence(fault: Fault) -> str:
@@ -121,8 +122,13 @@ def _with(identity: Id | None, rest: bytes) -> bytes:
     return b'{"jsonrpc":"2.0","id":%b,%b}' % (to_json(identity), rest)
 
 
-def _json(message: Message) -> bytes:
-    return message.__pydantic_serializer__.to_json(message)
+def _bytes(value: Message | dict[str, Any] | Id | None) -> bytes:
+    try:
+        return to_json(value)
+    except PydanticSerializationError:
+        # what models and tools say, and names of files, may hold halves of surrogate pairs: UTF-8 has no place for them
+        plain = value.model_dump() if isinstance(value, Message) else value
+        return json.dumps(plain, ensure_ascii=False, default=str).encode("utf-8", "replace")
 
 
 def _id(found: object) -> Id:
