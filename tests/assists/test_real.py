@@ -16,7 +16,7 @@ from greenloop.candidates.examine import Rules
 from greenloop.candidates.hints import HintSource
 from greenloop.candidates.sampling import ModelSource, Sampling
 from greenloop.models.scripted import ScriptedModel
-from greenloop.records import Badge, Category, TreeId
+from greenloop.records import Asking, Badge, Category, TreeId
 from greenloop.workspace.edits import apply
 from greenloop.workspace.store import TreeStore
 
@@ -75,7 +75,9 @@ def red(write: Write) -> TreeId:
 
 
 def source(*replies: str) -> ModelSource:
-    return ModelSource(ScriptedModel(replies, name="m"), Sampling(greedy=1, sampled=len(replies) - 1), budget=1200)
+    return ModelSource(
+        ScriptedModel(replies, name="m"), Sampling(greedy=1, sampled=len(replies) - 1), Asking(budget_tokens=1200)
+    )
 
 
 def test_each_kind_of_reply_lands_where_it_should(store: TreeStore, judge: Engine, red: TreeId) -> None:
@@ -151,7 +153,7 @@ def test_the_compilers_hint_repairs_without_a_model(store: TreeStore, judge: Eng
 
 def test_a_green_tree_is_told_so_by_the_real_compiler(store: TreeStore, judge: Engine, write: Write) -> None:
     model = ScriptedModel([FIX])
-    sources = [ModelSource(model, Sampling(sampled=0), budget=1200)]
+    sources = [ModelSource(model, Sampling(sampled=0), Asking(budget_tokens=1200))]
     turn = fix(store, judge, write({"a.ml": "let x = 1\n"}), sources=sources, rules=Rules())
     assert turn.before.green
     assert model.requests == []

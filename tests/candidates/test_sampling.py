@@ -8,7 +8,7 @@ from greenloop.candidates.sampling import ModelSource, Sampling
 from greenloop.models.scripted import ScriptedModel
 from greenloop.models.seam import Model, Reply, Request
 from greenloop.prompts.question import Question
-from greenloop.records import Diagnostic, Edit, EditError, InputError, ModelError, TreeId
+from greenloop.records import Asking, Diagnostic, Edit, EditError, InputError, ModelError, TreeId
 from greenloop.workspace.edits import apply
 from greenloop.workspace.store import TreeStore
 
@@ -26,7 +26,9 @@ def test_the_greedy_reply_comes_first_and_the_sampled_ones_at_their_temperature(
     store: TreeStore, question: Question
 ) -> None:
     model = ScriptedModel([FIX, FIX, "nothing of use"], name="m")
-    source = ModelSource(model, Sampling(greedy=1, sampled=2, temperature=0.7, max_tokens=99, seed=5), budget=800)
+    source = ModelSource(
+        model, Sampling(greedy=1, sampled=2, temperature=0.7, max_tokens=99, seed=5), Asking(budget_tokens=800)
+    )
     proposals = list(source.proposals(store, question))
 
     assert [(request.n, request.temperature) for request in model.requests] == [(1, 0.0), (2, 0.7)]
@@ -45,7 +47,7 @@ def test_the_greedy_reply_comes_first_and_the_sampled_ones_at_their_temperature(
 
 @pytest.mark.parametrize("text", ["", " \n\t\n"])
 def test_an_empty_reply_is_told_apart_from_nonsense(store: TreeStore, question: Question, text: str) -> None:
-    source = ModelSource(ScriptedModel([text]), Sampling(greedy=1, sampled=0), budget=800)
+    source = ModelSource(ScriptedModel([text]), Sampling(greedy=1, sampled=0), Asking(budget_tokens=800))
     (proposal,) = source.proposals(store, question)
     assert isinstance(proposal.edit, EditError)
     assert proposal.edit.reason == "empty"
@@ -64,14 +66,16 @@ class _CutOff(Model):
 
 
 def test_a_reply_that_ran_out_of_tokens_says_so(store: TreeStore, question: Question) -> None:
-    (proposal,) = ModelSource(_CutOff(), Sampling(greedy=1, sampled=0), budget=800).proposals(store, question)
+    (proposal,) = ModelSource(_CutOff(), Sampling(greedy=1, sampled=0), Asking(budget_tokens=800)).proposals(
+        store, question
+    )
     assert isinstance(proposal.edit, EditError)
     assert proposal.edit.reason == "cut-off"
     assert "cut off" in proposal.edit.message
 
 
 def test_a_model_that_fails_is_not_swallowed(store: TreeStore, question: Question) -> None:
-    source = ModelSource(ScriptedModel([]), Sampling(greedy=1, sampled=0), budget=800)
+    source = ModelSource(ScriptedModel([]), Sampling(greedy=1, sampled=0), Asking(budget_tokens=800))
     with pytest.raises(ModelError):
         list(source.proposals(store, question))
 

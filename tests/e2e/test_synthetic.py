@@ -114,7 +114,7 @@ def test_the_mix_follows_real_examples_and_a_revision_can_be_named(
 
 
 @pytest.mark.parametrize(
-    "words", [("--count", "5"), ("--seed", "1"), ("--rev", "HEAD"), ("--synthetic", "--workspace", "w")]
+    "words", [("--count", "5"), ("--seed", "1"), ("--rev", "HEAD"), ("--commits", "--workspace", "w")]
 )
 def test_words_of_the_other_way_of_mining_are_refused(
     greenloop: Greenloop, project: Path, words: tuple[str, ...]
@@ -122,3 +122,66 @@ def test_words_of_the_other_way_of_mining_are_refused(
     refused = greenloop("mine", *words, cwd=project)
     assert refused.returncode != 0
     assert words[-2] in refused.stderr
+
+
+GREEN = """let rec total prices = match prices with [] -> 0 | price :: rest -> price + total rest
+let rec longest words =
+  match words with
+  | [] -> ""
+  | word :: rest ->
+      let other = longest rest in
+      if String.length word > String.length other then word else other
+let shout word = String.uppercase_ascii word ^ "!"
+"""
+
+
+def test_the_last_green_trees_of_a_history(greenloop: Greenloop, tmp_path: Path) -> None:
+    bodies = {
+        "ann": (GREEN, GREEN + "let broken = 1 +\n"),
+        "bob": (GREEN.replace("total", "sum"),),
+        "cy": ("let x =\n",),
+    }
+    events = [
+        {
+            "term": "t", "student": student, "file": "a.ml", "time": 100.0 * number, "cursor": 0, "event": "eval",
+            "region": {"start": 0, "stop": 0}, "body": body, "results": [],
+        }
+        for student, texts in bodies.items() for number, body in enumerate(texts, 1)
+    ]  # fmt: skip
+    path = tmp_path / "sessions.jsonl"
+    path.write_text("".join(json.dumps(event) + "\n" for event in events))
+    done(greenloop("import", "ocaml-top", path))
+    mine = ("mine", "--synthetic", "--workspace", "ocaml-top", "--count", "12", "--out", tmp_path / "s.jsonl")
+    counts = json.loads(done(greenloop(*mine, "--json", cwd=tmp_path)))
+    examples = [json.loads(line) for line in (tmp_path / "s.jsonl").read_text().splitlines()]
+    by_author = Counter(one["author"] for one in examples)
+    assert counts["verified"] == len(examples) == sum(by_author.values())
+    assert by_author.keys() == {"ann", "bob"}, "whose file was never green gives none"
+    assert by_author["ann"] == 4, "shared out evenly"
+    assert {one["workspace"] for one in examples} == {
+        f"synthetic: {name}" for name in counts["workspaces"] if "/cy/" not in name
+    }
+    table = done(greenloop(*mine, cwd=tmp_path))
+    assert "not green lately" in table
+
+    # for training alone: nobody is scored on them
+    (tmp_path / "real.jsonl").write_text("".join(json.dumps(one) + "\n" for one in examples))
+    (tmp_path / "real.funnel.json").write_bytes((tmp_path / "s.funnel.json").read_bytes())
+    done(greenloop("mine", *mine[1:-2], "--seed", "7", "--out", tmp_path / "more.jsonl", cwd=tmp_path))
+    told = done(
+        greenloop(
+            "dataset", "build", tmp_path / "real.jsonl", "--also", tmp_path / "more.jsonl", "--out", tmp_path / "set"
+        )
+    )
+    assert "train" in told
+    held = {json.loads(line)["author"] for line in (tmp_path / "set" / "test.jsonl").read_text().splitlines()}
+    trained = [json.loads(line) for line in (tmp_path / "set" / "train.jsonl").read_text().splitlines()]
+    assert len(held) == 1
+    assert not held & {one["author"] for one in trained}
+    assert len(trained) > by_author[trained[0]["author"]], "more than what was split"
+
+    refused = greenloop(
+        "mine", "--synthetic", "--workspace", "ocaml-top/t/cy", "--out", tmp_path / "n.jsonl", cwd=tmp_path
+    )
+    assert refused.returncode != 0
+    assert "none of these workspaces was green lately" in refused.stderr

@@ -2,11 +2,11 @@
 
 from greenloop.candidates.attempt import Attempt, Outcome
 from greenloop.evals.results import Marks, RunSettings, TaskResult
-from greenloop.records import Category, Origin
+from greenloop.records import Asking, Category, Origin
 
 SETTINGS = RunSettings(
     greenloop="1", dataset="d", part="test", model="m", toolchain="t", greedy=1, sampled=2, temperature=0.8,
-    max_tokens=256, seed=0, budget=800, protected=(),
+    max_tokens=256, seed=0, asking=Asking(budget_tokens=800), protected=(),
 )  # fmt: skip
 
 

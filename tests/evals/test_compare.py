@@ -95,9 +95,7 @@ def test_only_tasks_of_both_count() -> None:
         compare(whole, Run(SETTINGS, {}))
 
 
-@pytest.mark.parametrize(
-    ("name", "value"), [("dataset", "other"), ("part", "all"), ("toolchain", "u"), ("sampled", 4), ("budget", 9)]
-)
+@pytest.mark.parametrize(("name", "value"), [("dataset", "other"), ("part", "all"), ("toolchain", "u"), ("sampled", 4)])
 def test_unlike_runs_are_refused_unless_asked(name: str, value: object) -> None:
     one = a_run([True, False] * 10)
     other = Run(SETTINGS.model_copy(update={name: value}), one.results)

@@ -18,7 +18,7 @@ from greenloop.evals.results import ResultsFolder, TaskResult
 from greenloop.evals.run import run
 from greenloop.evals.scores import EvalReport
 from greenloop.models.scripted import ScriptedModel
-from greenloop.records import Category, Origin, Suite, Task, TreeId
+from greenloop.records import Asking, Category, Origin, Suite, Task, TreeId
 from greenloop.workspace.edits import parse_reply
 from greenloop.workspace.store import TreeStore
 
@@ -85,7 +85,7 @@ def scored(
         store,
         sampling=Sampling(greedy=1, sampled=len(replies) - 1),
         k=max(1, len(replies) - 1),
-        budget=800,
+        asking=Asking(budget_tokens=800),
         out_dir=out,
         own_fixes={} if own is None else {"t": OwnFix(own, 1, Origin.EPISODE)},
         behaviours=behaviours,

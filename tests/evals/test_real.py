@@ -14,7 +14,7 @@ from greenloop.evals.results import ResultsFolder
 from greenloop.evals.run import run
 from greenloop.models.scripted import ScriptedModel
 from greenloop.models.seam import Request
-from greenloop.records import Suite, Task, TreeId
+from greenloop.records import Asking, Suite, Task, TreeId
 from greenloop.workspace.store import TreeStore
 
 Write = Callable[[Mapping[str, str]], TreeId]
@@ -79,7 +79,7 @@ def test_scores_of_a_model_that_fixes_stubs_and_cheats(store: TreeStore, write: 
         store,
         sampling=Sampling(greedy=0, sampled=6),
         k=3,
-        budget=1200,
+        asking=Asking(budget_tokens=1200),
         out_dir=tmp_path / "run",
     )
     assert (report.fixed_at_1, report.fixed_at_k) == (1 / 6, 0.5)
@@ -96,7 +96,9 @@ def test_scores_of_a_model_that_fixes_stubs_and_cheats(store: TreeStore, write: 
         assert end[5] == (Outcome.UNREADABLE, "empty")
     assert {rate.name: rate.count for rate in report.rates}["types"] == 6
 
-    views, left_out = task_views(store, tasks, ResultsFolder(tmp_path / "run").read().values(), budget=1200)
+    views, left_out = task_views(
+        store, tasks, ResultsFolder(tmp_path / "run").read().values(), asking=Asking(budget_tokens=1200)
+    )
     page = render_html(ReportData(title="t", evaluation=report, tasks=views, tasks_left_out=left_out))
     assert "+let half = double 2" in page
     assert "1 of 6 fixed" in page

@@ -28,7 +28,7 @@ from greenloop.evals.run import run
 from greenloop.mining.funnel import Funnel, Step
 from greenloop.mining.timeline import Moment
 from greenloop.models.scripted import ScriptedModel
-from greenloop.records import Category, Diagnostic, InfrastructureError, Origin, Status, Suite, Task, TreeId
+from greenloop.records import Asking, Category, Diagnostic, InfrastructureError, Origin, Status, Suite, Task, TreeId
 from greenloop.workspace.edits import parse_reply
 from greenloop.workspace.store import TreeStore
 
@@ -115,10 +115,12 @@ def data(store: TreeStore, write: Write, judge: ScriptedJudge, type_error: Error
     model = ScriptedModel(lambda _: [block("let x = 1 + 2"), HOSTILE, block('let x = failwith "T"'), ""], name=HOSTILE)
     report = run(
         tasks, model, judge, store,
-        sampling=Sampling(greedy=0, sampled=4), k=2, budget=2000, out_dir=tmp_path / "run",
+        sampling=Sampling(greedy=0, sampled=4), k=2, asking=Asking(budget_tokens=2000), out_dir=tmp_path / "run",
         own_fixes={"t0": OwnFix(write({"a.ml": f"let x = 1 + 2\n(* {HOSTILE[:50]} *)\n"}), 1, Origin.EPISODE)},
     )  # fmt: skip
-    views, left_out = task_views(store, tasks, ResultsFolder(tmp_path / "run").read().values(), budget=2000, limit=2)
+    views, left_out = task_views(
+        store, tasks, ResultsFolder(tmp_path / "run").read().values(), asking=Asking(budget_tokens=2000), limit=2
+    )
     turn = fix(store, judge, tasks[0].base, sources=[ScriptedSource([parse_reply(block("let x = 3"))])], rules=Rules())
     steps = (
         Step(name=HOSTILE, unit="snapshots", seen=20, dropped=5),

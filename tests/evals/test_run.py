@@ -16,6 +16,7 @@ from greenloop.evals.tables import table_rows
 from greenloop.models.scripted import ScriptedModel
 from greenloop.models.seam import Request
 from greenloop.records import (
+    Asking,
     Category,
     Diagnostic,
     InfrastructureError,
@@ -96,7 +97,9 @@ def start(
     sampling: Sampling = FOUR,
     k: int = 2,
 ) -> EvalReport:
-    return run(tasks, model, judge, store, sampling=sampling, k=k, budget=800, out_dir=out, dataset="d")
+    return run(
+        tasks, model, judge, store, sampling=sampling, k=k, asking=Asking(budget_tokens=800), out_dir=out, dataset="d"
+    )
 
 
 def rates(report: EvalReport) -> dict[str, int]:
@@ -110,7 +113,7 @@ def test_samples_are_counted_by_stage_reason_and_group(
     model = by(lambda number: [FIX, STUB, NOOP, MISSES] if number < 3 else [NONSENSE, STILL_RED, NONSENSE, ""])
     report = run(
         tasks, model, judge, store,
-        sampling=FOUR, k=2, budget=800, out_dir=tmp_path,
+        sampling=FOUR, k=2, asking=Asking(budget_tokens=800), out_dir=tmp_path,
         own_fixes={f"t{number}": OwnFix(own, size, Origin.EPISODE) for number, size in enumerate((1, 3, 40, 1))},
     )  # fmt: skip
 
@@ -263,7 +266,7 @@ def test_progress_tells_how_far_it_is(tasks: Tasks, judge: ScriptedJudge, store:
     seen: list[tuple[int, int, int]] = []
     run(
         tasks, by(lambda number: [FIX] if number % 2 else [STUB]), judge, store,
-        sampling=FOUR, k=1, budget=800, out_dir=tmp_path, progress=lambda *now: seen.append(now),
+        sampling=FOUR, k=1, asking=Asking(budget_tokens=800), out_dir=tmp_path, progress=lambda *now: seen.append(now),
     )  # fmt: skip
     assert seen == [(1, 6, 0), (2, 6, 1), (3, 6, 1), (4, 6, 2), (5, 6, 2), (6, 6, 3)]
 

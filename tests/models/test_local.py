@@ -208,3 +208,19 @@ def test_a_model_that_was_never_asked_can_be_closed(smollm2: LocalModel) -> None
     for _ in range(5):
         with LocalModel(smollm2.path, context_tokens=256) as model:
             assert model.context_tokens == 256
+
+
+def test_how_likely_replies_are(smollm2: LocalModel) -> None:
+    request = ask("What is the capital of France?", max_tokens=20)
+    before = smollm2.complete(request)
+    said = [f"The capital of France is {city}." for city in ("Paris", "Berlin", 'Paris", "x', "\u00e9\\n\t")]
+    paris, berlin, *odd = smollm2.log_likelihoods(request.messages, said)
+    assert 0 > paris > berlin > max(odd)
+    assert smollm2.log_likelihoods(request.messages, said[::-1]) == pytest.approx((*odd[::-1], berlin, paris), abs=0.05)
+    # what all begin with is given: the rest is compared
+    lines = [f"Let me think.\nIt is an easy one.\n{text}\n" for text in said[:2]]
+    first, second = smollm2.log_likelihoods(request.messages, lines)
+    assert 0 > first > second
+    assert smollm2.complete(request) == before, "what was asked between changes no reply"
+    with pytest.raises(ModelError, match="longer than the context"):
+        smollm2.log_likelihoods(request.messages, ["word " * 3_000])

@@ -13,7 +13,8 @@ from greenloop.datasets.load import Dataset
 from greenloop.datasets.split import Split, SplitRule
 from greenloop.mining.example import example_id
 from greenloop.models.seam import Message
-from greenloop.records import Category, Diagnostic, Example, InputError, Severity, Span, Suite
+from greenloop.prompts.render import BARE
+from greenloop.records import Category, Diagnostic, Example, InputError, Severity, Span, Strategy, Suite
 from greenloop.training.conversations import conversations, open_dataset, read_conversations
 from greenloop.training.sections import DataSection, PromptSection
 from greenloop.workspace.edits import changed_lines, edit_between
@@ -78,6 +79,14 @@ def test_a_smaller_budget_renders_the_same_examples_anew(dataset: Dataset) -> No
     small = conversations(dataset, data, PromptSection(budget_tokens=300))
     assert [one[-1] for one in small] == [one[-1] for one in whole]
     assert all(len(a[1].content) < len(b[1].content) for a, b in zip(small, whole, strict=True))
+
+
+def test_a_bare_strategy_asks_the_same_without_the_explanation(dataset: Dataset) -> None:
+    data = of(dataset)
+    bare = conversations(dataset, data, PromptSection(strategy=Strategy.BARE_BLOCKS))
+    explained = conversations(dataset, data, PromptSection())
+    assert [one[1:] for one in bare] == [one[1:] for one in explained]
+    assert {one[0].content for one in bare} == {BARE}
 
 
 def test_another_version_is_refused(dataset: Dataset) -> None:

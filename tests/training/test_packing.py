@@ -21,7 +21,7 @@ def collated(tokenizer: Any, rows: Any) -> dict[str, Any]:
     return dict(collate([rows[0], rows[1]]))
 
 
-@pytest.mark.parametrize("attention", ["sdpa", "eager"])
+@pytest.mark.parametrize("attention", ["sdpa", "eager", "segments"])
 def test_a_packed_example_has_the_logits_that_it_has_alone(
     tiny: Base, tokenizer: Any, smoke_conversations: list[Conversation], attention: str
 ) -> None:

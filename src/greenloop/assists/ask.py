@@ -8,6 +8,7 @@ from greenloop.builds.judge import Judge
 from greenloop.candidates.examine import Rules
 from greenloop.candidates.searching import Search
 from greenloop.candidates.source import Source
+from greenloop.candidates.weighing import Weigher
 from greenloop.prompts.question import Question
 from greenloop.records import InputError, Suite, TreeId
 from greenloop.workspace.store import TreeStore
@@ -23,6 +24,7 @@ def ask(
     rules: Rules,
     searches: Sequence[Search] = (),
     focus: tuple[str, ...] = (),
+    weigher: Weigher | None = None,
     confirm: Suite | None = None,
 ) -> Turn:
     """Judge ``tree``, ask every source for what ``words`` say, and judge what they give.
@@ -34,4 +36,14 @@ def ask(
         raise InputError("nothing was asked", 'say what should change: greenloop ask "…"')
     before = judge.judge(tree, rules.suite)
     question = Question(tree, words.strip(), before.diagnostics, focus)
-    return propose(store, judge, question, before, sources=sources, rules=rules, searches=searches, confirm=confirm)
+    return propose(
+        store,
+        judge,
+        question,
+        before,
+        sources=sources,
+        rules=rules,
+        searches=searches,
+        weigher=weigher,
+        confirm=confirm,
+    )

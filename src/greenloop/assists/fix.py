@@ -8,6 +8,7 @@ from greenloop.builds.judge import Judge
 from greenloop.candidates.examine import Rules
 from greenloop.candidates.searching import Search
 from greenloop.candidates.source import Source
+from greenloop.candidates.weighing import Weigher
 from greenloop.mining.prompting.wordings import COMMONEST
 from greenloop.prompts.question import Question
 from greenloop.records import Status, Suite, TreeId
@@ -26,6 +27,7 @@ def fix(
     rules: Rules,
     searches: Sequence[Search] = (),
     focus: tuple[str, ...] = (),
+    weigher: Weigher | None = None,
     confirm: Suite | None = None,
 ) -> Turn:
     """Judge ``tree``, and when it is red ask every source, and every search, to fix its first error.
@@ -38,4 +40,14 @@ def fix(
     question = Question(tree, PROMPT, before.diagnostics, focus)
     if before.status is not Status.RED:
         return Turn(question, before)
-    return propose(store, judge, question, before, sources=sources, rules=rules, searches=searches, confirm=confirm)
+    return propose(
+        store,
+        judge,
+        question,
+        before,
+        sources=sources,
+        rules=rules,
+        searches=searches,
+        weigher=weigher,
+        confirm=confirm,
+    )

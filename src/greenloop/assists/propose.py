@@ -10,6 +10,7 @@ from greenloop.candidates.examine import Rules, examine
 from greenloop.candidates.ranking import distinct, ranked
 from greenloop.candidates.searching import Search, searched
 from greenloop.candidates.source import Proposal, Source
+from greenloop.candidates.weighing import Weigher
 from greenloop.prompts.question import Question
 from greenloop.records import InfrastructureError, InputError, ModelError, Suite, Verdict
 from greenloop.workspace.store import TreeStore
@@ -27,10 +28,11 @@ def propose(
     sources: Sequence[Source],
     rules: Rules,
     searches: Sequence[Search] = (),
+    weigher: Weigher | None = None,
     confirm: Suite | None = None,
 ) -> Turn:
-    """Ask every source, judge what they give, search as far as it pays, and return the turn with its suggestions,
-    best first.
+    """Ask every source, judge what they give, search as far as it pays, let ``weigher`` say which fixes are likely, and
+    return the turn with its suggestions, best first.
 
     ``before`` is the verdict on ``question.tree`` under ``rules.suite``. With ``confirm`` the best ones that are green
     are judged by that suite too, and carry that verdict. A source whose model fails is told in ``faults`` while
@@ -51,6 +53,12 @@ def propose(
         attempts += searched(store, judge, before, row, rules, search, start=len(attempts))
     if failures and not attempts:
         raise failures[0]
+    if weigher is not None:
+        try:
+            attempts = weigher.weighed(store, question, attempts)
+        except ModelError as error:
+            # what was found stands, in the order that it has without the model's word
+            failures.append(error)
     best = ranked(distinct(attempts))
     faults = [str(error) for error in failures]
     if confirm is not None and confirm is not rules.suite:

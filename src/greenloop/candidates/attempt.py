@@ -47,6 +47,9 @@ class Attempt(Record):
     """Wall clock of making the proposal, its share of a batch; judging is not in it."""
     likelihood: float | None = None
     """How likely its source held it before any judgement: the logarithm of a share; ``None`` where it said nothing."""
+    preference: float | None = None
+    """How likely the model holds it among the fixes of the same error, whoever made them: the logarithm of a share;
+    ``None`` where it was not asked (``weighing``)."""
     votes: int = Field(default=1, ge=1)
     """How many proposals led to the same tree, this one among them: set where equal ones are made one (``ranking``)."""
     sources: int = Field(default=1, ge=1)

@@ -23,6 +23,8 @@ _GREEDY = 0.5
 """What it adds that a model wrote it greedily."""
 _TOKEN = 0.05
 """What a changed token costs."""
+_PREFERENCE = 0.5
+"""What a nat adds by which the model prefers one fix to the others."""
 _MOST_TOKENS = 60
 
 
@@ -56,7 +58,8 @@ def merit(attempt: Attempt) -> float:
     own = _UNTOLD if attempt.likelihood is None else _SEARCHED + _PER_LIKELIHOOD * attempt.likelihood
     agreed = _VOTE * math.log2(attempt.votes) + _SOURCE * (attempt.sources - 1)
     size = _TOKEN * min(changed_tokens(attempt.edit), _MOST_TOKENS)
-    return own + _GREEDY * attempt.greedy + agreed - size
+    preferred = _PREFERENCE * (attempt.preference or 0.0)
+    return own + _GREEDY * attempt.greedy + agreed - size + preferred
 
 
 def changed_tokens(edit: Edit | None) -> int:

@@ -10,7 +10,7 @@ from greenloop.prompts.gather import gather
 from greenloop.prompts.question import Context, Question
 from greenloop.prompts.render import render
 from greenloop.prompts.reply import read_reply
-from greenloop.records import Edit, EditError, InputError
+from greenloop.records import Asking, Edit, EditError, InputError
 from greenloop.workspace.store import TreeStore
 
 
@@ -41,12 +41,12 @@ class Sampling:
 
 
 class ModelSource:
-    """Asks ``model`` with at most ``budget`` tokens of context (as ``prompts.tokens`` estimates them)."""
+    """Asks ``model`` as ``asking`` says."""
 
-    def __init__(self, model: Model, sampling: Sampling, *, budget: int) -> None:
+    def __init__(self, model: Model, sampling: Sampling, asking: Asking) -> None:
         self._model = model
         self._sampling = sampling
-        self._budget = budget
+        self._asking = asking
 
     @property
     def label(self) -> str:
@@ -55,8 +55,8 @@ class ModelSource:
 
     def proposals(self, store: TreeStore, question: Question) -> Iterator[Proposal]:
         """Yield one proposal a reply, the greedy one first."""
-        context = gather(store, question, budget=self._budget)
-        messages = render(question, context)
+        context = gather(store, question, budget=self._asking.budget_tokens)
+        messages = render(question, context, self._asking.strategy)
         sampling = self._sampling
         if sampling.greedy:
             yield from self._ask(messages, context, n=1, temperature=0.0)

@@ -18,7 +18,7 @@ from greenloop.builds.toolchains.dune import DuneConfig
 from greenloop.builds.toolchains.ocaml_file import OcamlFileConfig
 from greenloop.mining.prompting.distribution import LENGTHS, STYLES
 from greenloop.mining.prompting.form import Length, Style
-from greenloop.records import InputError, Suite
+from greenloop.records import InputError, Strategy, Suite
 
 FILE_NAME = "greenloop.toml"
 _DAY = 86_400.0
@@ -99,6 +99,8 @@ class ModelSettings(Section):
     """Sampling temperature of the candidates after the first; the first is always greedy."""
     max_tokens: int = Field(default=256, ge=16)
     """Tokens of one reply, at most."""
+    weighed: int = Field(default=12, ge=0, le=256)
+    """How many fixes, whoever made them, the model compares to say which is meant; 0: none. The local model can."""
     candidates: int = Field(default=4, ge=1, le=256)
     """How many candidates `greenloop fix` and `ask` take from the model."""
 
@@ -117,6 +119,9 @@ class SearchSettings(Section):
 class ContextSettings(Section):
     """What the model is shown."""
 
+    strategy: Strategy = Strategy.EDIT_BLOCKS
+    """How a prompt is written. `edit-blocks` explains the form of the reply; `bare-blocks` does not, and is for a
+    model that was trained without. A model of the book is asked the way it was trained."""
     budget_tokens: int = Field(default=1200, ge=200)
     """Tokens of context in a prompt, by an estimate that errs on the safe side."""
 
@@ -200,6 +205,9 @@ class DatasetSettings(Section):
 
     near_duplicate: float = Field(default=0.8, ge=0.3, le=1.0)
     """The Jaccard index, over runs of 5 tokens, from which two texts count as the same; 1: equal runs alone."""
+    repeats: Literal["drop", "train"] = "drop"
+    """Near-duplicates of a kept example: `drop` leaves them out, `train` lets them train where the split is by author,
+    theirs trains, and nothing held out is near them."""
 
 
 class EvalSettings(Section):

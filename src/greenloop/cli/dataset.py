@@ -53,6 +53,12 @@ def build(
             "any file of texts; may be given again."
         ),
     ] = None,
+    also: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="More examples, which train and are never scored on, such as synthetic ones; may be given again."
+        ),
+    ] = None,
     max_per_author: Annotated[int, typer.Option(help="Examples of one author at most; 0: no limit.")] = 0,
     max_per_file: Annotated[int, typer.Option(help="Examples of one file of a workspace at most; 0: no limit.")] = 0,
     name: Annotated[str, typer.Option(help="The dataset's name, for its card.")] = "Greenloop dataset",
@@ -63,7 +69,7 @@ def build(
     over a quota. `greenloop dataset dropped` lists them.
     """
     # pyarrow, matplotlib and the MinHash library take two seconds to import, which no other command should wait for
-    from greenloop.datasets.build import Choice
+    from greenloop.datasets.build import Choice, Repeats
     from greenloop.datasets.build import build as build_dataset
     from greenloop.datasets.evaluation_set import read_set
     from greenloop.snapshots.secrets import Screen
@@ -73,11 +79,13 @@ def build(
     here = App.of(context)
     settings = here.settings(Path())
     found = read_examples(examples)
+    more = [one for path in also or () for one in read_examples(path)]
     choice = Choice(
         near=settings.dataset.near_duplicate,
         against=tuple(read_set(path, here.home.trees) for path in against or ()),
         max_per_author=max_per_author,
         max_per_file=max_per_file,
+        repeats=Repeats(settings.dataset.repeats),
         screen=Screen(allowed=settings.record.allow_secrets),
     )
     with progress("rendering", "examples") as report:
@@ -88,6 +96,7 @@ def build(
             name=name,
             rule=SplitRule(by=by, valid=valid, test=test, gap_seconds=gap),
             choice=choice,
+            also=more,
             budget=settings.context.budget_tokens,
             funnel=funnel(examples),
             mined=mined(examples),
@@ -97,7 +106,7 @@ def build(
     left_out = len(dataset.dropped())
     rows = [(part, str(count.examples), str(count.authors)) for part, count in dataset.card.parts.items()]
     table(f"{dataset.card.name}, version {dataset.version}", ("part", "examples", "people"), rows)
-    told = f"; {left_out} of {len(found)} left out, see `greenloop dataset dropped`" if left_out else ""
+    told = f"; {left_out} of {len(found) + len(more)} left out, see `greenloop dataset dropped`" if left_out else ""
     out.print(f"Written to {escape(str(target))}{told}.")
 
 

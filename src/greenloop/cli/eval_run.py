@@ -12,7 +12,7 @@ from greenloop.cli.console import progress
 from greenloop.cli.home import Home
 from greenloop.cli.mine import rules
 from greenloop.cli.toolchains import Bench, behaviours, bench, toolchain_name
-from greenloop.cli.turns import beside_the_model, model_settings, searches
+from greenloop.cli.turns import asking_of, beside_the_model, model_settings, searches, weigher_of
 from greenloop.datasets.load import EVERYTHING, by_authors, load, tasks
 from greenloop.datasets.shares import in_order
 from greenloop.evals.gate import Requirement, requirements
@@ -85,7 +85,9 @@ def carry_out(app: App, asked: Asked) -> Done:
     )
     sources = beside_the_model() if asked.with_search else ()
     wide = searches(settings) if asked.with_search else ()
-    with open_model(asked.model or settings.model.name, model_settings(settings, app.home)) as opened:
+    name, models = asked.model or settings.model.name, model_settings(settings, app.home)
+    with open_model(name, models) as opened:
+        asking = asking_of(settings, name, models)
         # a bound that cannot be read is told before hours are spent
         shape = Shape(sampling.greedy, sampling.sampled, bool(sources or wide))
         wanted = requirements(asked.require, metrics(shape, asked.k))
@@ -98,7 +100,7 @@ def carry_out(app: App, asked: Asked) -> Done:
                 home.trees,
                 sampling=sampling,
                 k=asked.k,
-                budget=settings.context.budget_tokens,
+                asking=asking,
                 out_dir=folder,
                 dataset=chosen.name,
                 part=" ".join((asked.part, *sorted(asked.authors))),
@@ -107,6 +109,7 @@ def carry_out(app: App, asked: Asked) -> Done:
                 behaviours=_behaviours(home, settings, judge),
                 sources=sources,
                 searches=wide,
+                weigher=weigher_of(settings, opened, asking) if asked.with_search else None,
                 progress=lambda done, of, _fixed: tell(done, of),
             )
     page = folder / "report.html"
@@ -117,7 +120,7 @@ def carry_out(app: App, asked: Asked) -> Done:
 def evaluation_page(store: TreeStore, report: EvalReport, folder: Path, asked: Sequence[Task]) -> str:
     """Return the page of a run: scores and every task."""
     results = ResultsFolder(folder).read()
-    views, left_out = task_views(store, asked, results.values(), budget=report.settings.budget)
+    views, left_out = task_views(store, asked, results.values(), asking=report.settings.asking)
     told = report.settings
     return render_evaluation(
         ReportData(

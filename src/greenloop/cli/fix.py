@@ -42,5 +42,13 @@ def fix(
         finish(now, fix_tree(now.app.home.trees, engine, tree, sources=(), rules=now.rules), as_json=as_json, save=save)
         return
     with sources(now, model, candidates) as chosen, progress("asking and judging"):
-        turn = fix_tree(now.app.home.trees, engine, tree, sources=chosen, rules=now.rules, searches=now.searches)
+        turn = fix_tree(
+            now.app.home.trees,
+            engine,
+            tree,
+            sources=chosen.sources,
+            weigher=chosen.weigher,
+            rules=now.rules,
+            searches=now.searches,
+        )
     finish(now, turn, apply=apply, as_json=as_json, save=save)

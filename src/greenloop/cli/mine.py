@@ -11,6 +11,7 @@ from greenloop.cli.mine_again import explain, why_dropped
 from greenloop.cli.mine_commits import mine_commits
 from greenloop.cli.mine_histories import mine_histories
 from greenloop.cli.mine_synthetic import Wanted, mine_synthetic
+from greenloop.cli.mine_synthetic_recorded import mine_recorded
 from greenloop.cli.mined import check_place
 from greenloop.cli.prompting import wished
 from greenloop.mining.prompting.distribution import Distribution
@@ -19,7 +20,12 @@ from greenloop.records import InputError
 
 Target = Annotated[Path, typer.Option("--out", "-o", help="Where the examples go, one JSON object a line.")]
 Workspaces = Annotated[
-    list[str] | None, typer.Option("--workspace", "-w", help="Only this workspace; may be given again.")
+    list[str] | None,
+    typer.Option(
+        "--workspace",
+        "-w",
+        help="Only this workspace and those below it, may be given again; synthetic: break its last green tree.",
+    ),
 ]
 Synthetic = Annotated[
     bool, typer.Option("--synthetic", help="Break the checkout at hand, which is green, in place of a history.")
@@ -107,7 +113,10 @@ def mine(
     elif commits:
         mine_commits(app, settings, given, revision or "", most or 0, target, as_json=as_json)
     elif synthetic:
-        mine_synthetic(context, given, wanted, target, as_json=as_json)
+        if workspace:
+            mine_recorded(app, settings, given, wanted, workspace, target, as_json=as_json)
+        else:
+            mine_synthetic(context, given, wanted, target, as_json=as_json)
     else:
         mine_histories(app, settings, given, workspace or [], target, as_json=as_json)
 
@@ -116,9 +125,10 @@ def _check_words(wanted: Wanted, *, synthetic: bool, commits: bool, most: int | 
     """Raise ``InputError`` where a word was given that another way of mining knows, and this one would pass over."""
     if synthetic and commits:
         raise InputError("`--synthetic` and `--commits` are two ways of mining", "run them one after the other")
-    if workspace and (synthetic or commits):
-        way = "`--synthetic` breaks" if synthetic else "`--commits` reads"
-        raise InputError(f"{way} a checkout, it looks at no workspace", "leave out `--workspace`")
+    if workspace and commits:
+        raise InputError("`--commits` reads a checkout, it looks at no workspace", "leave out `--workspace`")
+    if workspace and synthetic and wanted.revision is not None:
+        raise InputError("`--workspace` names recorded trees, `--rev` one of the checkout", "leave out one of them")
     if most is not None and not commits:
         raise InputError("`--max-commits` is for commits", "add `--commits`, or leave out `--max-commits`")
     named = {"--count": wanted.count, "--seed": wanted.seed, "--like": wanted.like}

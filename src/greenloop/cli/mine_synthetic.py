@@ -26,7 +26,7 @@ from greenloop.mining.synthetic.plan import Plan
 from greenloop.records import TreeId
 from greenloop.workspace.vcs import read_revision
 
-_COUNT = 300
+COUNT = 300
 """Examples, unless the command line says how many."""
 
 
@@ -45,15 +45,15 @@ def mine_synthetic(context: typer.Context, rules: Rules, wanted: Wanted, target:
 
     Raises ``InputError`` when the tree is not green, ``typer.Exit`` with 1 when nothing could be proven.
     """
-    mix = Mix.usual() if wanted.like is None else Mix.like(read_examples(wanted.like))
     now = present(context, Path())
     judge = bench(now.app.home, now.settings, now.judge.toolchain, widest=True)
     plan = Plan(
-        count=_COUNT if wanted.count is None else wanted.count,
+        count=COUNT if wanted.count is None else wanted.count,
         seed=wanted.seed or 0,
-        mix=mix,
+        mix=mix_of(wanted),
         deepest=judge.suite,
         workspace=f"synthetic: {folder_name(now.checkout.root)}",
+        author="",
         rules=rules,
     )
     began = time.monotonic()
@@ -80,6 +80,11 @@ def mine_synthetic(context: typer.Context, rules: Rules, wanted: Wanted, target:
         out.print(f"Written to {escape(str(target))} and {escape(str(funnel_file(target)))}.")
     if not written.count:
         raise typer.Exit(1)
+
+
+def mix_of(wanted: Wanted) -> Mix:
+    """Return which errors are wanted."""
+    return Mix.usual() if wanted.like is None else Mix.like(read_examples(wanted.like))
 
 
 def _places(source: SyntheticSource) -> dict[str, object]:

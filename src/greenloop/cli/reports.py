@@ -30,7 +30,7 @@ def page(here: App, *, examples: Path, dataset: Path, run: Path, fix: Path | Non
     scores = _scores(run)
     tasks = found.tasks(split)
     results = ResultsFolder(run).read().values()
-    views, left_out = task_views(here.home.trees, tasks, results, budget=scores.settings.budget)
+    views, left_out = task_views(here.home.trees, tasks, results, asking=scores.settings.asking)
     mined = read_examples(examples)
     with progress("looking up verdicts", "workspaces") as tell:
         rows = _timelines(here, {one.workspace for one in mined}, tell)

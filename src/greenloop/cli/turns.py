@@ -18,15 +18,18 @@ from greenloop.candidates.mechanical.source import SearchSource
 from greenloop.candidates.sampling import ModelSource, Sampling
 from greenloop.candidates.searching import Search
 from greenloop.candidates.source import Source
+from greenloop.candidates.weighing import ModelWeigher, Weigher
 from greenloop.cli import show
 from greenloop.cli.app import App
 from greenloop.cli.config import Config, find
 from greenloop.cli.console import out, progress
 from greenloop.cli.home import Home
 from greenloop.cli.toolchains import Bench, bench, toolchain_name
+from greenloop.models import registry
+from greenloop.models.likelihood import Likelihood
 from greenloop.models.registry import ModelSettings, open_model
 from greenloop.models.seam import Model
-from greenloop.records import Feedback, FeedbackKind, InputError, Suggestion
+from greenloop.records import Asking, Feedback, FeedbackKind, InputError, Suggestion
 from greenloop.snapshots.secrets import Screen
 from greenloop.storage import write_atomically
 from greenloop.workspace.edits import render_unified
@@ -109,11 +112,22 @@ def sampling(settings: Config, candidates: int | None) -> Sampling:
     )
 
 
+@dataclass(frozen=True)
+class Asked:
+    """Who is asked for candidates, and who says which fix is likelier."""
+
+    sources: tuple[Source, ...]
+    weigher: Weigher | None
+
+
 @contextmanager
-def sources(now: Present, model: str | None, candidates: int | None) -> Iterator[tuple[Source, ...]]:
+def sources(now: Present, model: str | None, candidates: int | None) -> Iterator[Asked]:
     """Open the model for as long as the block runs; the compiler's own hints need none."""
-    with open_model(model or now.settings.model.name, model_settings(now.settings, now.app.home)) as opened:
-        yield (*beside_the_model(), ask_model(now.settings, opened, candidates))
+    name, models = model or now.settings.model.name, model_settings(now.settings, now.app.home)
+    with open_model(name, models) as opened:
+        asking = asking_of(now.settings, name, models)
+        asked = ModelSource(opened, sampling(now.settings, candidates), asking)
+        yield Asked((*beside_the_model(), asked), weigher_of(now.settings, opened, asking))
 
 
 def beside_the_model() -> tuple[Source, ...]:
@@ -121,9 +135,17 @@ def beside_the_model() -> tuple[Source, ...]:
     return (HintSource(),)
 
 
-def ask_model(settings: Config, model: Model, candidates: int | None) -> ModelSource:
-    """Return ``model`` as a source of candidates."""
-    return ModelSource(model, sampling(settings, candidates), budget=settings.context.budget_tokens)
+def weigher_of(settings: Config, model: Model, asking: Asking) -> Weigher | None:
+    """Return the model as a weigher, if it can say how likely it holds a reply, and the settings want it."""
+    most = settings.model.weighed
+    return ModelWeigher(model, asking, most) if most and isinstance(model, Likelihood) else None
+
+
+def asking_of(settings: Config, model: str, models: ModelSettings) -> Asking:
+    """Return how a model is asked: as it was trained to be, else by the settings."""
+    return registry.asking_of(model, models) or Asking(
+        strategy=settings.context.strategy, budget_tokens=settings.context.budget_tokens
+    )
 
 
 def finish(now: Present, turn: Turn, *, apply: bool = False, as_json: bool = False, save: Path | None = None) -> None:

@@ -1,11 +1,11 @@
 """Building a dataset folder from examples: render, leave out by rules, split, write, and put it in place as a whole."""
 
-import hashlib
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from enum import StrEnum
 from functools import partial
 from pathlib import Path
 
@@ -29,17 +29,19 @@ from greenloop.datasets.leaks import Screen, secret_rules
 from greenloop.datasets.lengths import all_lengths
 from greenloop.datasets.load import SUMMED_FILES, Dataset, read_card
 from greenloop.datasets.near import THRESHOLD
+from greenloop.datasets.near_duplicates import NAME as NEAR
 from greenloop.datasets.near_duplicates import NearDuplicates
 from greenloop.datasets.page import readme
 from greenloop.datasets.quotas import quotas
+from greenloop.datasets.repeats import OnlyTraining
 from greenloop.datasets.rule import UNIT, Dropped, Rendered, Rule, Selection, select
-from greenloop.datasets.split import Parts, SplitBy, SplitRule, split
+from greenloop.datasets.split import Parts, Split, SplitBy, SplitRule, split
 from greenloop.datasets.tables import parquet, rendered
 from greenloop.mining.funnel import Funnel, Step
 from greenloop.mining.picture import funnel_svg
 from greenloop.records import Example, InputError
 from greenloop.snapshots.secrets import screen as no_secrets
-from greenloop.storage import named_io_errors, write_atomically
+from greenloop.storage import named_io_errors, sha256_of, write_atomically
 from greenloop.workspace.crew import Crew
 from greenloop.workspace.store import TreeStore
 
@@ -48,14 +50,27 @@ _IN_GAP = "in the gap between the parts"
 _OWN_FILES = SUMMED_FILES | {CARD_FILE, README_FILE, PICTURE_FILE}
 
 
+class Repeats(StrEnum):
+    """What becomes of near-duplicates."""
+
+    DROP = "drop"
+    """Of each cluster the first in time stays."""
+    TRAIN = "train"
+    """The others train where their author does, unless something held out is near them (``datasets.repeats``)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Which examples stay. ``near`` is a Jaccard index; a quota of 0 is no limit; ``screen`` finds secrets."""
+    """Which examples stay. ``near`` is a Jaccard index; a quota of 0 is no limit; ``screen`` finds secrets.
+
+    ``repeats`` are near-duplicates: none stays, or those stay that may train.
+    """
 
     near: float = THRESHOLD
     against: tuple[EvaluationSet, ...] = ()
     max_per_author: int = 0
     max_per_file: int = 0
+    repeats: Repeats = Repeats.DROP
     screen: Screen = field(default=no_secrets)
 
     def rules(self, store: TreeStore) -> tuple[Rule, ...]:
@@ -64,9 +79,13 @@ class Choice:
             *secret_rules(store, self.screen),
             SameEdit(store),
             NearDuplicates(self.near),
-            *(Against(known, store, self.near) for known in self.against),
+            *self.apart(store),
             *quotas(per_author=self.max_per_author, per_file=self.max_per_file),
         )
+
+    def apart(self, store: TreeStore) -> tuple[Rule, ...]:
+        """Return the rules that keep evaluation sets out."""
+        return tuple(Against(known, store, self.near) for known in self.against)
 
 
 def build(
@@ -77,6 +96,7 @@ def build(
     name: str = "Greenloop dataset",
     rule: SplitRule | None = None,
     choice: Choice | None = None,
+    also: Sequence[Example] = (),
     budget: int = 1200,
     funnel: Funnel | None = None,
     mined: MinedCounts | None = None,
@@ -85,10 +105,12 @@ def build(
 ) -> Dataset:
     """Write ``examples`` as a dataset at ``out_dir`` and return it. Their order does not matter.
 
-    ``store`` holds their trees; ``funnel`` and ``mined`` are what mining counted; ``budget`` is in tokens of context
-    for the rendered messages, which ``workers`` processes render (see ``workspace.crew``); ``progress`` is called with
-    (examples rendered, all). The folder appears as a whole or not at all. An existing dataset there is replaced (what
-    others put beside its files is kept); anything else is refused.
+    ``also`` are more examples, which nobody is scored on: those train whose author is not held out, unless something
+    held out is near them; what is among the examples is no more. ``store`` holds all trees; ``funnel`` and ``mined``
+    are what mining counted; ``budget`` is in tokens of context for the rendered messages, which ``workers`` processes
+    render (see ``workspace.crew``); ``progress`` is called with (examples rendered, all). The folder appears as a whole
+    or not at all. An existing dataset there is replaced (what others put beside its files is kept); anything else is
+    refused.
 
     Raises ``InputError`` when there are no examples or none is left, two have one id, a tree is missing, they cannot
     be split, or ``out_dir`` holds something else.
@@ -98,18 +120,24 @@ def build(
     place = out_dir.resolve()
     rule, choice = rule or SplitRule(), choice or Choice()
     counted = funnel or Funnel(steps=())
-    _check(examples, store, counted)
+    ids = {one.id for one in examples}
+    also = [one for one in also if one.id not in ids]
+    _check((*examples, *also), store, counted)
     chosen = selected(examples, store, choice, budget=budget, workers=workers, progress=progress)
     counted = Funnel(steps=(*counted.steps, *chosen.steps))
     if not chosen.kept:
         raise InputError(f"no examples to build a dataset from{_why_none(counted)}", "record or import more history")
     parts = split([one.example for one in chosen.kept], rule)
+    if also or choice.repeats is Repeats.TRAIN:
+        more = _rendered(sorted(also, key=_in_time), store, budget, workers, progress or _silent)
+        chosen, parts = _with_more(chosen, parts, rule, choice, store, more)
+        counted = Funnel(steps=(*(funnel or Funnel(steps=())).steps, *chosen.steps))
     if rule.by is SplitBy.TIME:
         step = Step(name=_IN_GAP, unit=UNIT, seen=len(chosen.kept), dropped=parts.in_gap)
         counted = Funnel(steps=(*counted.steps, step))
     with _in_place_of(place) as folder:
         _write_files(folder, parts, chosen, store)
-        sums = {path.name: _digest(path) for path in sorted(folder.iterdir())}
+        sums = {path.name: sha256_of(path) for path in sorted(folder.iterdir())}
         written = {one.id for held in parts.examples.values() for one in held}
         card = card_of(
             {part.value: held for part, held in parts.examples.items()},
@@ -166,8 +194,39 @@ def selected(
     progress: Progress | None = None,
 ) -> Selection:
     """Render ``examples`` and leave out what the rules of ``choice`` drop; see ``build``."""
-    ordered = sorted(examples, key=lambda one: (one.time, one.id))
+    ordered = sorted(examples, key=_in_time)
     return select(_rendered(ordered, store, budget, workers, progress or _silent), choice.rules(store))
+
+
+def _with_more(
+    chosen: Selection, parts: Parts, rule: SplitRule, choice: Choice, store: TreeStore, also: Sequence[Rendered]
+) -> tuple[Selection, Parts]:
+    """Give the training part what may train though nobody is scored on it."""
+    if rule.by is not SplitBy.AUTHOR:
+        raise InputError(
+            f"what only trains can be kept apart from what is scored by its author, and the parts are split by "
+            f"{rule.by.value}",
+            'split by author, or set [dataset] repeats = "drop" and name no --also',
+        )
+    if choice.max_per_author or choice.max_per_file:
+        raise InputError(
+            "a quota counts what is scored and what trains alike, and near-duplicates or --also would break it",
+            'set [dataset] repeats = "drop" and name no --also, or no quota',
+        )
+    side = {one.id: part for part, held in parts.examples.items() for one in held}
+    held_out = [one for one in chosen.kept if side.get(one.example.id) is not Split.TRAIN]
+    last = (*choice.apart(store), OnlyTraining(held_out, choice.near))
+    if choice.repeats is Repeats.TRAIN:
+        chosen = chosen.restored(NEAR, {one.example.id for one in select(chosen.of(NEAR), last).kept})
+    if also:
+        chosen = chosen.with_more(select(also, (*secret_rules(store, choice.screen), SameEdit(store), *last)))
+    held = {one.example.id for one in held_out}
+    train = tuple(one.example for one in chosen.kept if one.example.id not in held)
+    return chosen, Parts({**parts.examples, Split.TRAIN: train}, parts.between)
+
+
+def _in_time(one: Example) -> tuple[float, str]:
+    return one.time, one.id
 
 
 def _silent(_done: int, _of: int) -> None:
@@ -227,10 +286,6 @@ def _write_card(folder: Path, card: DatasetCard) -> None:
     write_atomically(folder / PICTURE_FILE, funnel_svg(card.funnel))
     write_atomically(folder / README_FILE, readme(card).encode())
     write_atomically(folder / CARD_FILE, f"{card.to_json()}\n".encode())
-
-
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _put_in_place(fresh: Path, out_dir: Path, aside: Path) -> None:

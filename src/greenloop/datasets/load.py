@@ -1,6 +1,5 @@
 """Opening a dataset folder: every file is checked against the card before anything is believed."""
 
-import hashlib
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from greenloop.datasets.card import CARD_FILE, DROPPED_FILE, PACK_FILE, DatasetC
 from greenloop.datasets.rule import Dropped
 from greenloop.datasets.split import Split
 from greenloop.records import Example, InputError, Origin, Record, RecordError, Task
-from greenloop.storage import named_io_errors
+from greenloop.storage import named_io_errors, sha256_of
 from greenloop.workspace.store import TreeStore
 
 SUMMED_FILES = frozenset(
@@ -127,7 +126,7 @@ def load(folder: Path) -> Dataset:
         path = folder / name
         if not path.is_file():
             raise InputError(f"{path}: missing from the dataset", _REBUILD)
-        if _digest(path) != wanted:
+        if sha256_of(path) != wanted:
             raise InputError(f"{path}: changed or cut short: its SHA-256 is not the card's", _REBUILD)
     parts = {split: read_examples(folder / f"{split}.jsonl") for split in Split}
     counts = Counter({split.value: len(held) for split, held in parts.items()})
@@ -175,8 +174,3 @@ def _read(path: Path, kind: type[Line]) -> tuple[Line, ...]:
         except RecordError as error:
             raise InputError(f"{path}, line {number}: {error.message}", error.way_out or _REBUILD) from error
     return tuple(found)
-
-
-def _digest(path: Path) -> str:
-    with named_io_errors(path), path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

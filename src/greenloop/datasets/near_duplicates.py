@@ -10,7 +10,7 @@ at 0.43 or more, one repeats the other; four, at 0.37 or less, are other mistake
 from collections.abc import Mapping, Sequence
 
 from greenloop.datasets.groups import Leaders
-from greenloop.datasets.near import NearIndex, jaccard, shingles
+from greenloop.datasets.near import NearIndex, Shingles, jaccard, shingles
 from greenloop.datasets.rule import Rendered
 from greenloop.datasets.texts import edit_text
 
@@ -18,10 +18,18 @@ EDITS_SHARE = 0.5
 """How much of the threshold the edits alone must reach."""
 
 
+NAME = "near-duplicate of another example"
+
+
+def alike(one: Shingles, other: Shingles, threshold: float) -> bool:
+    """Whether two edits are alike enough for their examples, which are near each other, to be near-duplicates."""
+    return jaccard(one, other) >= EDITS_SHARE * threshold
+
+
 class NearDuplicates:
     """Drops all but the first in time of each cluster; what is near something near is in the same cluster."""
 
-    name = "near-duplicate of another example"
+    name = NAME
 
     def __init__(self, threshold: float) -> None:
         self._threshold = threshold
@@ -34,12 +42,12 @@ class NearDuplicates:
         for one in examples:
             id_ = one.example.id
             edits[id_] = shingles(edit_text(one.example.edit))
-            shown = shingles(f"{one.question}\n{one.reply}")
+            shown = shingles(one.text)
             for near in index.near(shown):
                 other = str(near.key)
                 # who is in the cluster already need not be compared: a cluster of thousands stays quick
                 together = clusters.of(id_) == clusters.of(other)
-                if not together and jaccard(edits[id_], edits[other]) >= EDITS_SHARE * self._threshold:
+                if not together and alike(edits[id_], edits[other], self._threshold):
                     clusters.join(id_, other)
             index.add(id_, shown)
         # examples come in the order of time, and a leader is the first of its cluster

@@ -1,6 +1,7 @@
 """What a rule of building is: it sees all examples that are left, and says which of them go, and why."""
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -9,6 +10,7 @@ from greenloop.models.seam import Message
 from greenloop.records import Example, Record
 
 UNIT = "examples"
+ONLY_TRAINING = "examples that only train"
 
 
 class Dropped(Record):
@@ -39,6 +41,11 @@ class Rendered:
         """The reply that a perfect model would give."""
         return self.messages[2].content
 
+    @property
+    def text(self) -> str:
+        """What near-duplicates are found by: all that a model sees and gives."""
+        return f"{self.question}\n{self.reply}"
+
 
 class Rule(Protocol):
     """Drops examples. What it says never depends on the order in which they come."""
@@ -60,12 +67,52 @@ class Selection:
     kept: tuple[Rendered, ...]
     dropped: tuple[Dropped, ...]
     steps: tuple[Step, ...]
+    gone: tuple[Rendered, ...] = ()
+    """What was dropped, as it was rendered; in the order of ``dropped``."""
+
+    def of(self, rule: str) -> tuple[Rendered, ...]:
+        """Return what a rule dropped."""
+        return tuple(one for one, why in zip(self.gone, self.dropped, strict=True) if why.rule == rule)
+
+    def with_more(self, more: "Selection") -> "Selection":
+        """Return the selection together with one of examples that only train."""
+        return Selection(
+            _in_time((*self.kept, *more.kept)),
+            (*self.dropped, *more.dropped),
+            (*self.steps, *(step.model_copy(update={"unit": ONLY_TRAINING}) for step in more.steps)),
+            (*self.gone, *more.gone),
+        )
+
+    def restored(self, rule: str, ids: AbstractSet[str]) -> "Selection":
+        """Return the selection as if ``rule`` had not dropped those of ``ids``."""
+        back = [why.rule == rule and why.id in ids for why in self.dropped]
+        found = tuple(one for one, yes in zip(self.gone, back, strict=True) if yes)
+        place = next(place for place, step in enumerate(self.steps) if step.name == rule)
+        steps = (
+            step
+            if number < place
+            else step.model_copy(update={"dropped": step.dropped - len(found)})
+            if number == place
+            else step.model_copy(update={"seen": step.seen + len(found)})
+            for number, step in enumerate(self.steps)
+        )
+        return Selection(
+            _in_time((*self.kept, *found)),
+            tuple(why for why, yes in zip(self.dropped, back, strict=True) if not yes),
+            tuple(steps),
+            tuple(one for one, yes in zip(self.gone, back, strict=True) if not yes),
+        )
+
+
+def _in_time(examples: Sequence[Rendered]) -> tuple[Rendered, ...]:
+    return tuple(sorted(examples, key=lambda one: (one.example.time, one.example.id)))
 
 
 def select(examples: Sequence[Rendered], rules: Sequence[Rule]) -> Selection:
     """Apply ``rules`` one after the other; each sees what those before it kept."""
     kept = tuple(examples)
     dropped: list[Dropped] = []
+    gone: list[Rendered] = []
     steps = []
     for rule in rules:
         found = rule.drops(kept)
@@ -75,5 +122,6 @@ def select(examples: Sequence[Rendered], rules: Sequence[Rule]) -> Selection:
             for one in kept
             if one.example.id in found
         ]
+        gone += [one for one in kept if one.example.id in found]
         kept = tuple(one for one in kept if one.example.id not in found)
-    return Selection(kept, tuple(dropped), tuple(steps))
+    return Selection(kept, tuple(dropped), tuple(steps), tuple(gone))

@@ -12,7 +12,7 @@ from greenloop.datasets.rule import Rendered
 from greenloop.prompts.gather import gather
 from greenloop.prompts.question import Question
 from greenloop.prompts.render import render_training
-from greenloop.records import Example
+from greenloop.records import Example, Strategy
 from greenloop.workspace.store import TreeStore
 
 # in quotes: the stubs know the type of a field, the library at run time does not
@@ -40,11 +40,11 @@ SCHEMA = pa.schema(_FIELDS)
 """``diagnostics`` and ``edit`` are JSON; ``messages`` are what the model sees and what it should reply."""
 
 
-def rendered(store: TreeStore, example: Example, budget: int) -> Rendered:
+def rendered(store: TreeStore, example: Example, budget: int, strategy: Strategy = Strategy.EDIT_BLOCKS) -> Rendered:
     """Return an example with its system, user and assistant message, its context in at most ``budget`` tokens."""
     question = Question(tree=example.base, prompt=example.prompt, diagnostics=example.diagnostics)
     context = gather(store, question, budget=budget)
-    return Rendered(example, render_training(question, context, example.edit), context.paths)
+    return Rendered(example, render_training(question, context, example.edit, strategy), context.paths)
 
 
 def parquet(examples: Iterable[Rendered]) -> bytes:

@@ -24,8 +24,8 @@ from greenloop.evals.results import ResultsFolder, RunSettings, TaskResult
 from greenloop.records import InputError, Part, Record
 
 ALPHA = 0.05
-_MAY_DIFFER = frozenset({"model", "seed"})
-"""What two runs are compared in; whatever else differs makes another question of the same tasks."""
+_MAY_DIFFER = frozenset({"model", "seed", "asking"})
+"""What two runs are compared in, and how a model wants to be asked; whatever else differs asks another question."""
 
 
 class Difference(Part):

@@ -6,7 +6,7 @@ from pathlib import Path
 from pydantic import Field
 
 from greenloop.candidates.attempt import Attempt
-from greenloop.records import Category, InputError, Origin, Part, Record, RecordError, TreeId
+from greenloop.records import Asking, Category, InputError, Origin, Part, Record, RecordError, TreeId
 from greenloop.storage import named_io_errors, write_atomically
 from greenloop.storage.lines import append_line, read_lines
 
@@ -27,13 +27,15 @@ class RunSettings(Record):
     temperature: float
     max_tokens: int
     seed: int
-    budget: int
-    """Tokens of context, as ``prompts.tokens`` estimates them."""
+    asking: Asking
+    """How the model was asked: part of what a trained model is."""
     protected: tuple[str, ...]
     sources: tuple[str, ...] = ()
     """What was asked beside the model, as ``greenloop fix`` asks it; it counts for what is shown alone."""
     runner: str = ""
     """Fingerprint of what ran the programs for *same*; empty where nothing did."""
+    weighed: bool = False
+    """Whether the model said which of several fixes it holds likelier."""
 
 
 class Marks(Part):

@@ -14,12 +14,13 @@ from greenloop.candidates.examine import Rules, examine
 from greenloop.candidates.sampling import ModelSource, Sampling
 from greenloop.candidates.searching import Search, searched
 from greenloop.candidates.source import Source
+from greenloop.candidates.weighing import Weigher
 from greenloop.evals.measures import Marker, OwnFix, shown
 from greenloop.evals.results import ResultsFolder, RunSettings, TaskResult
 from greenloop.evals.scores import EvalReport, evaluate
 from greenloop.models.seam import Model
 from greenloop.prompts.question import Question
-from greenloop.records import InfrastructureError, InputError, Status, Task, Verdict
+from greenloop.records import Asking, InfrastructureError, InputError, Status, Task, Verdict
 from greenloop.storage import write_atomically
 from greenloop.workspace.store import TreeStore
 
@@ -47,7 +48,7 @@ def run(
     *,
     sampling: Sampling,
     k: int,
-    budget: int,
+    asking: Asking,
     out_dir: Path,
     dataset: str = "",
     part: str = "",
@@ -56,14 +57,15 @@ def run(
     behaviours: Behaviours | None = None,
     sources: Sequence[Source] = (),
     searches: Sequence[Search] = (),
+    weigher: Weigher | None = None,
     progress: Progress | None = None,
 ) -> EvalReport:
     """Ask ``model`` each task, judge its samples, store every result in ``out_dir`` and return the report.
 
     ``own_fixes`` is task id → what the person did, for *same*, *exact* and the breakdowns; ``behaviours`` runs programs
     for *same*. ``sources`` and ``searches`` are asked beside the model, as ``greenloop fix`` asks them: it counts for
-    what is shown, and for nothing else. Tasks whose result is stored already are not asked again: a run that stopped
-    goes on where it was.
+    what is shown, and for nothing else; so does ``weigher``, which says which of several fixes is likelier. Tasks whose
+    result is stored already are not asked again: a run that stopped goes on where it was.
 
     Raises ``InputError`` when ``out_dir`` holds another run or there are too few samples for ``k``, ``ModelError`` when
     the model gives no usable answer, and ``InfrastructureError`` when ``MAX_FAULTS`` tasks in a row could not be
@@ -82,14 +84,15 @@ def run(
         temperature=sampling.temperature,
         max_tokens=sampling.max_tokens,
         seed=sampling.seed,
-        budget=budget,
+        asking=asking,
         protected=protected,
         sources=(*(source.label for source in sources), *map(_name, searches)),
         runner="" if behaviours is None else behaviours.fingerprint,
+        weighed=weigher is not None,
     )
     done = folder.open(settings)
     bench = _Bench(
-        ModelSource(model, sampling, budget=budget),
+        ModelSource(model, sampling, asking),
         tuple(sources),
         tuple(searches),
         judge,
@@ -97,6 +100,7 @@ def run(
         protected,
         own_fixes or {},
         Marker(store, judge, behaviours),
+        weigher,
     )
     faults: list[str] = []
     in_a_row = fixed = 0
@@ -148,6 +152,7 @@ class _Bench:
     protected: tuple[str, ...]
     own_fixes: Mapping[str, OwnFix]
     marker: Marker
+    weigher: Weigher | None
 
     def answer(self, task: Task) -> TaskResult:
         """Ask the model one task and judge its samples. Raises ``InfrastructureError`` if one cannot be judged."""
@@ -199,4 +204,7 @@ class _Bench:
                     f"a candidate could not be judged: {attempt.detail}",
                     "run the command again: what is done is kept",
                 )
-        return attempts, time.monotonic() - start
+        seconds = time.monotonic() - start
+        if self.weigher is not None:
+            attempts = self.weigher.weighed(self.store, question, attempts)
+        return attempts, seconds

@@ -21,7 +21,7 @@ from greenloop.mining.sources.seam import Tell
 from greenloop.records import Example, InputError, Suite, Workspace
 from greenloop.snapshots.ocaml_top import import_sessions
 from greenloop.snapshots.store import SnapshotStore
-from greenloop.storage import named_io_errors, write_atomically
+from greenloop.storage import sha256_of, write_atomically
 from greenloop.workspace.store import TreeStore
 
 _RULES = 1
@@ -32,8 +32,7 @@ def digest_of(path: Path) -> str:
     """Return the SHA-256 of a file, by which its folder is named. Raises ``InputError`` when there is no such file."""
     if not path.is_file():
         raise InputError(f"{path}: no such file", "name a file of sessions, JSON lines, plain or .xz")
-    with named_io_errors(path), path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return sha256_of(path)
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,24 @@ class Funnel(Record):
         return sum(step.dropped for step in self.steps if step.name == name)
 
 
+def united(funnels: Iterable[Funnel]) -> Funnel:
+    """Return the sum of funnels of which each has some of the steps, in the order in which they first come."""
+    counts: dict[tuple[str, str], tuple[int, int]] = {}
+    for step in (step for funnel in funnels for step in funnel.steps):
+        seen, dropped = counts.get((step.unit, step.name), (0, 0))
+        counts[step.unit, step.name] = seen + step.seen, dropped + step.dropped
+    # the steps of a unit stand together, for what one leaves the next one sees
+    units = dict.fromkeys(unit for unit, _ in counts)
+    return Funnel(
+        steps=tuple(
+            Step(name=name, unit=unit, seen=seen, dropped=dropped)
+            for wanted in units
+            for (unit, name), (seen, dropped) in counts.items()
+            if unit == wanted
+        )
+    )
+
+
 def merged(funnels: Sequence[Funnel]) -> Funnel:
     """Return the sum of funnels with the same steps, such as those of several toolchains.
 

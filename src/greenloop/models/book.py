@@ -17,10 +17,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from greenloop.models.identity import sha256_of
 from greenloop.models.versions import Change, Lineage, Page, Scored, Version, check_name, parse, reference
 from greenloop.records import InputError, ModelError
-from greenloop.storage import named_io_errors, replacing, write_atomically
+from greenloop.storage import named_io_errors, replacing, sha256_of, write_atomically
 
 FALLBACK = "local"
 """The default where none was chosen: the embedded SmolLM2."""

@@ -5,18 +5,12 @@ import json
 import re
 from pathlib import Path
 
-from greenloop.storage import named_io_errors
+from greenloop.storage import named_io_errors, sha256_of
 
 _BLOCKS = 256
 _BLOCK_BYTES = 4096
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _COUNTED = (".json", ".jinja", ".safetensors")
-
-
-def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file, 64 hexadecimal digits. 100 MB take a tenth of a second."""
-    with named_io_errors(path), path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def fingerprint(path: Path) -> str:

@@ -13,12 +13,14 @@ import shutil
 import socket
 import tempfile
 import threading
+from collections.abc import Sequence
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
 from greenloop.models.adapters import check_adapter
 from greenloop.models.gguf import check_gguf
+from greenloop.models.likelihood import common_lines
 from greenloop.models.seam import Message, Model, Reply, Request
 from greenloop.records import InputError, ModelError
 
@@ -128,6 +130,39 @@ class LocalModel(Model):
             replies = [self._reply(request, (request.seed + i) % _MAX_SEED) for i in range(count)]
             self._looping = True
         return tuple(replies if len(replies) == request.n else replies * request.n)
+
+    def log_likelihoods(self, messages: tuple[Message, ...], replies: Sequence[str]) -> tuple[float, ...]:
+        """See ``models.likelihood``. A reply costs the time of generating what is its own."""
+        shared = common_lines(replies)
+        with self._lock:
+            self._prepare(messages)
+            found = tuple(self._log_likelihood(messages, shared, reply) for reply in replies)
+            self._looping = True
+        return found
+
+    def _log_likelihood(self, messages: tuple[Message, ...], shared: str, reply: str) -> float:
+        own = reply[len(shared) :]
+        answer = self._call(
+            (*messages, Message("assistant", shared)) if shared else messages,
+            max_tokens=len(own.encode()) + 1,
+            cache_prompt=True,
+            temperature=0.0,
+            logprobs=True,
+            top_logprobs=1,
+            # a JSON string is a literal of GBNF as well
+            grammar=f"root ::= {json.dumps(own, ensure_ascii=False)}",
+        )
+        choice = answer["choices"][0]
+        if choice["finish_reason"] == "length":
+            self._prepared = None
+            raise ModelError(
+                f"{self.name}: prompt and reply are longer than the context of {self.context_tokens} tokens",
+                "ask with a smaller token budget, or open the model with a larger context",
+            )
+        if choice["message"].get("content") not in (reply, own) or choice["finish_reason"] != "stop":
+            self._prepared = None
+            raise ModelError(f"{self.name}: llama.cpp did not keep to the text that it was asked about")
+        return float(sum(token["logprob"] for token in choice["logprobs"]["content"]))
 
     def close(self) -> None:
         """Free the weights and the context, and remove the socket."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from greenloop.models.book import FALLBACK, Book
 from greenloop.models.seam import Model
 from greenloop.models.versions import parse
-from greenloop.records import InputError
+from greenloop.records import Asking, InputError
 
 EXISTING = (
     "default",
@@ -62,6 +62,20 @@ def open_model(name: str, settings: ModelSettings | None = None) -> Model:
     if opener is None or (colon and not rest):
         raise InputError(f"no model is called {name!r}", f"there are: {', '.join(EXISTING)}")
     return opener(name, rest, settings)
+
+
+def asking_of(name: str, settings: ModelSettings) -> Asking | None:
+    """Return how the model of that name was trained to be asked; ``None`` where nobody knows.
+
+    Raises ``InputError`` when it is of the book and not in it.
+    """
+    book = Book(settings.book) if settings.book is not None else None
+    if name == "default":
+        name = book.current() if book is not None else FALLBACK
+    kind = name.partition(":")[0]
+    if book is not None and (kind == "own" or (kind not in _OPENERS and _is_registered(name, settings))):
+        return book.find(name).version.lineage.asking
+    return None
 
 
 def _local(_name: str, rest: str, settings: ModelSettings) -> Model:

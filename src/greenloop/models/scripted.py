@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from greenloop.models.seam import Model, Reply, Request
+from greenloop.models.seam import Message, Model, Reply, Request
 from greenloop.records import InputError, ModelError
 from greenloop.storage import named_io_errors
 
@@ -17,13 +17,21 @@ class ScriptedModel(Model):
 
     ``script`` is either texts, used up one a reply in order, or a callable that gives the replies to a request:
     reply i of the n asked for is its text i, counted round when it gives fewer. Raises ``ModelError`` when
-    the texts are used up or the callable gives none.
+    the texts are used up or the callable gives none. ``likelihoods`` says how likely a reply is held to be; all alike
+    unless it is given.
     """
 
-    def __init__(self, script: Iterable[str] | Script, *, name: str = "scripted") -> None:
+    def __init__(
+        self,
+        script: Iterable[str] | Script,
+        *,
+        name: str = "scripted",
+        likelihoods: Callable[[str], float] = lambda _reply: 0.0,
+    ) -> None:
         self._script = script if callable(script) else None
         self._texts = iter(()) if callable(script) else iter(script)
         self._name = name
+        self._likelihoods = likelihoods
         self.requests: list[Request] = []
         self.closed = False
 
@@ -43,6 +51,10 @@ class ScriptedModel(Model):
             raise ModelError(f"{self.name}: the script has no reply left", "add replies to the script")
         prompt_tokens = sum(len(message.content.split()) for message in request.messages)
         return tuple(Reply(text, "stop", prompt_tokens, len(text.split())) for text in texts)
+
+    def log_likelihoods(self, messages: tuple[Message, ...], replies: Sequence[str]) -> tuple[float, ...]:  # noqa: ARG002
+        """Return what ``likelihoods`` says of each reply."""
+        return tuple(self._likelihoods(reply) for reply in replies)
 
     def close(self) -> None:
         self.closed = True

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from greenloop.records import InputError, Part, Record
+from greenloop.records import Asking, InputError, Part, Record
 from greenloop.records.base import Count, UnixTime
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
@@ -28,6 +28,8 @@ class Lineage(Part):
     """``finished``, or ``stopped`` before its end."""
     parent: str = ""
     """The run that this one went on from."""
+    asking: Asking | None = None
+    """How the prompts were rendered that it learnt from, and so how it is asked; ``None`` where nobody said."""
     dataset: str = ""
     """Version of the dataset."""
     recipe_sha256: str = ""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from greenloop.models.seam import Message
 from greenloop.prompts.question import Context, Piece, Question, ShownError
 from greenloop.prompts.tokens import estimate_tokens
-from greenloop.records import Edit
+from greenloop.records import Edit, Strategy
 from greenloop.workspace.edits.reply_writer import render_reply
 
 SYSTEM = """\
@@ -23,6 +23,9 @@ two plums
 >>>>
 
 A new file is its path, then its whole text between two lines of ```."""
+BARE = "Edit the code."
+"""The system message of ``bare-blocks``. Without one, chat templates put in a text of their own."""
+_SYSTEMS = {Strategy.EDIT_BLOCKS: SYSTEM, Strategy.BARE_BLOCKS: BARE}
 """The system message. Its example is no code and its path is in no tree, so that a copy of it changes nothing."""
 
 _TEMPLATE_TOKENS = 16
@@ -31,17 +34,19 @@ _FENCE_RUN = re.compile(r"^[ \t]*(`{3,})", re.MULTILINE)
 _TAGS = {".ml": "ocaml", ".mli": "ocaml"}
 
 
-def render(question: Question, context: Context) -> tuple[Message, ...]:
+def render(question: Question, context: Context, strategy: Strategy = Strategy.EDIT_BLOCKS) -> tuple[Message, ...]:
     """Return the system message and the user's: the code by file, the errors, then the person's words."""
     parts = [part for part in (body(context.pieces, context.errors), question.prompt.strip()) if part]
     # what is no Unicode (half of a surrogate pair, from a command line or a file name) no model can be sent
     text = "\n\n".join(parts).encode("utf-8", "replace").decode("utf-8")
-    return (Message("system", SYSTEM), Message("user", text))
+    return (Message("system", _SYSTEMS[strategy]), Message("user", text))
 
 
-def render_training(question: Question, context: Context, edit: Edit) -> tuple[Message, ...]:
+def render_training(
+    question: Question, context: Context, edit: Edit, strategy: Strategy = Strategy.EDIT_BLOCKS
+) -> tuple[Message, ...]:
     """Return what ``render`` does, followed by the reply that a perfect model would have given."""
-    return (*render(question, context), Message("assistant", render_reply(edit)))
+    return (*render(question, context, strategy), Message("assistant", render_reply(edit)))
 
 
 def overhead(question: Question) -> int:

@@ -4,6 +4,7 @@ Invariants: every record is immutable, compares by value and survives ``from_jso
 Absent here: input and output, clocks, randomness, and defaults read from the environment.
 """
 
+from greenloop.records.asking import Asking, Strategy
 from greenloop.records.base import FIRST_SECOND, LAST_SECOND, Part, Record
 from greenloop.records.build_report import BuildReport
 from greenloop.records.diagnostic import Category, Diagnostic, Severity, Span
@@ -47,6 +48,7 @@ __all__ = [
     "FIRST_SECOND",
     "HACKS",
     "LAST_SECOND",
+    "Asking",
     "Badge",
     "BaseModelCard",
     "BlobId",
@@ -94,6 +96,7 @@ __all__ = [
     "Stage",
     "StageResult",
     "Status",
+    "Strategy",
     "Suggestion",
     "Suite",
     "Task",

@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from greenloop.records.asking import Asking
 from greenloop.records.base import Count, Part, Record
 
 
@@ -37,6 +38,8 @@ class RunCard(Record):
     """Of the token ids and labels of every example, in order."""
     recipe_sha256: str
     seeds: dict[str, Count]
+    asking: Asking | None = None
+    """How the prompts were rendered that it learnt from; ``None`` where they came rendered."""
     packages: dict[str, str]
     """Package → version, of all that computes."""
     examples: Count

@@ -5,6 +5,22 @@ lines that only grow (``storage.lines``), and databases: SQLite in WAL mode, or 
 Absent here: any table, any record, any knowledge of where the home is.
 """
 
-from greenloop.storage.files import made_once, named_io_errors, replacing, replacing_together, staged, write_atomically
+from greenloop.storage.files import (
+    made_once,
+    named_io_errors,
+    replacing,
+    replacing_together,
+    sha256_of,
+    staged,
+    write_atomically,
+)
 
-__all__ = ["made_once", "named_io_errors", "replacing", "replacing_together", "staged", "write_atomically"]
+__all__ = [
+    "made_once",
+    "named_io_errors",
+    "replacing",
+    "replacing_together",
+    "sha256_of",
+    "staged",
+    "write_atomically",
+]

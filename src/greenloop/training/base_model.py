@@ -16,9 +16,11 @@ from tokenizers import pre_tokenizers
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
 from greenloop.models.gguf import check_gguf
+from greenloop.models.identity import folder_sha256
 from greenloop.models.local import find_smollm2
 from greenloop.records import BaseModelCard, InputError
-from greenloop.storage import named_io_errors
+from greenloop.storage import named_io_errors, sha256_of
+from greenloop.training import segments
 
 WEIGHTS = ".safetensors"
 PICKLES = frozenset({".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle"})
@@ -61,12 +63,12 @@ def find_base(model: str, cache: Path, tell: Callable[[str], None] = lambda _lin
     """
     if model == "random":
         source = find_smollm2()
-        digest = hashlib.sha256(f"{_RANDOM} {_digest(source)} {torch.__version__}".encode()).hexdigest()
+        digest = hashlib.sha256(f"{_RANDOM} {sha256_of(source)} {torch.__version__}".encode()).hexdigest()
         return Base(model, _made_once(cache / digest, lambda folder: _make_random(source, folder)), digest)
     path = find_smollm2() if model == "local" else Path(model)
     if path.is_dir():
         check_folder(path)
-        return Base(path.name, path, _folder_digest(path))
+        return Base(path.name, path, folder_sha256(path))
     if path.suffix in PICKLES:
         raise InputError(f"{path}: weights in a pickle run code when they are read", "convert them to safetensors")
     if not path.is_file():
@@ -75,7 +77,7 @@ def find_base(model: str, cache: Path, tell: Callable[[str], None] = lambda _lin
             "give a Hugging Face folder (`hf download NAME --local-dir FOLDER` makes one), a GGUF file, or `local`",
         )
     check_gguf(path)
-    digest = _digest(path)
+    digest = sha256_of(path)
     if not (cache / digest).is_dir():
         tell(f"making weights of {path.name} that can be trained: this is done once")
     folder = _made_once(cache / digest, lambda made: _dequantise(path, made))
@@ -130,6 +132,7 @@ def load_tokenizer(base: Base) -> Any:
 
 def load_model(base: Base, *, dtype: Any, attention: str) -> Any:
     """Return the model with its weights in ``dtype``, on the CPU. Raises ``InputError`` when they cannot be read."""
+    segments.register()
     try:
         return AutoModelForCausalLM.from_pretrained(
             str(base.folder),
@@ -225,15 +228,3 @@ def context_tokens(base: Base) -> int:
     """Return how many tokens the model was made for."""
     config = AutoConfig.from_pretrained(str(base.folder), trust_remote_code=False, local_files_only=True)
     return int(getattr(config, "max_position_embeddings", 0) or 0)
-
-
-def _folder_digest(folder: Path) -> str:
-    files = [
-        path for path in sorted(folder.iterdir()) if path.is_file() and path.suffix in {".json", ".jinja", WEIGHTS}
-    ]
-    return hashlib.sha256(json.dumps([[path.name, _digest(path)] for path in files]).encode()).hexdigest()
-
-
-def _digest(path: Path) -> str:
-    with named_io_errors(path), path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

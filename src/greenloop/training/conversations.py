@@ -13,7 +13,7 @@ from greenloop.datasets.load import Dataset, load
 from greenloop.datasets.split import Split
 from greenloop.datasets.tables import rendered
 from greenloop.models.seam import Message, Role
-from greenloop.records import InputError
+from greenloop.records import Asking, InputError
 from greenloop.storage.lines import read_lines
 from greenloop.training.sections import DataSection, PromptSection
 from greenloop.workspace.store import TreeStore
@@ -50,10 +50,16 @@ def conversations(dataset: Dataset | None, data: DataSection, prompt: PromptSect
     return tuple(found[:most])
 
 
+def asked(dataset: Dataset, prompt: PromptSection) -> Asking:
+    """Return how the recipe asks, its budget that of the dataset where the recipe has none."""
+    return Asking(strategy=prompt.strategy, budget_tokens=prompt.budget_tokens or dataset.card.prompt_budget)
+
+
 def of_part(dataset: Dataset, part: str, prompt: PromptSection) -> Iterator[Conversation]:
-    """Yield the messages of one part, rendered with the recipe's budget of tokens."""
+    """Yield the messages of one part, rendered as the recipe says."""
     split = Split(part)
-    if prompt.budget_tokens in (0, dataset.card.prompt_budget):
+    asking = asked(dataset, prompt)
+    if asking == Asking(budget_tokens=dataset.card.prompt_budget):
         for turns in messages(Asked(dataset, split)):
             yield tuple(Message(cast(Role, turn["role"]), turn["content"]) for turn in turns)
         return
@@ -61,7 +67,7 @@ def of_part(dataset: Dataset, part: str, prompt: PromptSection) -> Iterator[Conv
         store = TreeStore(Path(place) / "trees")
         dataset.add_trees(store)
         for example in dataset.examples(split):
-            yield rendered(store, example, prompt.budget_tokens).messages
+            yield rendered(store, example, asking.budget_tokens, asking.strategy).messages
         store.close()
 
 

@@ -16,11 +16,12 @@ from trl import SFTConfig
 import datasets
 import greenloop
 from greenloop.datasets.load import Dataset
-from greenloop.records import InputError, RunCard
+from greenloop.records import Asking, InputError, RunCard
 from greenloop.storage import write_atomically
+from greenloop.training import segments
 from greenloop.training.adapters import new_adapter, parent_adapter, save_adapter
 from greenloop.training.base_model import Base, context_tokens, find_base, load_model, load_tokenizer
-from greenloop.training.conversations import conversations, of_part, open_dataset
+from greenloop.training.conversations import asked, conversations, of_part, open_dataset
 from greenloop.training.curves import curve_svg
 from greenloop.training.packing import packed
 from greenloop.training.recipe import SftRecipe
@@ -65,7 +66,7 @@ def train(
     if dataset is not None:
         data = recipe.data.model_copy(update={"version": dataset.version})
         recipe = recipe.model_copy(update={"data": data})
-    recipe = _with_precision(recipe)
+    recipe = _resolved(recipe)
     # of several processes, one a device, the first alone tells, makes bases and writes
     state = PartialState(cpu=recipe.machine.device == "cpu")
     tell = tell if state.is_main_process else lambda _line: None
@@ -84,14 +85,16 @@ def train(
     return _finish(found, run, trainer)
 
 
-def _with_precision(recipe: SftRecipe) -> SftRecipe:
+def _resolved(recipe: SftRecipe) -> SftRecipe:
     """Return the recipe with `auto` replaced, so that a run says what it was made in, and goes on in it."""
-    if recipe.machine.precision != "auto":
-        return recipe
+    found = {}
     on_gpu = recipe.machine.device == "auto" and torch.cuda.is_available()
-    fast = torch.cuda.is_bf16_supported() if on_gpu else torch.ops.mkldnn._is_mkldnn_bf16_supported()
-    machine = recipe.machine.model_copy(update={"precision": "bf16" if fast else "fp32"})
-    return recipe.model_copy(update={"machine": machine})
+    if recipe.machine.precision == "auto":
+        fast = torch.cuda.is_bf16_supported() if on_gpu else torch.ops.mkldnn._is_mkldnn_bf16_supported()
+        found["precision"] = "bf16" if fast else "fp32"
+    if recipe.machine.attention == "auto":
+        found["attention"] = "sdpa" if on_gpu else segments.NAME
+    return recipe.model_copy(update={"machine": recipe.machine.model_copy(update=found)})
 
 
 def _prepare(recipe: SftRecipe, dataset: Dataset | None, bases: Path, tell: Tell) -> _Prepared:
@@ -110,7 +113,7 @@ def _prepare(recipe: SftRecipe, dataset: Dataset | None, bases: Path, tell: Tell
     tokens, labelled = lengths(train.examples)
     tell(f"{len(train.examples)} examples, {tokens} tokens, {labelled} of them in replies")
     heldout = _heldout(recipe, dataset, tokenizer)
-    card = _card(recipe, base, tokenizer, train)
+    card = _card(recipe, base, tokenizer, train, asked(dataset, recipe.prompt) if dataset is not None else None)
     return _Prepared(recipe, base, tokenizer, train, heldout, card)
 
 
@@ -122,7 +125,7 @@ def _heldout(recipe: SftRecipe, dataset: Dataset | None, tokenizer: Any) -> Enco
     return encode(tokenizer, turns, recipe.prompt.window_tokens)
 
 
-def _card(recipe: SftRecipe, base: Base, tokenizer: Any, train: Encoded) -> RunCard:
+def _card(recipe: SftRecipe, base: Base, tokenizer: Any, train: Encoded, asking: Asking | None) -> RunCard:
     parent = RunFolder(Path(recipe.base.run)).read_card() if recipe.base.run else None
     described = " ".join([recipe.sha256, base.sha256, train.sha256, parent.id if parent else ""])
     return RunCard(
@@ -137,6 +140,7 @@ def _card(recipe: SftRecipe, base: Base, tokenizer: Any, train: Encoded) -> RunC
         recipe_sha256=recipe.sha256,
         seeds=recipe.seeds.model_dump(),
         packages={name: version(name) for name in PACKAGES},
+        asking=asking,
         examples=len(train.examples),
         dropped=train.dropped,
         status="stopped",

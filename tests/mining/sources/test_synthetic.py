@@ -74,7 +74,7 @@ class Bench:
         return error(Category.DEPENDENCY if changed == {"lib/dune"} else Category.TYPE)
 
     def make(self, count: int = 12, *, seed: int = 0, mix: Mix | None = None) -> Result:
-        plan = Plan(count, seed, mix or Mix({Category.TYPE: 1}), Suite.TEST, "w", Rules())
+        plan = Plan(count, seed, mix or Mix({Category.TYPE: 1}), Suite.TEST, "w", "", Rules())
         return make(self.store, self.judge, self.tree, plan)
 
 
@@ -110,7 +110,7 @@ def test_the_tree_must_be_green_three_times(bench: Bench) -> None:
 
 
 def test_a_red_tree_and_one_that_is_green_only_at_times_are_refused(bench: Bench) -> None:
-    plan = Plan(1, 0, Mix.usual(), Suite.CHECK, "w", Rules())
+    plan = Plan(1, 0, Mix.usual(), Suite.CHECK, "w", "", Rules())
     red = ScriptedJudge({bench.tree: error(Category.TYPE)})
     with pytest.raises(InputError, match="is red"):
         make(bench.store, red, bench.tree, plan)
@@ -180,7 +180,7 @@ def test_what_cannot_be_known_is_asked_for_only_where_a_test_pins_it(store: Tree
         return Status.GREEN if asked == tree else error(Category.TYPE)
 
     judge = ScriptedJudge(answer)
-    plan = Plan(5, 0, Mix({Category.TEST: 1}), Suite.TEST, "w", Rules())
+    plan = Plan(5, 0, Mix({Category.TEST: 1}), Suite.TEST, "w", "", Rules())
     # red before any test has run: nobody could say that 18 was 17
     result = make(store, judge, tree, plan)
     assert result.made == ()

@@ -14,10 +14,10 @@ from tests.models.peft_folders import SMOLLM2, lora
 from greenloop.models.adapters import BASE_SHA256, check_adapter
 from greenloop.models.conversion.adapter import convert_adapter
 from greenloop.models.gguf import check_gguf
-from greenloop.models.identity import sha256_of
 from greenloop.models.local import LocalModel, find_smollm2
 from greenloop.models.seam import Message, Request
 from greenloop.records import InputError, ModelError
+from greenloop.storage import sha256_of
 
 Array = NDArray[Any]
 ASKED = Request((Message("user", "What is the capital of France?"),), max_tokens=8)

@@ -12,9 +12,10 @@ from tests.models.peft_folders import lora
 from greenloop.models.conversion.adapter import convert_adapter
 from greenloop.models.conversion.intake import from_adapter, from_gguf, from_run
 from greenloop.models.conversion.model import convert_model
-from greenloop.models.identity import folder_sha256, sha256_of
+from greenloop.models.identity import folder_sha256
 from greenloop.models.local import find_smollm2
-from greenloop.records import InputError
+from greenloop.records import Asking, InputError, Strategy
+from greenloop.storage import sha256_of
 
 
 def run_folder(folder: Path, *, sha256: str, **card: object) -> Path:
@@ -23,7 +24,8 @@ def run_folder(folder: Path, *, sha256: str, **card: object) -> Path:
     whole = {
         "record": "RunCard", "version": 1, "id": "0123456789abcdef", "kind": "sft", "name": "r", "greenloop": "0.1.0",
         "base": {"name": "local", "sha256": sha256, "tokenizer_sha256": "t"}, "parent": None, "dataset": "data",
-        "recipe_sha256": "recipe", "status": "finished", "steps": 3,
+        "recipe_sha256": "recipe", "status": "finished", "steps": 3, "data_sha256": "d", "seeds": {}, "packages": {},
+        "examples": 7, "asking": {"strategy": "bare-blocks", "budget_tokens": 350},
     }  # fmt: skip
     (folder / "card.json").write_text(json.dumps({**whole, **card}))
     smollm2_tokenizer().save_pretrained(folder / "tokenizer")
@@ -37,6 +39,7 @@ def test_a_run_on_the_embedded_model(tmp_path: Path) -> None:
     assert taken.made.model is None
     assert taken.made.adapter is not None
     lineage = taken.lineage
+    assert lineage.asking == Asking(strategy=Strategy.BARE_BLOCKS, budget_tokens=350)
     assert (lineage.run, lineage.kind, lineage.parent) == ("0123456789abcdef", "sft", "parent")
     assert (lineage.dataset, lineage.recipe_sha256, lineage.base_sha256) == (
         "data",
@@ -82,7 +85,7 @@ def test_runs_that_are_none(tmp_path: Path) -> None:
         from_run(run_folder(tmp_path / "a", sha256=sha256, status="stopped"), None, tmp_path)
     with pytest.raises(InputError, match="holds neither adapter/ nor model/"):
         from_run(run_folder(tmp_path / "b", sha256=sha256), None, tmp_path)
-    with pytest.raises(InputError, match=r"card\.json: base: "):
+    with pytest.raises(InputError, match=r"card\.json: no card of a training run: RunCard: base: "):
         from_run(run_folder(tmp_path / "c", sha256=sha256, base="local"), None, tmp_path)
     with pytest.raises(InputError, match="no card of a training run"):
         from_run(run_folder(tmp_path / "d", sha256=sha256, record="Other"), None, tmp_path)

@@ -10,7 +10,7 @@ from greenloop.prompts.diagnostics import show_diagnostic
 from greenloop.prompts.gather import gather
 from greenloop.prompts.question import Question
 from greenloop.prompts.render import render
-from greenloop.records import Badge, Diagnostic, Status, Suggestion, Task, TreeId, Verdict
+from greenloop.records import Asking, Badge, Diagnostic, Status, Suggestion, Task, TreeId, Verdict
 from greenloop.workspace.edits import render_unified
 from greenloop.workspace.store import TreeStore
 
@@ -21,16 +21,16 @@ _CUT = "… (cut here)"
 
 
 def task_views(
-    store: TreeStore, tasks: Sequence[Task], results: Iterable[TaskResult], *, budget: int, limit: int | None = None
+    store: TreeStore, tasks: Sequence[Task], results: Iterable[TaskResult], *, asking: Asking, limit: int | None = None
 ) -> tuple[tuple[TaskView, ...], int]:
     """Return scored tasks as they are shown, those with a fix first, and how many are left out beyond ``limit``.
 
-    ``budget`` is that of the run, in tokens of context: what the model was shown is gathered again.
+    ``asking`` is that of the run: what the model was shown is gathered again.
     """
     by_id = {task.id: task for task in tasks}
     scored = [result for result in results if result.red and result.task in by_id]
     scored.sort(key=lambda result: (not any(one.fixed for one in result.attempts), result.task))
-    views = tuple(_task(store, by_id[result.task], result, budget) for result in scored[:limit])
+    views = tuple(_task(store, by_id[result.task], result, asking) for result in scored[:limit])
     return views, len(scored) - len(views)
 
 
@@ -93,9 +93,9 @@ def diff_lines(diff: str) -> tuple[DiffLine, ...]:
     return tuple(found)
 
 
-def _task(store: TreeStore, task: Task, result: TaskResult, budget: int) -> TaskView:
+def _task(store: TreeStore, task: Task, result: TaskResult, asking: Asking) -> TaskView:
     question = Question(task.base, task.prompt, task.diagnostics)
-    asked = render(question, gather(store, question, budget=budget))[-1].content
+    asked = render(question, gather(store, question, budget=asking.budget_tokens), asking.strategy)[-1].content
     own = result.target is not None and result.target in store
     replies = result.replies
     # of a source that proposes a hundred edits those are listed that came to something

@@ -16,4 +16,6 @@ class Plan:
     mix: Mix
     deepest: Suite
     workspace: str
+    author: str
+    """Whose code it is; empty: nobody's, each file stands for itself."""
     rules: Rules

@@ -104,7 +104,7 @@ class Prover:
             targets=(self._base[verdict.suite],),
             origin=Origin.SYNTHETIC,
             workspace=self._plan.workspace,
-            author=f"synthetic: {attempt.mutant.path}",
+            author=self._plan.author or f"synthetic: {attempt.mutant.path}",
             time=0.0,
             suite=verdict.suite,
             accepted=NOTHING,

@@ -13,9 +13,9 @@ from greenloop.models.adapters import BASE_FINGERPRINT, BASE_SHA256, TOKENIZER_S
 from greenloop.models.conversion.llama import ARCHITECTURE, laid_out, names
 from greenloop.models.conversion.weights import Array, as_f16, read_json, read_weights, refuse_pickle
 from greenloop.models.gguf import Header, check_gguf
-from greenloop.models.identity import fingerprint, sha256_of
+from greenloop.models.identity import fingerprint
 from greenloop.records import InputError
-from greenloop.storage import staged
+from greenloop.storage import sha256_of, staged
 
 CONFIG = "adapter_config.json"
 _FACTOR = re.compile(r"base_model\.model\.(?P<module>.+)\.lora_(?P<factor>[AB])\.weight")

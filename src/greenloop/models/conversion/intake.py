@@ -3,42 +3,20 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import ConfigDict, ValidationError
-
 from greenloop.models.adapters import check_adapter
 from greenloop.models.book import Made
 from greenloop.models.conversion.adapter import convert_adapter
 from greenloop.models.conversion.model import SOURCE_SHA256, convert_model
 from greenloop.models.conversion.probe import check_same_ids
 from greenloop.models.conversion.tokenizer import check_same_tokens
-from greenloop.models.conversion.weights import read_json, refuse_pickle
+from greenloop.models.conversion.weights import refuse_pickle
 from greenloop.models.gguf import check_gguf
-from greenloop.models.identity import sha256_of
 from greenloop.models.local import LocalModel, find_smollm2
 from greenloop.models.versions import Lineage
-from greenloop.records import InputError, ModelError, Part
+from greenloop.records import InputError, ModelError, RecordError, RunCard
+from greenloop.storage import named_io_errors, sha256_of
 
 _PROBE_CONTEXT = 256
-
-
-class _Base(Part):
-    model_config = ConfigDict(frozen=True, extra="ignore")
-    name: str
-    sha256: str
-
-
-class _Card(Part):
-    """What is read of a run's ``card.json``."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-    id: str
-    kind: str
-    greenloop: str
-    base: _Base
-    parent: str | None = None
-    dataset: str = ""
-    recipe_sha256: str = ""
-    status: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +48,7 @@ def from_run(run: Path, base: Path | None, scratch: Path) -> Intake:
         dataset=card.dataset,
         recipe_sha256=card.recipe_sha256,
         greenloop=card.greenloop,
+        asking=card.asking,
     )
     tokenizer = run / "tokenizer"
     if (run / "adapter").is_dir():
@@ -127,20 +106,20 @@ def _adapter(folder: Path, base: Path, scratch: Path) -> Made:
     return Made(None if is_embedded(base) else base, scratch / "adapter.gguf")
 
 
-def _read_card(path: Path) -> _Card:
-    found = read_json(path)
-    if found.get("record") != "RunCard":
-        raise InputError(f"{path}: no card of a training run", "give the folder of a training run")
+def _read_card(path: Path) -> RunCard:
+    if not path.is_file():
+        raise InputError(f"{path}: no such file", "give the folder of a training run")
+    with named_io_errors(path):
+        text = path.read_text("utf-8", "replace")
     try:
-        return _Card.model_validate(found)
-    except ValidationError as error:
-        first = error.errors()[0]
+        return RunCard.from_json(text)
+    except RecordError as error:
         raise InputError(
-            f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}", "train the run again"
+            f"{path}: no card of a training run: {error.message}", "give the folder of a run of this Greenloop"
         ) from error
 
 
-def _check_base(base: Path, card: _Card, *, told: bool) -> None:
+def _check_base(base: Path, card: RunCard, *, told: bool) -> None:
     header = check_gguf(base)
     if card.base.sha256 in {sha256_of(base), header.text(SOURCE_SHA256)}:
         return

@@ -89,3 +89,13 @@ def laid_out(name: str, array: Array, heads: int, kv_heads: int) -> Array:
     count = heads if found[1] == "q" else kv_heads
     rows, columns = array.shape
     return array.reshape(count, 2, rows // count // 2, columns).swapaxes(1, 2).reshape(rows, columns)
+
+
+def as_trained(name: str, array: Array, heads: int, kv_heads: int) -> Array:
+    """Return the tensor of the GGUF name ``name`` with its rows in Hugging Face's order; undoes ``laid_out``."""
+    found = _ATTENTION.match(name)
+    if found is None:
+        return array
+    count = heads if found[1] == "q" else kv_heads
+    rows, columns = array.shape
+    return array.reshape(count, rows // count // 2, 2, columns).swapaxes(1, 2).reshape(rows, columns)
