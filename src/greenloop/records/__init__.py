@@ -22,6 +22,7 @@ from greenloop.records.errors import (
     NoFolder,
     Overloaded,
     RecordError,
+    Refused,
 )
 from greenloop.records.evaluation import (
     HACKS,
@@ -84,6 +85,7 @@ __all__ = [
     "Part",
     "Record",
     "RecordError",
+    "Refused",
     "RenameFile",
     "ReplaceBlocks",
     "RunCard",
