@@ -12,6 +12,7 @@ from typing import Any, Literal, Self, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 
+from greenloop.aid.tools.settings import ServerName, ToolServerSettings
 from greenloop.builds.protect import DEFAULT_GLOBS
 from greenloop.builds.toolchains.command import CommandConfig
 from greenloop.builds.toolchains.dune import DuneConfig
@@ -268,6 +269,8 @@ class Config(Section):
     dataset: DatasetSettings = DatasetSettings()
     eval: EvalSettings = EvalSettings()
     ces: CesSettings = CesSettings()
+    tools: dict[ServerName, ToolServerSettings] = Field(default_factory=dict)
+    """The tables `[tools.NAME]`."""
 
     @model_validator(mode="after")
     def _commands_are_there(self) -> Self:

@@ -15,6 +15,7 @@
     HOME/models/         the book of models: what was trained, how it scored, and which is the default
     HOME/models/bases/   base models made of GGUF files for training; may be deleted at any time
     HOME/evals/          a folder for each file of sessions that models were scored on: a home of its own
+    HOME/tools/          which domain tools a person has looked at (`pins.json`), and what their servers logged
     HOME/ces/            the evaluation service's own: its socket, its lock, finished evaluations, the list of builds
 
 ``HOME`` is ``--home``, else ``$GREENLOOP_HOME``, else the platform's data folder for users.
@@ -59,6 +60,11 @@ class Home:
     def ces(self) -> Path:
         """Where the evaluation service keeps its own."""
         return self.path / "ces"
+
+    @property
+    def tools(self) -> Path:
+        """Where the pins of domain tools lie, and the logs of their servers."""
+        return self.path / "tools"
 
     @property
     def bases(self) -> Path:

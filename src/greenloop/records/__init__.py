@@ -21,6 +21,7 @@ from greenloop.records.errors import (
     NoFolder,
     Overloaded,
     RecordError,
+    ToolError,
 )
 from greenloop.records.evaluation import (
     HACKS,
@@ -98,6 +99,7 @@ __all__ = [
     "TestResult",
     "TestStatus",
     "Timings",
+    "ToolError",
     "TreeId",
     "Verdict",
     "WarmBuild",
