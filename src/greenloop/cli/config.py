@@ -7,7 +7,7 @@ import json
 import tomllib
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Literal, Self, get_args
+from typing import Any, Literal, Self, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.fields import FieldInfo
@@ -280,13 +280,19 @@ class Config(Section):
 
 
 def sections() -> dict[str, type[BaseModel]]:
-    """Return the tables of the file, name → class, in order; a table in a table follows it as ``outer.inner``."""
+    """Return the tables of the file, name → class, in order; a table in a table follows it as ``outer.inner``.
+
+    Tables whose names a team chooses stand there as ``outer.NAME``.
+    """
+    return _tables("", Config)
+
+
+def _tables(above: str, owner: type[BaseModel]) -> dict[str, type[BaseModel]]:
     found: dict[str, type[BaseModel]] = {}
-    for name, field in Config.model_fields.items():
+    for name, field in owner.model_fields.items():
         if (table := _table(field)) is not None:
-            found[name] = table
-            inner = {key: _table(one) for key, one in table.model_fields.items()}
-            found |= {f"{name}.{key}": one for key, one in inner.items() if one is not None}
+            path = f"{above}{name}{'.NAME' if get_origin(field.annotation) is dict else ''}"
+            found |= {path: table, **_tables(f"{path}.", table)}
     return found
 
 

@@ -16,6 +16,7 @@ import psutil
 import pytest
 from tests.aid.tools.conftest import Open, Real
 
+import greenloop
 from greenloop.aid.tools.mcp_connection import McpServers
 from greenloop.aid.tools.seam import Ask, Surroundings, nobody
 from greenloop.aid.tools.settings import ToolServerSettings
@@ -123,8 +124,7 @@ def test_an_entry_point(real: Real, tmp_path: Path, surroundings: Surroundings, 
         "    return f'{path} is owned by Ann'\n"
         "TOOLS = (owner,)\n"
     )
-    # a path of the tests comes first, whatever is there already
-    paths = f"{site}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
+    paths = f"{site}{os.pathsep}{Path(greenloop.__file__).parents[1]}"
     where = replace(surroundings, environment={**os.environ, "PYTHONPATH": paths})
     with McpServers() as servers:
         box = opened(servers, where, team=ToolServerSettings(entry_point="team"))
@@ -229,15 +229,15 @@ def test_no_server_outlives_a_kill(program: Program, tmp_path: Path) -> None:
         "from greenloop.aid.tools.settings import ToolServerSettings\n"
         f"here = pathlib.Path({str(tmp_path)!r})\n"
         "where = Surroundings(here, here / 'logs', dict(os.environ), trusted=True)\n"
-        f"held = McpServers()('it', ToolServerSettings(command={command!r}), where)\n"
+        f"servers = McpServers()\nheld = servers('it', ToolServerSettings(command={command!r}), where)\n"
         "print('up', flush=True)\ntime.sleep(600)\n"
     )
-    process = subprocess.Popen([sys.executable, str(holder)], stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    assert process.stdout.readline() == "up\n"
-    assert alive(str(tmp_path / "server.py"))
-    assert eventually(lambda: alive(str(tmp_path / "child")) != [])
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    process.stdout.close()
+    with subprocess.Popen([sys.executable, str(holder)], stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "up\n"
+            assert alive(str(tmp_path / "server.py"))
+            assert eventually(lambda: alive(str(tmp_path / "child")) != [])
+        finally:
+            process.send_signal(signal.SIGKILL)
     assert eventually(lambda: alive(str(tmp_path / "server.py")) == [] and alive(str(tmp_path / "child")) == [])
