@@ -12,6 +12,8 @@ from typing import Any, Literal, Self, get_args, get_origin
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 
+from greenloop.aid.experiments.settings import ExperimentName, ExperimentSettings
+from greenloop.aid.metrics.settings import MetricsSettings
 from greenloop.aid.tools.settings import ServerName, ToolServerSettings
 from greenloop.builds.protect import DEFAULT_GLOBS
 from greenloop.builds.toolchains.command import CommandConfig
@@ -269,8 +271,11 @@ class Config(Section):
     dataset: DatasetSettings = DatasetSettings()
     eval: EvalSettings = EvalSettings()
     ces: CesSettings = CesSettings()
+    metrics: MetricsSettings = MetricsSettings()
     tools: dict[ServerName, ToolServerSettings] = Field(default_factory=dict)
     """The tables `[tools.NAME]`."""
+    experiments: dict[ExperimentName, ExperimentSettings] = Field(default_factory=dict)
+    """The tables `[experiments.NAME]`."""
 
     @model_validator(mode="after")
     def _commands_are_there(self) -> Self:

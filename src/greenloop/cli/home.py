@@ -5,6 +5,7 @@
     HOME/greenloop.db    verdicts (SQLite, WAL)
     HOME/behaviours.db   how programs behaved, as digests (SQLite, WAL); may be deleted at any time
     HOME/feedback.jsonl  what was asked for, shown, accepted, refused
+    HOME/funnel.db       every step of every turn, in numbers and labels (SQLite, WAL); may be deleted at any time
     HOME/prompts.jsonl   answers of the model that writes prompts of examples; may be deleted at any time
     HOME/recorder/       a folder for each recorded one (``snapshots.enrolment``)
     HOME/audit.jsonl     who turned recording on, looked away, purged, exported, pushed
@@ -35,6 +36,7 @@ from greenloop.workspace.store import TreeStore
 
 if TYPE_CHECKING:
     from greenloop.builds.verdicts import VerdictStore
+    from greenloop.feedback.funnel import Funnel
 
 
 @dataclass(frozen=True)
@@ -103,3 +105,11 @@ class Home:
     def feedback(self) -> FeedbackLog:
         """The log of what became of suggestions."""
         return FeedbackLog(self.path / "feedback.jsonl")
+
+    @cached_property
+    def funnel(self) -> "Funnel":
+        """The steps of turns, for statistics."""
+        # SQLAlchemy again
+        from greenloop.feedback.funnel import Funnel
+
+        return Funnel(self.path / "funnel.db")

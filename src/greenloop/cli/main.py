@@ -22,6 +22,8 @@ _COMMANDS = {
     "fix": Late("fix:fix", "Help with code"),
     "ask": Late("ask:ask", "Help with code"),
     "tools": Late("tools:app", "Help with code"),
+    "metrics": Late("metrics:metrics", "What became of it"),
+    "experiments": Late("experiments:app", "What became of it"),
     "ces": Late("ces:app", "Judging edits"),
     "record": Late("record:app", "History"),
     "import": Late("history:importing", "History"),

@@ -1,13 +1,13 @@
 """How a team names its tools: the tables ``[tools.NAME]`` of ``greenloop.toml``."""
 
 import hashlib
-import ipaddress
 import json
 from typing import Annotated, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, StringConstraints, model_validator
 
+from greenloop.aid.loopback import loopback
 from greenloop.records import Part
 
 ServerName = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z][a-zA-Z0-9_-]{0,31}$")]
@@ -65,12 +65,5 @@ def _check_url(url: str, *, tokened: bool) -> None:
         raise ValueError(f"{url!r} is no HTTP address")
     if parts.username is not None or parts.password is not None:
         raise ValueError("`url` holds a password: name a variable with the token by `token_variable`")
-    if tokened and parts.scheme == "http" and not _loopback(parts.hostname):
+    if tokened and parts.scheme == "http" and not loopback(parts.hostname):
         raise ValueError(f"a token would go to {parts.hostname} in clear text: use https")
-
-
-def _loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -1,0 +1,92 @@
+"""``greenloop experiments``: what is tried on whom, and what came of it."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+
+from greenloop.aid.experiments.settings import ExperimentSettings
+from greenloop.aid.metrics.retention import settle
+from greenloop.cli.app import App
+from greenloop.cli.console import out
+from greenloop.cli.show import table
+from greenloop.cli.turns import project_root
+from greenloop.records import InputError
+
+if TYPE_CHECKING:
+    from greenloop.evals.experiments.report import Design, Difference, ExperimentReport
+
+app = typer.Typer(no_args_is_help=True, help="Compare models, strategies and context recipes on real work.")
+
+
+@app.command()
+def report(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="One experiment of greenloop.toml [default: all].")] = "",
+    folder: Annotated[Path, typer.Option("--in", help="The project, or a folder in it.")] = Path(),
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Report experiments: whether the arms got their shares, the effect on the one measure, the guardrails.
+
+    It may be run every day, and an experiment may be stopped as soon as an effect is told: the intervals hold at all
+    times together. Exit status 1: a sample ratio is wrong, so that no effect is told.
+    """
+    # scipy takes seconds to import, which no other command should wait for
+    from greenloop.evals.experiments.report import report as reported
+    from greenloop.evals.experiments.tasks import tasks
+
+    home = App.of(context)
+    experiments = home.settings(project_root(folder)).experiments
+    if name and name not in experiments:
+        raise InputError(f"there is no experiment {name!r}", f"there is: {', '.join(experiments) or 'none'}")
+    if not experiments:
+        raise InputError("there are no experiments", "a table [experiments.NAME] adds one: docs/experiments.md")
+    settle(home.home.funnel, home.home.snapshots)
+    counted = tasks(home.home.funnel.events(), home.home.funnel.retained())
+    found = [reported(_design(one, experiments[one]), counted) for one in ([name] if name else experiments)]
+    if as_json:
+        print(json.dumps([one.model_dump(mode="json") for one in found]))
+    else:
+        for one in found:
+            _show(one)
+    if any(one.stopped for one in found):
+        raise typer.Exit(1)
+
+
+def _design(name: str, settings: ExperimentSettings) -> "Design":
+    from greenloop.evals.experiments.report import Design
+
+    return Design(
+        name=name,
+        weights={arm: one.weight for arm, one in settings.arms.items()},
+        control=settings.control,
+        primary=settings.primary,
+        guardrails=settings.guardrails,
+    )
+
+
+def _show(found: "ExperimentReport") -> None:
+    from greenloop.evals.experiments.report import NEEDED
+
+    out.print(f"[bold]{escape(found.name)}[/]")
+    shares = ", ".join(f"{arm} {count}" for arm, count in found.exposed.items())
+    out.print(f"tasks shown: {escape(shares)}; sample ratio p = {found.sample_ratio_p:.3g}")
+    if found.stopped:
+        out.print(f"[bold red]Stopped:[/] {escape(found.stopped)}.")
+        return
+    rows = [_row(one, "primary") for one in found.differences] + [_row(one, "guardrail") for one in found.guardrails]
+    columns = ("measure", "arm", "tasks", "control", "arm's", "difference", f"{100 * found.confidence:g} %", "")
+    table("", columns, rows)
+    if any(one.verdict == "too early" for one in (*found.differences, *found.guardrails)):
+        out.print(f"[dim]Too early means fewer than {NEEDED}.[/]")
+    for measure in found.breached:
+        out.print(f"[bold red]Guardrail:[/] {measure.value} is worse.")
+
+
+def _row(one: "Difference", role: str) -> tuple[str, ...]:
+    figures = (one.control_mean, one.mean, one.estimate)
+    interval = "" if one.low is None or one.high is None else f"{one.low:+.3g} to {one.high:+.3g}"
+    shown = tuple("" if value is None else f"{value:.3g}" for value in figures)
+    return (f"{one.measure.value} ({role})", one.arm, str(one.tasks), *shown, interval, one.verdict)
