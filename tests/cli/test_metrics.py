@@ -90,7 +90,8 @@ def test_an_experiment_is_reported(greenloop: Greenloop, project: Path, tmp_path
     shown = greenloop("experiments", "report", "hints", cwd=project)
     assert shown.returncode == 0
     assert "sample ratio p" in shown.stdout
-    assert "accepted (primary)" in shown.stdout
+    assert "primary accepted, long: better, by +0." in shown.stdout
+    assert "guardrail first_diff_ms, long: too early" in shown.stdout
 
 
 def test_a_wrong_sample_ratio_ends_with_status_1(greenloop: Greenloop, project: Path, tmp_path: Path) -> None:

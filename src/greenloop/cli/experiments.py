@@ -11,7 +11,6 @@ from greenloop.aid.experiments.settings import ExperimentSettings
 from greenloop.aid.metrics.retention import settle
 from greenloop.cli.app import App
 from greenloop.cli.console import out
-from greenloop.cli.show import table
 from greenloop.cli.turns import project_root
 from greenloop.records import InputError
 
@@ -76,17 +75,21 @@ def _show(found: "ExperimentReport") -> None:
     if found.stopped:
         out.print(f"[bold red]Stopped:[/] {escape(found.stopped)}.")
         return
-    rows = [_row(one, "primary") for one in found.differences] + [_row(one, "guardrail") for one in found.guardrails]
-    columns = ("measure", "arm", "tasks", "control", "arm's", "difference", f"{100 * found.confidence:g} %", "")
-    table("", columns, rows)
+    for title, ones in (("primary", found.differences), ("guardrail", found.guardrails)):
+        for one in ones:
+            out.print(f"{title} {one.measure.value}, {escape(one.arm)}: {_words(one, found.confidence)}")
     if any(one.verdict == "too early" for one in (*found.differences, *found.guardrails)):
         out.print(f"[dim]Too early means fewer than {NEEDED}.[/]")
     for measure in found.breached:
         out.print(f"[bold red]Guardrail:[/] {measure.value} is worse.")
 
 
-def _row(one: "Difference", role: str) -> tuple[str, ...]:
-    figures = (one.control_mean, one.mean, one.estimate)
-    interval = "" if one.low is None or one.high is None else f"{one.low:+.3g} to {one.high:+.3g}"
-    shown = tuple("" if value is None else f"{value:.3g}" for value in figures)
-    return (f"{one.measure.value} ({role})", one.arm, str(one.tasks), *shown, interval, one.verdict)
+def _words(one: "Difference", confidence: float) -> str:
+    colour = {"better": "green", "worse": "red"}.get(one.verdict, "yellow")
+    told = f"[bold {colour}]{one.verdict}[/]"
+    if one.estimate is None or one.low is None or one.high is None:
+        return f"{told}, {one.tasks} tasks"
+    return (
+        f"{told}, by {one.estimate:+.3g} ({100 * confidence:g} %: {one.low:+.3g} to {one.high:+.3g}), "
+        f"from {one.control_mean:.3g} to {one.mean:.3g}; {one.tasks} tasks of {one.developers} developers"
+    )

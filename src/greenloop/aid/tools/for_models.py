@@ -1,7 +1,7 @@
 """A conversation in which a model may call the tools of a workspace.
 
-What the model is told of a tool is what a person pinned; what a tool answers is marked as data; a call that may write is
-approved by the person like any other. A call that cannot be made is told to the model, and costs one of its rounds.
+What the model is told of a tool is what a person pinned; what a tool answers is marked as data; a call that may write
+is approved by the person like any other. A call that cannot be made is told to the model, and costs one of its rounds.
 """
 
 import json
@@ -22,6 +22,7 @@ MAX_ROUNDS = 8
 MAX_CALLS = 16
 """Calls of one conversation: a model that goes in circles ends."""
 _LONGEST_NAME = 64
+_SPENT = "no calls are left: answer with what is known"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,17 +105,14 @@ def _run(
 ) -> tuple[Called, str]:
     """Make a call, or say why not: a model's mistake is its own to mend."""
     found = known.get(use.name)
-    name = found[0].name if found is not None else use.name
+    name = found[0].name if found is not None else "unknown"
+    why = f"there is no tool {use.name!r}" if found is None else _SPENT if left <= 0 else ""
+    if why:
+        return Called(name, ok=False), _marked(name, why, word, is_error=True)
     try:
-        if found is None:
-            raise InputError(f"there is no tool {use.name!r}")
-        if left <= 0:
-            raise InputError("no calls are left: answer with what is known")
         result = toolbox.call(name, _arguments(use), approve, stop)
     except (InputError, ToolError) as error:
-        return Called(name if found is not None else "unknown", ok=False), _marked(
-            name, str(error), word, is_error=True
-        )
+        return Called(name, ok=False), _marked(name, str(error), word, is_error=True)
     text = _marked(name, result.text, word, cut=result.cut, is_error=result.is_error)
     return Called(name, ok=not result.is_error), text
 

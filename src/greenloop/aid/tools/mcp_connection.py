@@ -7,6 +7,7 @@ the team's own program, with the person's rights, in a minimal environment.
 One thread runs the event loop of all servers for as long as the process lives: the kernel's "parent" is a thread.
 """
 
+import re
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from concurrent.futures import CancelledError, Future
@@ -35,6 +36,8 @@ from greenloop.storage import named_io_errors
 
 MAX_TOOLS = 256
 """Tools of one server; further ones are an error, not left out in silence."""
+_NAME = re.compile(r"[A-Za-z0-9_./-]{1,128}")
+"""What the protocol advises; a name stands in lines for people and between marks for models."""
 _LOG_BYTES = 1 << 20
 _CLOSE_SECONDS = 15.0
 _CONNECT_SECONDS = 30.0
@@ -187,6 +190,8 @@ async def _unless(stop: Stop, work: Callable[[], Awaitable[Value]]) -> Value:
 
 
 def _described(tool: mcp_types.Tool) -> Described:
+    if not _NAME.fullmatch(tool.name):
+        raise ValueError(f"it has a tool with the name {tool.name[:80]!r}")
     text = tool.description or ""
     if len(text) > MAX_HELP:
         raise ValueError(f"the description of {tool.name} has more than {MAX_HELP} characters")
