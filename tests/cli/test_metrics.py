@@ -102,6 +102,22 @@ def test_a_wrong_sample_ratio_ends_with_status_1(greenloop: Greenloop, project: 
     assert "better" not in done.stdout
 
 
+def test_a_report_over_a_team(greenloop: Greenloop, project: Path, tmp_path: Path) -> None:
+    filled(Home(tmp_path / "other"), {"control": 0.2, "long": 0.5})
+    file = tmp_path / "other.jsonl"
+    exported = greenloop("--home", tmp_path / "other", "experiments", "export", "--out", file)
+    assert exported.returncode == 0, exported.stderr
+    # handed in twice it counts once
+    done = greenloop("experiments", "report", "--json", "--with", file, "--with", file, cwd=project)
+    (told,) = json.loads(done.stdout)
+    assert sum(told["exposed"].values()) == 1000
+    assert told["differences"][0]["verdict"] == "better"
+    file.write_text(file.read_text()[:-9])
+    broken = greenloop("experiments", "report", "--with", file, cwd=project)
+    assert broken.returncode == 2
+    assert "cut short" in broken.stderr
+
+
 def test_an_experiment_that_is_not_there_is_named(greenloop: Greenloop, project: Path) -> None:
     done = greenloop("experiments", "report", "other", cwd=project)
     assert done.returncode == 2

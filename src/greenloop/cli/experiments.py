@@ -11,7 +11,10 @@ from greenloop.aid.experiments.settings import ExperimentSettings
 from greenloop.aid.metrics.retention import settle
 from greenloop.cli.app import App
 from greenloop.cli.console import out
+from greenloop.cli.metrics import beats
+from greenloop.cli.moments import FORMS, moment
 from greenloop.cli.turns import project_root
+from greenloop.feedback import sharing
 from greenloop.records import InputError
 
 if TYPE_CHECKING:
@@ -25,6 +28,10 @@ def report(
     context: typer.Context,
     name: Annotated[str, typer.Argument(help="One experiment of greenloop.toml [default: all].")] = "",
     folder: Annotated[Path, typer.Option("--in", help="The project, or a folder in it.")] = Path(),
+    others: Annotated[
+        list[Path] | None,
+        typer.Option("--with", help="A file that somebody else exported; may be given several times."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Report experiments: whether the arms got their shares, the effect on the one measure, the guardrails.
@@ -42,8 +49,9 @@ def report(
         raise InputError(f"there is no experiment {name!r}", f"there is: {', '.join(experiments) or 'none'}")
     if not experiments:
         raise InputError("there are no experiments", "a table [experiments.NAME] adds one: docs/experiments.md")
-    settle(home.home.funnel, home.home.snapshots)
-    counted = tasks(home.home.funnel.events(), home.home.funnel.retained())
+    settle(home.home.funnel, home.home.snapshots, alive=beats(home).__getitem__)
+    told = sharing.read(home.home.funnel, others or [])
+    counted = tasks(told.events, told.retained)
     found = [reported(_design(one, experiments[one]), counted) for one in ([name] if name else experiments)]
     if as_json:
         print(json.dumps([one.model_dump(mode="json") for one in found]))
@@ -52,6 +60,19 @@ def report(
             _show(one)
     if any(one.stopped for one in found):
         raise typer.Exit(1)
+
+
+@app.command()
+def export(
+    context: typer.Context,
+    target: Annotated[Path, typer.Option("--out", "-o", help="The file to write, JSON lines.")],
+    since: Annotated[str, typer.Option(metavar="TIME", help=f"Events from then on: {FORMS}.")] = "",
+) -> None:
+    """Write this machine's events to a file, for a report over a team: numbers and labels, no prompt, code or path."""
+    home = App.of(context)
+    settle(home.home.funnel, home.home.snapshots, alive=beats(home).__getitem__)
+    count = sharing.write(home.home.funnel, target, moment(since, "--since") if since else 0.0)
+    out.print(f"{escape(str(target))}: {count} lines.")
 
 
 def _design(name: str, settings: ExperimentSettings) -> "Design":

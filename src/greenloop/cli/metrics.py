@@ -34,7 +34,7 @@ def metrics(
 
     app = App.of(context)
     start = moment(since, "--since") if since else 0.0
-    settle(app.home.funnel, app.home.snapshots, alive=_beats(app).__getitem__)
+    settle(app.home.funnel, app.home.snapshots, alive=beats(app).__getitem__)
     if prometheus:
         sink = PrometheusSink()
         for event in app.home.funnel.events(start):
@@ -53,7 +53,7 @@ class _Beats(dict[str, float]):
         return 0.0
 
 
-def _beats(app: App) -> _Beats:
+def beats(app: App) -> _Beats:
     """Return until when each workspace's recorder has looked, by its heartbeat."""
     found = _Beats()
     for desk in enrolments(app).desks():

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from greenloop.records.base import Count, Part, Record, UnixTime
+from greenloop.records.base import Count, Record, UnixTime
 
 _LABEL = r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}"
 Label = Annotated[str, StringConstraints(pattern=rf"^({_LABEL})?$")]
@@ -75,6 +75,7 @@ class FunnelEvent(Record):
     """The conversation that the turn belongs to."""
     suggestion: Label = ""
     acceptance: Label = ""
+    """Names of turns, suggestions and acceptances are unique over all machines: figures of several are joined."""
     workspace: Label = ""
     """A hash of the recorder's name for it (``label``)."""
     developer: Label = ""
@@ -110,7 +111,7 @@ class FunnelEvent(Record):
     """Of ``ended``: from the request. A time is missing where the turn ended before."""
 
 
-class Retained(Part):
+class Retained(Record):
     """How much of an acceptance a later state of the workspace still holds, in lines added and lines removed."""
 
     acceptance: Label

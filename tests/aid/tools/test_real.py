@@ -196,6 +196,16 @@ def test_a_server_that_hangs_is_named_and_ended(real: Real, program: Program, tm
     assert eventually(lambda: alive(marker) == [])
 
 
+def test_closing_ends_the_server(real: Real, program: Program, tmp_path: Path) -> None:
+    marker = str(tmp_path / "server.py")
+    box = real(*program("@server.tool()\ndef x() -> str:\n    return 'y'"))
+    assert alive(marker)
+    box.close()
+    assert alive(marker) == []
+    with pytest.raises(ToolError, match="have been ended"):
+        box.call("it.x", {}, yes)
+
+
 def test_a_call_is_cancelled_from_another_thread(real: Real, program: Program) -> None:
     box = real(*program("import time\n@server.tool()\ndef sleep() -> str:\n    time.sleep(600)\n    return ''"))
     with Stop() as stop:

@@ -11,6 +11,7 @@ from greenloop.aid.tools.pins import Pins, changes
 from greenloop.aid.tools.scripted import ScriptedServer, ScriptedServers
 from greenloop.aid.tools.seam import Ask, Result, Surroundings, nobody
 from greenloop.aid.tools.settings import ToolServerSettings
+from greenloop.aid.tools.telling import result_of, tools_of
 from greenloop.aid.tools.toolbox import Toolbox
 from greenloop.records import InputError, RecordError
 
@@ -54,6 +55,14 @@ def test_listing_starts_nothing(opened: Open, servers: ScriptedServers) -> None:
     box = opened(servers)
     assert [tool.name for tool in box.listed().tools] == ["hall.greet"]
     assert servers.started == []
+
+
+def test_editors_are_told_of_tools_and_of_what_is_missing(opened: Open, servers: ScriptedServers) -> None:
+    pinned(opened, servers)
+    command = ToolServerSettings(command=("hall",))
+    told = tools_of(opened(servers, hall=command, other=command).listed()).tools
+    assert [(tool.name, tool.blocked[:6]) for tool in told] == [("hall.greet", ""), ("other", "nobody")]
+    assert result_of(Result("Hello", cut=3)).text == "Hello\n[3 bytes more were left out]"
 
 
 def test_nothing_is_started_that_nobody_looked_at(opened: Open, servers: ScriptedServers) -> None:
