@@ -5,10 +5,11 @@ import re
 import threading
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import jsonschema
 import referencing
@@ -22,6 +23,11 @@ from greenloop.aid.tools.supervised import Supervised
 from greenloop.builds.stop import Stop
 from greenloop.records import InputError
 
+Value = TypeVar("Value")
+
+_THREADS = 8
+_LOOK_SECONDS = 0.02
+"""Between two looks at whether a call that waits for its server was cancelled."""
 _PIN = "look at it, and agree to it, with `greenloop tools pin {}`"
 
 
@@ -70,6 +76,7 @@ class Toolbox:
         self._where = where
         self._now = now
         self._lock = threading.Lock()
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="tools")
         self._changed: dict[tuple[str, str], tuple[str, str]] = {}
         self._running = {
             name: Supervised(name, partial(connect, name, settings, where), clock) for name, settings in servers.items()
@@ -137,7 +144,8 @@ class Toolbox:
         _check(tool, arguments)
         running = self._running[tool.server]
         # asked anew each time: a server may change what it says without a word
-        now = next((one for one in running.tools() if one.name == tool.described.name), None)
+        live = running.tools() if stop is None else self._unless(stop, running.tools)
+        now = next((one for one in live if one.name == tool.described.name), None)
         self._compare(tool, now)
         if tool.writes and not approve(Ask(name, arguments, "it may change something")):
             raise InputError(f"{name} was not called: nobody approved it", "approve it when it is asked")
@@ -149,6 +157,14 @@ class Toolbox:
         """End every server."""
         for running in self._running.values():
             running.close()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _unless(self, stop: Stop, work: Callable[[], Value]) -> Value:
+        """Wait for work that may have to start a server first; who gives up leaves it to start for the next call."""
+        future = self._threads.submit(work)
+        while not wait([future], timeout=_LOOK_SECONDS).done:
+            stop.check()
+        return future.result()
 
     def _tool(self, server: str, settings: ToolServerSettings, described: Described) -> Tool:
         with self._lock:
