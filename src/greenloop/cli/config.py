@@ -7,11 +7,14 @@ import json
 import tomllib
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Literal, Self, get_args
+from typing import Any, Literal, Self, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 
+from greenloop.aid.experiments.settings import ExperimentName, ExperimentSettings
+from greenloop.aid.metrics.settings import MetricsSettings
+from greenloop.aid.tools.settings import ServerName, ToolServerSettings
 from greenloop.builds.protect import DEFAULT_GLOBS
 from greenloop.builds.toolchains.command import CommandConfig
 from greenloop.builds.toolchains.dune import DuneConfig
@@ -301,6 +304,11 @@ class Config(Section):
     eval: EvalSettings = EvalSettings()
     ces: CesSettings = CesSettings()
     aid: AidSettings = AidSettings()
+    metrics: MetricsSettings = MetricsSettings()
+    tools: dict[ServerName, ToolServerSettings] = Field(default_factory=dict)
+    """The tables `[tools.NAME]`."""
+    experiments: dict[ExperimentName, ExperimentSettings] = Field(default_factory=dict)
+    """The tables `[experiments.NAME]`."""
 
     @model_validator(mode="after")
     def _commands_are_there(self) -> Self:
@@ -310,13 +318,19 @@ class Config(Section):
 
 
 def sections() -> dict[str, type[BaseModel]]:
-    """Return the tables of the file, name → class, in order; a table in a table follows it as ``outer.inner``."""
+    """Return the tables of the file, name → class, in order; a table in a table follows it as ``outer.inner``.
+
+    Tables whose names a team chooses stand there as ``outer.NAME``.
+    """
+    return _tables("", Config)
+
+
+def _tables(above: str, owner: type[BaseModel]) -> dict[str, type[BaseModel]]:
     found: dict[str, type[BaseModel]] = {}
-    for name, field in Config.model_fields.items():
+    for name, field in owner.model_fields.items():
         if (table := _table(field)) is not None:
-            found[name] = table
-            inner = {key: _table(one) for key, one in table.model_fields.items()}
-            found |= {f"{name}.{key}": one for key, one in inner.items() if one is not None}
+            path = f"{above}{name}{'.NAME' if get_origin(field.annotation) is dict else ''}"
+            found |= {path: table, **_tables(f"{path}.", table)}
     return found
 
 

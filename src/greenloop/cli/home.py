@@ -5,6 +5,7 @@
     HOME/greenloop.db    verdicts (SQLite, WAL)
     HOME/behaviours.db   how programs behaved, as digests (SQLite, WAL); may be deleted at any time
     HOME/feedback.jsonl  what was asked for, shown, accepted, refused
+    HOME/funnel.db       every step of every turn, in numbers and labels (SQLite, WAL); may be deleted at any time
     HOME/prompts.jsonl   answers of the model that writes prompts of examples; may be deleted at any time
     HOME/recorder/       a folder for each recorded one (``snapshots.enrolment``)
     HOME/audit.jsonl     who turned recording on, looked away, purged, exported, pushed
@@ -18,6 +19,7 @@
     HOME/evals/          a folder for each file of sessions that models were scored on: a home of its own
     HOME/aid/            the sidecar's own: its lock, its card, its logs (``aid.door.place``)
     HOME/greenloop.toml  settings of the sidecar itself, ``[aid]``; those of a repository stand in the repository
+    HOME/tools/          which domain tools a person has looked at (`pins.json`), and what their servers logged
     HOME/ces/            the evaluation service's own: its socket, its lock, finished evaluations, the list of builds
 
 ``HOME`` is ``--home``, else ``$GREENLOOP_HOME``, else the platform's data folder for users. The sidecar's socket lies
@@ -25,7 +27,6 @@ in ``$XDG_RUNTIME_DIR/greenloop/``, in a folder named after the home, where ther
 in ``HOME/aid/``.
 """
 
-import hashlib
 import os
 from dataclasses import dataclass
 from functools import cached_property
@@ -41,6 +42,7 @@ from greenloop.workspace.store import TreeStore
 
 if TYPE_CHECKING:
     from greenloop.builds.verdicts import VerdictStore
+    from greenloop.feedback.funnel import Funnel
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ class Home:
 
     def index(self, root: Path) -> Path:
         """Where the index of the repository at ``root`` lies."""
-        return self.path / "indexes" / hashlib.sha256(os.fsencode(root.resolve())).hexdigest()[:16]
+        return self.path / "indexes" / sha256(os.fsencode(root.resolve())).hexdigest()[:16]
 
     @property
     def ces(self) -> Path:
@@ -84,6 +86,11 @@ class Home:
         if not folder.is_absolute() or not folder.is_dir() or folder.stat().st_uid != os.geteuid():
             return self.aid
         return folder / "greenloop" / sha256(os.fsencode(self.path)).hexdigest()[:12]
+
+    @property
+    def tools(self) -> Path:
+        """Where the pins of domain tools lie, and the logs of their servers."""
+        return self.path / "tools"
 
     @property
     def bases(self) -> Path:
@@ -122,3 +129,11 @@ class Home:
     def feedback(self) -> FeedbackLog:
         """The log of what became of suggestions."""
         return FeedbackLog(self.path / "feedback.jsonl")
+
+    @cached_property
+    def funnel(self) -> "Funnel":
+        """The steps of turns, for statistics."""
+        # SQLAlchemy again
+        from greenloop.feedback.funnel import Funnel
+
+        return Funnel(self.path / "funnel.db")

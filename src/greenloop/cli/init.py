@@ -50,7 +50,8 @@ def template(kind: ToolchainKind) -> str:
     lines = ["# Greenloop's settings for this repository; docs/configuration.md explains each.", "version = 1"]
     for name, section in sections().items():
         # the table of a toolchain that is not in use would only be in the way
-        if name in set(ToolchainKind) - {kind}:
+        # and so would one whose name the team has to choose
+        if name in set(ToolchainKind) - {kind} or ".NAME" in name:
             continue
         lines += ["", f"[{name}]"]
         for key, field in keys(section).items():

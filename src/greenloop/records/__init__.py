@@ -23,6 +23,7 @@ from greenloop.records.errors import (
     Overloaded,
     RecordError,
     Refused,
+    ToolError,
 )
 from greenloop.records.evaluation import (
     HACKS,
@@ -103,6 +104,7 @@ __all__ = [
     "TestResult",
     "TestStatus",
     "Timings",
+    "ToolError",
     "TreeId",
     "Verdict",
     "WarmBuild",

@@ -11,7 +11,8 @@
     └── EnvironmentFault       the world is not as it must be: no compiler, disk full   exit status 1
         ├── InfrastructureError    a judgement could not be made; never red, never a reward of 0
         ├── Overloaded             a queue is full: come back later
-        └── ModelError             a model did not answer, or answered what cannot be read
+        ├── ModelError             a model did not answer, or answered what cannot be read
+        └── ToolError              a domain tool's server does not start, or did not answer
 
 They live with the records because they too cross every boundary; the command line alone turns them into text.
 """
@@ -95,3 +96,7 @@ class Overloaded(EnvironmentFault):
 
 class ModelError(EnvironmentFault):
     """A model could not be reached, did not answer, or answered what cannot be read."""
+
+
+class ToolError(EnvironmentFault):
+    """The server of a domain tool does not start, ended, or did not answer in time."""

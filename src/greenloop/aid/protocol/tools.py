@@ -9,7 +9,7 @@ class ToolInfo(Message):
     """A tool. ``arguments`` is a JSON schema of an object."""
 
     name: str
-    """``server.tool``, unique in its workspace."""
+    """``server.tool``, unique in its workspace; a server's own name, blocked, where nothing is known of its tools."""
     title: str = ""
     help: str = ""
     arguments: dict[str, Any]
