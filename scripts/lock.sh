@@ -7,6 +7,6 @@ cuda=$(uv pip compile --universal --python-version 3.11 --no-header --no-annotat
   sed -n 's/^\(torch\|triton\|cuda-[a-z0-9-]*\|nvidia-[a-z0-9-]*\)==.*/--no-emit-package \1/p')
 # shellcheck disable=SC2086  # the names are words on purpose
 uv pip compile pyproject.toml --constraint requirements/torch.txt \
-  --extra local --extra ces --extra postgres --extra push --extra ray --extra training --extra dev \
+  --extra local --extra ces --extra postgres --extra push --extra ray --extra training --extra otlp --extra dev \
   --generate-hashes --universal --python-version 3.11 --no-header --no-annotate --quiet $cuda \
   --output-file requirements/lock.txt "$@"
