@@ -21,6 +21,7 @@ from greenloop.records.errors import (
     NoFolder,
     Overloaded,
     RecordError,
+    Refused,
 )
 from greenloop.records.evaluation import (
     HACKS,
@@ -82,6 +83,7 @@ __all__ = [
     "Part",
     "Record",
     "RecordError",
+    "Refused",
     "RenameFile",
     "ReplaceBlocks",
     "RunCard",

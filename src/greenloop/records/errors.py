@@ -5,6 +5,7 @@
     │   ├── RecordError        a stored record cannot be read
     │   ├── EditError          an edit cannot be parsed, or does not apply
     │   ├── NoFolder           a commit has no such folder
+    │   ├── Refused            what a client asked the sidecar for is refused, by a stable name
     │   └── Conflict           a name that was given stands for something else already
     ├── Cancelled              whoever asked no longer wants the answer                 exit status 1
     └── EnvironmentFault       the world is not as it must be: no compiler, disk full   exit status 1
@@ -58,6 +59,14 @@ class EditError(InputError):
 
 class NoFolder(InputError):  # noqa: N818 - of a history it is no error: the folder came later
     """A commit does not hold the folder that was asked for."""
+
+
+class Refused(InputError):  # noqa: N818 - a door's answer
+    """The sidecar refuses what a client asked for. ``code`` is the stable name by which clients know why."""
+
+    def __init__(self, code: str, message: str, way_out: str = "") -> None:
+        super().__init__(message, way_out)
+        self.code = code
 
 
 class Conflict(InputError):  # noqa: N818 - the standard word, as HTTP's 409

@@ -32,6 +32,32 @@ class Initialized(Message):
     """Names this sidecar from its start to its end: another one after a restart."""
 
 
+class SidecarStatus(Message):
+    """The answer to ``sidecar/status``, which needs no introduction before it and is the same in every protocol."""
+
+    version: str
+    """Greenloop's."""
+    protocol: int
+    pid: int
+    session: str
+    started: float
+    """Unix time."""
+    clients: tuple[str, ...] = ()
+    """The names by which those that are connected introduced themselves."""
+    busy: bool = False
+    """Whether a turn runs."""
+
+
+class SidecarStop(Message):
+    """``sidecar/stop``, which needs no introduction before it and is the same in every protocol.
+
+    The answer is ``Empty``, at once; then every turn in flight ends with the fault ``sidecar-restarted``.
+    """
+
+    why: str = ""
+    """For the log."""
+
+
 class WorkspaceOpen(Message):
     """``workspace/open``: from now on ``status/changed`` tells of the workspace that ``path`` lies in."""
 
@@ -49,7 +75,7 @@ class WorkspaceState(Message):
     """The answer to ``workspace/open``."""
 
     workspace: str
-    """Its name in later messages."""
+    """Its name in later messages: the same for the same root in every sidecar, so that it outlives a restart."""
     root: str
     """Absolute; paths in messages are relative to it, with forward slashes."""
     trusted: bool
@@ -106,3 +132,9 @@ class FileSaved(Message):
 
     workspace: str
     path: str
+
+
+class CancelRequest(Message):
+    """``$/cancelRequest`` (a notification, either way): the request with this id need not be answered any more."""
+
+    id: int | str
