@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from greenloop.mining.changed import ChangedFile, words
 from greenloop.mining.describe import CLASSES
 from greenloop.mining.prompting.hindsight import hindsight
-from greenloop.prompts.search import words_of
+from greenloop.prompts.retrieval.words import words_of
 from greenloop.records import Category, Diagnostic, Severity
 
 _NUMBER = re.compile(r"\d+(?:\.\d+)*")
