@@ -1,0 +1,94 @@
+"""A request as the engine takes it: the tree it is about, the question, what is known of the errors."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from greenloop.aid.protocol.base import Encoding
+from greenloop.aid.protocol.positions import Columns
+from greenloop.aid.protocol.session import BuildState, Problem
+from greenloop.aid.protocol.turns import Place as Spot
+from greenloop.aid.protocol.turns import TurnStart
+from greenloop.aid.workspaces.workspace import Workspace
+from greenloop.assists.fix import PROMPT
+from greenloop.prompts.question import Place, Question
+from greenloop.records import Category, Diagnostic, InputError, TreeId
+from greenloop.workspace.overlay import lay_over
+from greenloop.workspace.store import TreeStore
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What a turn is about. ``disk`` is the tree without the buffers.
+
+    ``told`` says whether the question's diagnostics are known, by the build or by what the editor showed.
+    """
+
+    disk: TreeId
+    question: Question
+    told: bool
+    notes: tuple[str, ...]
+
+
+def take(store: TreeStore, workspace: Workspace, params: TurnStart, encoding: Encoding) -> Taken:
+    """Return what ``params`` asks for, on the workspace's newest tree with the buffers over it.
+
+    Raises ``EditError`` when a buffer's path is refused (see ``lay_over``), ``InputError`` when nothing was asked.
+    """
+    if params.kind == "ask" and not params.prompt.strip():
+        raise InputError("nothing was asked", "say what should change")
+    place = None if params.whole_project else params.place
+    workspace.disk.hint(*(buffer.path for buffer in params.buffers), *((place.path,) if place is not None else ()))
+    disk = workspace.disk.tree()
+    laid = lay_over(store, disk, {buffer.path: buffer.text for buffer in params.buffers}, workspace.root)
+    tree = laid.tree
+    notes = [f"{path} is left out: {why}" for path, why in laid.left_out]
+    spot = None
+    if place is not None and store.entry(tree, place.path) is None:
+        notes.append(f"{place.path} is no file of the project, so the request is taken to be about all of it")
+    elif place is not None:
+        spot = _spot(store, tree, place, encoding)
+    standing = workspace.standing
+    known = standing.told_of == tree and standing.state in {BuildState.GREEN, BuildState.RED}
+    diagnostics = standing.diagnostics if known else _seen(store, tree, params.seen, encoding)
+    question = Question(
+        tree,
+        params.prompt.strip() or PROMPT,
+        diagnostics,
+        (place.path,) if spot is not None and place is not None else (),
+        spot,
+    )
+    return Taken(disk, question, known or bool(diagnostics), tuple(notes))
+
+
+def _spot(store: TreeStore, tree: TreeId, place: Spot, encoding: Encoding) -> Place | None:
+    columns = Columns((store.read(tree, place.path) or b"").decode("utf-8", "replace"), encoding)
+    if place.selection is not None:
+        first, _ = columns.inside(place.selection.start)
+        last, column = columns.inside(place.selection.end)
+        # a selection that ends where a line begins does not hold that line
+        return Place(place.path, first, max(first, last - (column == 0)))
+    if place.cursor is not None:
+        line, _ = columns.inside(place.cursor)
+        return Place(place.path, line, line)
+    return Place(place.path, 1, 1)
+
+
+def _seen(store: TreeStore, tree: TreeId, seen: Sequence[Problem], encoding: Encoding) -> tuple[Diagnostic, ...]:
+    found = []
+    for problem in seen:
+        content = store.read(tree, problem.path) if problem.path is not None else None
+        if problem.path is not None and content is None:
+            continue
+        span = None
+        if problem.range is not None and content is not None:
+            span = Columns(content.decode("utf-8", "replace"), encoding).span_of(problem.range)
+        found.append(
+            Diagnostic(
+                severity=problem.severity,
+                category=Category.OTHER,
+                message=problem.message,
+                path=problem.path,
+                span=span,
+            )
+        )
+    return tuple(found)
