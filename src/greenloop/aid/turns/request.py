@@ -11,7 +11,8 @@ from greenloop.aid.protocol.turns import TurnStart
 from greenloop.aid.workspaces.workspace import Workspace
 from greenloop.assists.fix import PROMPT
 from greenloop.prompts.question import Place, Question
-from greenloop.records import Category, Diagnostic, InputError, TreeId
+from greenloop.records import Category, Diagnostic, EditError, InputError, Refused, TreeId
+from greenloop.workspace.edits import check_path
 from greenloop.workspace.overlay import lay_over
 from greenloop.workspace.store import TreeStore
 
@@ -32,14 +33,19 @@ class Taken:
 def take(store: TreeStore, workspace: Workspace, params: TurnStart, encoding: Encoding) -> Taken:
     """Return what ``params`` asks for, on the workspace's newest tree with the buffers over it.
 
-    Raises ``EditError`` when a buffer's path is refused (see ``lay_over``), ``InputError`` when nothing was asked.
+    Raises ``Refused`` when a buffer's path is refused, or the place's, with the reason of the ``EditError`` as code,
+    ``InputError`` when nothing was asked.
     """
     if params.kind == "ask" and not params.prompt.strip():
         raise InputError("nothing was asked", "say what should change")
     place = None if params.whole_project else params.place
-    workspace.disk.hint(*(buffer.path for buffer in params.buffers), *((place.path,) if place is not None else ()))
-    disk = workspace.disk.tree()
-    laid = lay_over(store, disk, {buffer.path: buffer.text for buffer in params.buffers}, workspace.root)
+    try:
+        named = [*(buffer.path for buffer in params.buffers), *((place.path,) if place is not None else ())]
+        workspace.disk.hint(*map(check_path, named))
+        disk = workspace.disk.tree()
+        laid = lay_over(store, disk, {buffer.path: buffer.text for buffer in params.buffers}, workspace.root)
+    except EditError as error:
+        raise Refused(error.reason, error.message, error.way_out) from error
     tree = laid.tree
     notes = [f"{path} is left out: {why}" for path, why in laid.left_out]
     spot = None

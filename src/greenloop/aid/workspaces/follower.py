@@ -81,10 +81,11 @@ class Follower:
     def _run(self) -> None:
         while True:
             self._wake.wait()
-            if self._closed:
-                return
             time.sleep(_GATHER)
             self._wake.clear()
+            # looked at after the clearing, which may have cleared the call of `close`
+            if self._closed:
+                return
             try:
                 self._look()
             except Cancelled:

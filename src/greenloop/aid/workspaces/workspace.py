@@ -15,6 +15,7 @@ from greenloop.aid.workspaces.follower import Follower, Standing
 from greenloop.builds.gate import Gate, GatedJudge
 from greenloop.builds.stop import Stop
 from greenloop.records import Diagnostic, TreeId, Verdict
+from greenloop.workspace.edits import check_path
 from greenloop.workspace.store import TreeStore
 
 _SETTINGS = "greenloop.toml"
@@ -63,8 +64,8 @@ class Workspace:
         return self._follower.standing
 
     def saved(self, path: str) -> None:
-        """An editor says that it saved a file."""
-        self.disk.hint(path)
+        """An editor says that it saved a file. Raises ``EditError`` when the path is none of the workspace's."""
+        self.disk.hint(check_path(path))
         self._follower.poke()
 
     def decide(self, *, trusted: bool) -> None:
