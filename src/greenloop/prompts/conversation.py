@@ -64,3 +64,9 @@ def with_errors(
         "Write the whole edit again, corrected, for the files as I showed them."
     )
     return (*messages, Message("assistant", reply), Message("user", ask))
+
+
+def with_refusal(messages: Sequence[Message], reply: str, why: str) -> tuple[Message, ...]:
+    """Return ``messages`` with a reply that could not be applied, and why."""
+    ask = f"This could not be applied: {why}.\n\nWrite the whole edit again, corrected, for the files as I showed them."
+    return (*messages, Message("assistant", reply), Message("user", ask))

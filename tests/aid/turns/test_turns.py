@@ -252,8 +252,9 @@ def test_a_model_that_fails_is_the_turns_fault(world: World) -> None:
 )
 def test_a_reply_that_cannot_be_applied_is_refused_by_name(world: World, reply: str, reason: str) -> None:
     world.open()
-    world.script([reply])
+    model = world.script([reply] * 3)
     ended, turn = world.turn()
+    assert "This could not be applied" in model.requests[2].messages[-1].content
     assert (ended.outcome, ended.order) == (Outcome.DONE, ())
     assert ended.summary.startswith("Nothing to show")
     assert ended.text == reply

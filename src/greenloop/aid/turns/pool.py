@@ -37,10 +37,9 @@ class Suggestions:
 
     @property
     def honest(self) -> bool:
-        """Whether one of them is green, or fixed, and deserves no mistrust."""
+        """Whether one of them is green, and deserves no mistrust."""
         return any(
-            (one.attempt.fixed or (one.attempt.verdict is not None and one.attempt.verdict.green))
-            and not one.attempt.flags
+            one.attempt.verdict is not None and one.attempt.verdict.green and not one.attempt.flags
             for one in self.order
         )
 
@@ -78,7 +77,10 @@ class Suggestions:
         self._told.setdefault(known.id, known)
 
     def to_repair(self) -> Attempt | None:
-        """Return the best red reply of the model that has errors to tell it of, unless something is honest already."""
+        """Return the model's reply to give back to it, unless something is honest already.
+
+        The best red one with errors to tell it of; else the last one that holds no edit, or one that does not apply.
+        """
         if self.honest:
             return None
         for known in self.order:
@@ -86,7 +88,8 @@ class Suggestions:
             red = attempt.verdict is not None and attempt.verdict.status is Status.RED and attempt.verdict.errors
             if red and attempt.source == self._model and attempt.reply and attempt.outcome is Outcome.JUDGED:
                 return attempt
-        return None
+        stuck = {Outcome.UNREADABLE, Outcome.REFUSED}
+        return next((one for one in reversed(self.attempts) if one.reply and one.outcome in stuck), None)
 
     def _known(self, attempt: Attempt) -> Known:
         assert attempt.result is not None

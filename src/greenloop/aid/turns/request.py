@@ -10,11 +10,26 @@ from greenloop.aid.protocol.turns import Place as Spot
 from greenloop.aid.protocol.turns import TurnStart
 from greenloop.aid.workspaces.workspace import Workspace
 from greenloop.assists.fix import PROMPT
+from greenloop.prompts.conversation import Exchange
 from greenloop.prompts.question import Place, Question
-from greenloop.records import Category, Diagnostic, EditError, InputError, Refused, TreeId
+from greenloop.records import Category, Diagnostic, EditError, InputError, Refused, Severity, TreeId
 from greenloop.workspace.edits import check_path
 from greenloop.workspace.overlay import lay_over
 from greenloop.workspace.store import TreeStore
+
+_MOST_FILES = 8
+"""So many files are named to the context as those that a question is about."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A turn to be made. ``earlier`` is what the conversation held before, oldest first."""
+
+    turn: str
+    conversation: str
+    params: TurnStart
+    encoding: Encoding
+    earlier: Sequence[Exchange] = ()
 
 
 @dataclass(frozen=True)
@@ -56,14 +71,24 @@ def take(store: TreeStore, workspace: Workspace, params: TurnStart, encoding: En
     standing = workspace.standing
     known = standing.told_of == tree and standing.state in {BuildState.GREEN, BuildState.RED}
     diagnostics = standing.diagnostics if known else _seen(store, tree, params.seen, encoding)
+    here = place.path if place is not None and spot is not None else ""
+    # the person's own file comes first: its errors are what "that error" means
+    diagnostics = tuple(sorted(diagnostics, key=lambda one: one.path != here)) if here else diagnostics
+    unsaved = [change.path for change in store.changes(disk, tree) if change.new is not None]
     question = Question(
-        tree,
-        params.prompt.strip() or PROMPT,
-        diagnostics,
-        (place.path,) if spot is not None and place is not None else (),
-        spot,
+        tree, params.prompt.strip() or PROMPT, diagnostics, focus_of(store, tree, diagnostics, here, *unsaved), spot
     )
     return Taken(disk, question, known or bool(diagnostics), tuple(notes))
+
+
+def focus_of(store: TreeStore, tree: TreeId, diagnostics: Sequence[Diagnostic], *paths: str) -> tuple[str, ...]:
+    """Return the files that a question is about: ``paths``, then those with errors, most important first.
+
+    A change of an interface is mended in the files that break by it, so they have to be seen.
+    """
+    wrong = [one.path for one in diagnostics if one.severity is Severity.ERROR and one.path is not None]
+    found = dict.fromkeys(path for path in (*paths, *wrong) if path and store.entry(tree, path) is not None)
+    return tuple(found)[:_MOST_FILES]
 
 
 def _spot(store: TreeStore, tree: TreeId, place: Spot, encoding: Encoding) -> Place | None:

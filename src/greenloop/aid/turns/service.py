@@ -33,8 +33,9 @@ from greenloop.aid.turns.conversations import Conversations, checked
 from greenloop.aid.turns.handover import Given, hand_over
 from greenloop.aid.turns.journal import Journal
 from greenloop.aid.turns.presenting import Known
+from greenloop.aid.turns.request import Asked
 from greenloop.aid.turns.sent import explanation
-from greenloop.aid.turns.turn import Asked, Turn
+from greenloop.aid.turns.turn import Turn
 from greenloop.aid.workspaces.equipment import Equipment
 from greenloop.aid.workspaces.service import WorkspaceService
 from greenloop.aid.workspaces.workspace import Workspace

@@ -8,13 +8,12 @@ The verdict on the tree is not waited for where the errors are known already: th
 """
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from itertools import chain
 
 from greenloop.aid.protocol import catalogue
-from greenloop.aid.protocol.base import Encoding
 from greenloop.aid.protocol.faults import fault_of
 from greenloop.aid.protocol.turns import (
     Fault,
@@ -24,14 +23,13 @@ from greenloop.aid.protocol.turns import (
     TurnDelta,
     TurnEnded,
     TurnProgress,
-    TurnStart,
 )
 from greenloop.aid.turns.crew import Crew
 from greenloop.aid.turns.journal import Journal
 from greenloop.aid.turns.judging import UNTRUSTED, Before, Judged, Judging, Landed
 from greenloop.aid.turns.pool import Suggestions
-from greenloop.aid.turns.presenting import Known, shown, unverified
-from greenloop.aid.turns.request import Taken, take
+from greenloop.aid.turns.presenting import Known, label, shown, unverified
+from greenloop.aid.turns.request import Asked, Taken, focus_of, take
 from greenloop.aid.turns.sent import Sent
 from greenloop.aid.turns.wording import summary
 from greenloop.aid.workspaces.equipment import Strategy
@@ -41,7 +39,7 @@ from greenloop.candidates.attempt import Attempt
 from greenloop.candidates.source import Proposal
 from greenloop.candidates.streaming import Complete, Piece, Switched, streamed
 from greenloop.models.seam import Message as Said
-from greenloop.prompts.conversation import Exchange, with_errors, with_history
+from greenloop.prompts.conversation import with_errors, with_history, with_refusal
 from greenloop.prompts.gather import gather
 from greenloop.prompts.question import Context, Question
 from greenloop.prompts.render import render
@@ -59,17 +57,6 @@ from greenloop.workspace.store import TreeStore
 
 HISTORY_SHARE = 0.25
 """The part of the budget of tokens that what was said before may take, beside the context's."""
-
-
-@dataclass(frozen=True)
-class Asked:
-    """A turn to be made. ``earlier`` is what the conversation held before, oldest first."""
-
-    turn: str
-    conversation: str
-    params: TurnStart
-    encoding: Encoding
-    earlier: Sequence[Exchange] = ()
 
 
 _Found = Before | Judged | Landed | Piece | Complete | Switched
@@ -162,7 +149,9 @@ class Turn:
         question = taken.question
         if params.kind == "fix" and not taken.told:
             self._progress(Stage.CHECKING, "checking the present code")
-            question = replace(question, diagnostics=self._await_before().diagnostics)
+            told = self._await_before().diagnostics
+            focus = focus_of(self._store, tree, told, *question.focus)
+            question = replace(question, diagnostics=told, focus=focus)
         if not self._nothing_to_fix():
             self._ask(question)
         self._journal.requested(tree, self._words)
@@ -338,13 +327,18 @@ class Turn:
             attempt = self.suggestions.to_repair()
             if attempt is None or strategy.model is None or self._failed or time.monotonic() >= deadline:
                 return
-            assert attempt.verdict is not None
-            assert attempt.result is not None
-            errors = attempt.verdict.errors
-            self._progress(Stage.REPAIRING, f"the build says {len(errors)} errors: asking again")
-            lines = [self._lines(attempt.result, error.path) for error in errors]
-            self._begin_model(with_errors(self._messages, attempt.reply or "", errors, lines), once=True)
+            self._begin_model(self._given_back(attempt), once=True)
             self._work(number)
+
+    def _given_back(self, attempt: Attempt) -> tuple[Said, ...]:
+        reply = attempt.reply or ""
+        if attempt.verdict is None or attempt.result is None:
+            self._progress(Stage.REPAIRING, f"{attempt.detail}: asking again")
+            return with_refusal(self._messages, reply, attempt.detail)
+        errors = attempt.verdict.errors
+        self._progress(Stage.REPAIRING, f"the build says {label(attempt.verdict)}: asking again")
+        lines = [self._lines(attempt.result, error.path) for error in errors]
+        return with_errors(self._messages, reply, errors, lines)
 
     def _lines(self, tree: str, path: str | None) -> list[str]:
         content = self._store.read(tree, path) if path is not None else None

@@ -19,6 +19,8 @@ def summary(before: Verdict | None, suggestions: Suggestions, faults: Sequence[s
     among = "" if count == 1 else f" Best of {count}."
     if best.attempt.flags:
         said = f"The best suggestion deserves mistrust ({', '.join(best.attempt.flags)}): {best.label}."
+    elif best.attempt.fixed and best.badge is Badge.ERRORS:
+        said = f"The error is fixed, and others are left: {best.label}."
     elif best.attempt.fixed:
         said = f"Fixed: {best.label}."
     elif best.badge in {Badge.ERRORS, Badge.UNVERIFIED}:
