@@ -12,6 +12,7 @@ from typing import Any
 import typer
 from typer.core import TyperArgument, TyperCommand, TyperGroup
 
+from greenloop.aid.protocol import schema
 from greenloop.ces.server.app import openapi
 from greenloop.cli.config import keys, sections
 from greenloop.cli.init import as_toml
@@ -114,6 +115,8 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/cli.md": command_line,
     "docs/recipes.md": recipes,
     "docs/ces-openapi.json": openapi,
+    "docs/protocol-reference.md": schema.reference,
+    "protocol/schema.json": schema.schema,
 }
 
 

@@ -42,7 +42,6 @@ from greenloop.builds.stop import Stop
 from greenloop.records import Badge, Cancelled, GreenloopError, Refused
 from greenloop.storage.lines import append_line
 
-
 _HUNK = Hunk(id="1", start=0, end=1, old="let x = 2\n", new="let x = 1\n", new_start=0)
 
 
@@ -106,6 +105,11 @@ class ScriptedService:
         """Whether a turn runs."""
         with self._lock:
             return bool(self._turns)
+
+    def running(self) -> int:
+        """How many turns run."""
+        with self._lock:
+            return len(self._turns)
 
     def close(self) -> None:
         """Cancel every turn, and wait for its thread."""

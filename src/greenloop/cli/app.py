@@ -1,5 +1,6 @@
 """What every command is handed: the home, and the settings of the repository at hand."""
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +29,11 @@ class App:
         found = context.find_object(cls)
         assert found is not None, "main's callback runs before every command"
         return found
+
+    def itself(self) -> list[str]:
+        """Return the command line of Greenloop with this run's home and settings."""
+        config = ["--config", str(self.config_file.absolute())] if self.config_file is not None else []
+        return [sys.executable, "-m", "greenloop", "--home", str(self.home.path), *config]
 
     def settings(self, folder: Path) -> Config:
         """Return the settings for ``folder``: the file that was named, else the nearest, else the defaults."""

@@ -249,6 +249,16 @@ class CesSettings(Section):
     """MiB of the largest tree pack."""
 
 
+class AidSettings(Section):
+    """The sidecar itself. It serves many repositories, so these are read from the file that `--config` names, else from
+    `greenloop.toml` in Greenloop's home."""
+
+    idle_minutes: float = Field(default=30.0, ge=0, le=525_600)
+    """Minutes without a client after which the sidecar ends; 0: it stays."""
+    message_mib: int = Field(default=64, ge=1, le=1024)
+    """MiB of the largest message that it takes: all unsaved buffers of a request."""
+
+
 class Config(Section):
     """All of ``greenloop.toml``."""
 
@@ -268,6 +278,7 @@ class Config(Section):
     dataset: DatasetSettings = DatasetSettings()
     eval: EvalSettings = EvalSettings()
     ces: CesSettings = CesSettings()
+    aid: AidSettings = AidSettings()
 
     @model_validator(mode="after")
     def _commands_are_there(self) -> Self:

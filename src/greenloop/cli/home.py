@@ -15,14 +15,19 @@
     HOME/models/         the book of models: what was trained, how it scored, and which is the default
     HOME/models/bases/   base models made of GGUF files for training; may be deleted at any time
     HOME/evals/          a folder for each file of sessions that models were scored on: a home of its own
+    HOME/aid/            the sidecar's own: its lock, its card, its logs (``aid.door.place``)
+    HOME/greenloop.toml  settings of the sidecar itself, ``[aid]``; those of a repository stand in the repository
     HOME/ces/            the evaluation service's own: its socket, its lock, finished evaluations, the list of builds
 
-``HOME`` is ``--home``, else ``$GREENLOOP_HOME``, else the platform's data folder for users.
+``HOME`` is ``--home``, else ``$GREENLOOP_HOME``, else the platform's data folder for users. The sidecar's socket lies
+in ``$XDG_RUNTIME_DIR/greenloop/``, in a folder named after the home, where there is such a place for this user; else
+in ``HOME/aid/``.
 """
 
 import os
 from dataclasses import dataclass
 from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,6 +64,20 @@ class Home:
     def ces(self) -> Path:
         """Where the evaluation service keeps its own."""
         return self.path / "ces"
+
+    @property
+    def aid(self) -> Path:
+        """Where the sidecar keeps its own."""
+        return self.path / "aid"
+
+    @property
+    def runtime(self) -> Path:
+        """Where the sidecar's socket goes when one is started."""
+        given = os.environ.get("XDG_RUNTIME_DIR", "")
+        folder = Path(given)
+        if not folder.is_absolute() or not folder.is_dir() or folder.stat().st_uid != os.geteuid():
+            return self.aid
+        return folder / "greenloop" / sha256(os.fsencode(self.path)).hexdigest()[:12]
 
     @property
     def bases(self) -> Path:

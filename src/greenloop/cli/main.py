@@ -21,6 +21,7 @@ _COMMANDS = {
     "split": Late("split:split", "From history to a score"),
     "fix": Late("fix:fix", "Help with code"),
     "ask": Late("ask:ask", "Help with code"),
+    "aid": Late("aid:app", "Help with code"),
     "ces": Late("ces:app", "Judging edits"),
     "record": Late("record:app", "History"),
     "import": Late("history:importing", "History"),

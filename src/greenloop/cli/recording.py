@@ -121,7 +121,7 @@ def _shorten(log: Path) -> None:
 
 def itself(app: App) -> list[str]:
     """Return the command line of Greenloop with this run's home and settings."""
-    return [sys.executable, "-m", "greenloop", *_options(app)]
+    return app.itself()
 
 
 def _options(app: App) -> list[str]:

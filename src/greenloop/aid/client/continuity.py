@@ -1,7 +1,8 @@
 """What has to be known of a conversation with the sidecar to go on with another one after a restart.
 
 After ``lost`` the client has been told the end of every turn in flight and the fate of every request that must not be
-sent twice; after ``renew`` the new sidecar knows what the old one knew: who calls, and which workspaces are open. No input or output here.
+sent twice; after ``renew`` the new sidecar knows what the old one knew: who calls, and which workspaces are open.
+No input or output here.
 """
 
 import itertools

@@ -17,7 +17,7 @@ from pathlib import Path
 from packaging.version import InvalidVersion, Version
 
 from greenloop.aid.door import supervisor
-from greenloop.aid.door.place import Place
+from greenloop.aid.door.place import Place, demand_short
 from greenloop.aid.protocol.base import Empty
 from greenloop.aid.protocol.catalogue import SIDECAR_STATUS, SIDECAR_STOP, Method, P, R
 from greenloop.aid.protocol.session import SidecarStatus, SidecarStop
@@ -108,6 +108,7 @@ def _dial(place: Place) -> Reached:
     with ExitStack() as undo:
         sock = undo.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
         path = place.socket
+        demand_short(path)
         try:
             sock.connect(str(path))
         except PermissionError as error:

@@ -116,11 +116,7 @@ class Place:
     def listening(self, session: str, version: str) -> Iterator[Socket]:
         """Listen, and say so on the card; only for whoever holds the place. A killed one's socket is replaced."""
         path = self.runtime / "aid.sock"
-        if len(os.fsencode(path)) > _LONGEST:
-            raise EnvironmentFault(
-                f"{path}: longer than the {_LONGEST} bytes that a Unix socket's path may have",
-                "set XDG_RUNTIME_DIR, or choose a shorter home with `greenloop --home`",
-            )
+        demand_short(path)
         with Socket(AF_UNIX, SOCK_STREAM) as listener:
             with named_io_errors(path):
                 path.unlink(missing_ok=True)
@@ -135,3 +131,12 @@ class Place:
             finally:
                 (self.folder / "sidecar.json").unlink(missing_ok=True)
                 path.unlink(missing_ok=True)
+
+
+def demand_short(path: Path) -> None:
+    """Raise ``EnvironmentFault`` where a path is too long for a Unix socket."""
+    if len(os.fsencode(path)) > _LONGEST:
+        raise EnvironmentFault(
+            f"{path}: longer than the {_LONGEST} bytes that a Unix socket's path may have",
+            "set XDG_RUNTIME_DIR, or choose a shorter home with `greenloop --home`",
+        )

@@ -58,7 +58,8 @@ class Door:
         self._connections: dict[Connection, asyncio.Task[None]] = {}
         self._closed = False
         self._tasks: set[asyncio.Task[None]] = set()
-        self._why = ""
+        self.why = ""
+        """Why it ends; empty until it does."""
         self._stopping = asyncio.Event()
         self._idle: asyncio.TimerHandle | None = None
 
@@ -69,10 +70,10 @@ class Door:
         _log.info("session %s: ready", self._about.session)
         ready()
         await self._stopping.wait()
-        _log.info("session %s: ending: %s", self._about.session, self._why)
+        _log.info("session %s: ending: %s", self._about.session, self.why)
         server.close()
         fault = Fault(
-            code=Code.RESTARTED, message=f"the sidecar ended in the middle of this: {self._why}", way_out="ask again"
+            code=Code.RESTARTED, message=f"the sidecar ended in the middle of this: {self.why}", way_out="ask again"
         )
         for connection in list(self._connections):
             connection.end(fault)
@@ -82,11 +83,11 @@ class Door:
         closing = asyncio.create_task(self.in_thread(self._service.close))
         await asyncio.wait({closing, *self._tasks}, timeout=_END_SECONDS)
         self._pool.shutdown(wait=False, cancel_futures=True)
-        return self._why
+        return self.why
 
     def stop(self, why: str) -> None:
         """End, for a reason. Called in the loop's thread."""
-        self._why = self._why or why
+        self.why = self.why or why
         self._stopping.set()
 
     def own(self, method: str, peer: ClientPeer, params: Message) -> Message | None:

@@ -6,8 +6,9 @@ Run as a program, with the standard library alone, so that it is small and forks
 
 The first process waits until the sidecar is ready or has ended, and says which: status 0 when one is ready (``other``
 is printed when it is not this one), 1 with the last words on stderr when it failed. The second, the supervisor, adopts
-every process that the sidecar or its children abandon (``PR_SET_CHILD_SUBREAPER``, prctl(2)), and kills them when the sidecar
-has ended, ``kill -9`` included. Should the supervisor be killed, the kernel kills the sidecar (``PR_SET_PDEATHSIG``).
+every process that the sidecar or its children abandon (``PR_SET_CHILD_SUBREAPER``, prctl(2)), and kills them when the
+sidecar has ended, ``kill -9`` included. Should the supervisor be killed, the kernel kills the sidecar
+(``PR_SET_PDEATHSIG``).
 """
 
 import contextlib

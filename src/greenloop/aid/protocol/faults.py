@@ -16,34 +16,22 @@ from greenloop.records import (
 
 
 class Code(StrEnum):
-    """The names of faults that the door itself gives, and of those that a class of errors has."""
+    """The names of faults that the door itself gives, and of those that a class of errors has (``MEANINGS``)."""
 
     PARSE = "parse-error"
-    """A message is not JSON in UTF-8, or its frame cannot be read. The connection ends."""
     INVALID = "invalid-message"
-    """JSON, but no message of JSON-RPC 2.0. The connection ends."""
     TOO_LARGE = "message-too-large"
-    """A message is larger than the sidecar takes. The connection ends."""
     HALF = "half-message"
-    """A message began and did not go on. The connection ends."""
     SLOW = "slow-reader"
-    """A client does not read what it is sent. The connection ends."""
     METHOD = "unknown-method"
     PARAMS = "invalid-params"
     INTERNAL = "internal"
-    """A mistake in Greenloop: the log has the details."""
     NOT_INITIALIZED = "not-initialized"
-    """The first request of a connection has to be ``initialize``."""
     PROTOCOL = "protocol-mismatch"
-    """Client and sidecar speak different versions of the protocol."""
     TOO_MANY = "too-many-requests"
-    """More requests, or more connections, at a time than the sidecar takes."""
     RESTARTED = "sidecar-restarted"
-    """The sidecar ended in the middle of a turn or of a request that is not safe to repeat. Nothing was applied."""
     UNREACHABLE = "sidecar-unreachable"
-    """No sidecar can be started or reached."""
     CANNOT_APPROVE = "cannot-approve"
-    """Approval is needed, and the client does not answer such questions."""
     CANCELLED = "cancelled"
     OVERLOADED = "overloaded"
     MODEL = "model"
@@ -51,6 +39,29 @@ class Code(StrEnum):
     ENVIRONMENT = "environment"
     INPUT = "input"
 
+
+MEANINGS = {
+    Code.PARSE: "a message is not JSON in UTF-8, or its frame cannot be read; the connection ends",
+    Code.INVALID: "JSON, but no message of JSON-RPC 2.0; the connection ends",
+    Code.TOO_LARGE: "a message is larger than the sidecar takes; the connection ends",
+    Code.HALF: "a message began and did not go on; the connection ends",
+    Code.SLOW: "a client does not read what it is sent; the connection ends",
+    Code.METHOD: "there is no such method, or this sidecar does not serve it",
+    Code.PARAMS: "a field is missing, unknown or of the wrong kind; the message names it",
+    Code.INTERNAL: "a mistake in Greenloop; its log has the details",
+    Code.NOT_INITIALIZED: "the first request has to be `initialize`",
+    Code.PROTOCOL: "client and sidecar speak different versions of the protocol",
+    Code.TOO_MANY: "more requests, or more connections, at a time than the sidecar takes",
+    Code.RESTARTED: "the sidecar ended in the middle of a turn, or of a request that is not safe to repeat",
+    Code.UNREACHABLE: "no sidecar can be started or reached; from `greenloop aid connect`",
+    Code.CANNOT_APPROVE: "approval is needed, and the client does not answer such questions",
+    Code.CANCELLED: "whoever asked took the request back",
+    Code.OVERLOADED: "a queue is full: come back later",
+    Code.MODEL: "a model did not answer, or answered what cannot be read",
+    Code.INFRASTRUCTURE: "a verdict could not be reached, for reasons that are not the code's",
+    Code.ENVIRONMENT: "the machine is not as it must be: a tool is missing, the disk is full",
+    Code.INPUT: "what the person gave is wrong: a file, an argument, a setting",
+}
 
 _NUMBERS = {
     Code.PARSE: -32700,
