@@ -8,8 +8,10 @@ from greenloop.candidates.source import Proposal
 from greenloop.models.seam import Message, Model, Reply, Request
 from greenloop.prompts.gather import gather
 from greenloop.prompts.question import Context, Question
+from greenloop.prompts.recipes import DEFAULT, Recipe
 from greenloop.prompts.render import render
 from greenloop.prompts.reply import read_reply
+from greenloop.prompts.retrieval.seam import Index
 from greenloop.records import Edit, EditError, InputError
 from greenloop.workspace.store import TreeStore
 
@@ -41,21 +43,38 @@ class Sampling:
 
 
 class ModelSource:
-    """Asks ``model`` with at most ``budget`` tokens of context (as ``prompts.tokens`` estimates them)."""
+    """Asks ``model`` with at most ``budget`` tokens of context (as ``prompts.tokens`` estimates them).
 
-    def __init__(self, model: Model, sampling: Sampling, *, budget: int) -> None:
+    ``recipe`` says who chooses it, ``index`` where code is searched for; see ``prompts.gather``.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        sampling: Sampling,
+        *,
+        budget: int,
+        recipe: Recipe = DEFAULT,
+        index: Index | None = None,
+    ) -> None:
         self._model = model
         self._sampling = sampling
         self._budget = budget
+        self._recipe = recipe
+        self._index = index
 
     @property
     def label(self) -> str:
         """The model's name."""
         return self._model.name
 
+    def context(self, store: TreeStore, question: Question) -> Context:
+        """Return what the model is shown for ``question``."""
+        return gather(store, question, budget=self._budget, recipe=self._recipe, index=self._index)
+
     def proposals(self, store: TreeStore, question: Question) -> Iterator[Proposal]:
         """Yield one proposal a reply, the greedy one first."""
-        context = gather(store, question, budget=self._budget)
+        context = self.context(store, question)
         messages = render(question, context)
         sampling = self._sampling
         if sampling.greedy:

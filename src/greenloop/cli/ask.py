@@ -8,8 +8,8 @@ import typer
 
 from greenloop.assists.ask import ask as ask_for
 from greenloop.cli.console import progress
-from greenloop.cli.fix import Apply, AsJson, Candidates, ModelName, Save
-from greenloop.cli.turns import Present, finish, present, sources
+from greenloop.cli.fix import Apply, AsJson, Candidates, Explain, ModelName, Save
+from greenloop.cli.turns import Present, explained, finish, present, sources
 from greenloop.records import Feedback, FeedbackKind
 from greenloop.snapshots.secrets import scan
 
@@ -26,6 +26,7 @@ def ask(
     apply: Apply = False,
     as_json: AsJson = False,
     save: Save = None,
+    explain: Explain = False,
 ) -> None:
     """Ask for a change in words. Every candidate is applied to the present tree and judged before it is shown."""
     now = present(context, folder)
@@ -41,7 +42,8 @@ def ask(
             searches=now.searches,
             focus=tuple(focus or ()),
         )
-    finish(now, turn, apply=apply, as_json=as_json, save=save)
+        sent = explained(now, chosen, turn.question) if explain else None
+    finish(now, turn, apply=apply, as_json=as_json, save=save, sent=sent)
 
 
 def _remember(now: Present, words: str) -> None:

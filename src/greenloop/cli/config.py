@@ -114,11 +114,25 @@ class SearchSettings(Section):
     """The search ends with the batch in which it has found so many fixes: the likeliest come first."""
 
 
+class StepSettings(Section):
+    """One step of a recipe of ``[context.recipes]``."""
+
+    plugin: str = Field(min_length=1)
+    share: float = Field(default=1.0, gt=0, le=1)
+    leave: float = Field(default=0.0, ge=0, lt=1)
+
+
 class ContextSettings(Section):
-    """What the model is shown."""
+    """What the model is shown: see docs/context.md."""
 
     budget_tokens: int = Field(default=1200, ge=200)
     """Tokens of context in a prompt, by an estimate that errs on the safe side."""
+    recipe: str = "default"
+    """Which recipe chooses the context: `default` is what Greenloop's own models are trained on, `wide` is for served
+    models with room (4,000 tokens and more), others are those of `recipes`."""
+    recipes: dict[str, tuple[StepSettings, ...]] = {}
+    """Recipes of your own by name, each a list of steps: `plugin`, the `share` of what is left of the budget that it
+    may spend (1), and the share of the whole budget that it has to `leave` (0)."""
 
 
 class RecordSettings(Section):

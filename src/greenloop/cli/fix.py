@@ -7,12 +7,13 @@ import typer
 
 from greenloop.assists.fix import fix as fix_tree
 from greenloop.cli.console import progress
-from greenloop.cli.turns import finish, present, sources
+from greenloop.cli.turns import explained, finish, present, sources
 
 Folder = Annotated[Path, typer.Argument(help="A folder of the repository.")]
 ModelName = Annotated[str | None, typer.Option("--model", "-m", help="The model to ask [default: model.name].")]
 Candidates = Annotated[int | None, typer.Option("-n", min=1, help="Candidates to take [default: model.candidates].")]
 Apply = Annotated[bool, typer.Option("--apply", help="Write the best one, if it is verified and files are unchanged.")]
+Explain = Annotated[bool, typer.Option("--explain", help="Also show what the model was sent, and why.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 Save = Annotated[Path | None, typer.Option(help="Also write the turn to this file, for `greenloop eval report`.")]
@@ -26,6 +27,7 @@ def fix(
     apply: Apply = False,
     as_json: AsJson = False,
     save: Save = None,
+    explain: Explain = False,
 ) -> None:
     """Repair what is red in a checkout, uncommitted changes included.
 
@@ -43,4 +45,5 @@ def fix(
         return
     with sources(now, model, candidates) as chosen, progress("asking and judging"):
         turn = fix_tree(now.app.home.trees, engine, tree, sources=chosen, rules=now.rules, searches=now.searches)
-    finish(now, turn, apply=apply, as_json=as_json, save=save)
+        sent = explained(now, chosen, turn.question) if explain else None
+    finish(now, turn, apply=apply, as_json=as_json, save=save, sent=sent)

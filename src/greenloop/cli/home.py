@@ -11,6 +11,7 @@
     HOME/pseudonyms.key, HOME/writer  what people are called in exports, and this home where it pushes to
     HOME/scratch/        of exports and pushes that run
     HOME/warm/           warm builds; may be deleted at any time
+    HOME/indexes/        what is searched for the context of a question; may be deleted at any time
     HOME/images/         toolchain images
     HOME/models/         the book of models: what was trained, how it scored, and which is the default
     HOME/models/bases/   base models made of GGUF files for training; may be deleted at any time
@@ -24,6 +25,7 @@ in ``$XDG_RUNTIME_DIR/greenloop/``, in a folder named after the home, where ther
 in ``HOME/aid/``.
 """
 
+import hashlib
 import os
 from dataclasses import dataclass
 from functools import cached_property
@@ -59,6 +61,10 @@ class Home:
     def images(self) -> Path:
         """Where toolchain images lie."""
         return self.path / "images"
+
+    def index(self, root: Path) -> Path:
+        """Where the index of the repository at ``root`` lies."""
+        return self.path / "indexes" / hashlib.sha256(os.fsencode(root.resolve())).hexdigest()[:16]
 
     @property
     def ces(self) -> Path:

@@ -3,9 +3,9 @@
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import typer
@@ -18,14 +18,15 @@ from greenloop.candidates.mechanical.source import SearchSource
 from greenloop.candidates.sampling import ModelSource, Sampling
 from greenloop.candidates.searching import Search
 from greenloop.candidates.source import Source
-from greenloop.cli import show
+from greenloop.cli import contexts, show
 from greenloop.cli.app import App
 from greenloop.cli.config import Config, find
 from greenloop.cli.console import out, progress
 from greenloop.cli.home import Home
 from greenloop.cli.toolchains import Bench, bench, toolchain_name
 from greenloop.models.registry import ModelSettings, open_model
-from greenloop.models.seam import Model
+from greenloop.prompts.explain import Explained, explain
+from greenloop.prompts.question import Question
 from greenloop.records import Feedback, FeedbackKind, InputError, Suggestion
 from greenloop.snapshots.secrets import Screen
 from greenloop.storage import write_atomically
@@ -112,8 +113,13 @@ def sampling(settings: Config, candidates: int | None) -> Sampling:
 @contextmanager
 def sources(now: Present, model: str | None, candidates: int | None) -> Iterator[tuple[Source, ...]]:
     """Open the model for as long as the block runs; the compiler's own hints need none."""
+    # a recipe that is not there is told before a model is loaded
+    chosen = contexts.recipe(now.settings.context)
+    index = contexts.index(now.app.home, now.checkout.root, now.checkout.tree)
     with open_model(model or now.settings.model.name, model_settings(now.settings, now.app.home)) as opened:
-        yield (*beside_the_model(), ask_model(now.settings, opened, candidates))
+        budget = now.settings.context.budget_tokens
+        made = ModelSource(opened, sampling(now.settings, candidates), budget=budget, recipe=chosen, index=index)
+        yield (*beside_the_model(), made)
 
 
 def beside_the_model() -> tuple[Source, ...]:
@@ -121,26 +127,40 @@ def beside_the_model() -> tuple[Source, ...]:
     return (HintSource(),)
 
 
-def ask_model(settings: Config, model: Model, candidates: int | None) -> ModelSource:
-    """Return ``model`` as a source of candidates."""
-    return ModelSource(model, sampling(settings, candidates), budget=settings.context.budget_tokens)
+def explained(now: Present, sources: Sequence[Source], question: Question) -> Explained:
+    """Return what the model among ``sources`` was sent for ``question``: it is chosen anew, and comes out the same."""
+    asked = next(source for source in sources if isinstance(source, ModelSource))
+    return explain(question, asked.context(now.app.home.trees, question))
 
 
-def finish(now: Present, turn: Turn, *, apply: bool = False, as_json: bool = False, save: Path | None = None) -> None:
-    """Show the turn's best suggestion with its badge, keep what became of it, and write it if that was asked."""
+def finish(
+    now: Present,
+    turn: Turn,
+    *,
+    apply: bool = False,
+    as_json: bool = False,
+    save: Path | None = None,
+    sent: Explained | None = None,
+) -> None:
+    """Show the turn's best suggestion with its badge, keep what became of it, and write it if that was asked.
+
+    ``sent`` is shown before: what the model was sent, and why.
+    """
     best = turn.best
     diff = render_unified(now.app.home.trees, best.base, best.result) if best is not None else ""
     written: tuple[str, ...] = ()
     if best is not None:
         _remember(now.app, best, FeedbackKind.SHOWN)
     if not as_json:
+        if sent is not None:
+            contexts.show(sent)
         _show(turn, best, diff)
     if apply and best is not None:
         written = _apply(now, best)
     if save is not None:
         write_atomically(save, (json.dumps(_saved(now, turn, written), indent=1) + "\n").encode())
     if as_json:
-        print(json.dumps(_as_json(turn, best, diff, written)))
+        print(json.dumps(_as_json(turn, best, diff, written) | ({} if sent is None else {"sent": asdict(sent)})))
     elif written:
         out.print(f"[green]Written:[/] {escape(', '.join(written))}")
     # a green tree on which a fix was asked for needs none; else only what is verified and clean is a success

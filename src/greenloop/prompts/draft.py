@@ -1,6 +1,6 @@
 """A context in the making: what is chosen so far and by whom, and whether one more thing still fits."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -8,7 +8,7 @@ from itertools import pairwise
 from greenloop.prompts.listing import listing
 from greenloop.prompts.question import Choice, Context, Note, Piece, ShownError
 from greenloop.prompts.render import JOINT, body, show_error, show_note, show_piece
-from greenloop.prompts.tokens import estimate_tokens
+from greenloop.prompts.tokens import LETTERS_PER_TOKEN, estimate_tokens
 from greenloop.records import TreeId
 from greenloop.workspace.store import Mode, TreeStore
 from greenloop.workspace.syntax import Item, Language, items, language_of
@@ -119,7 +119,7 @@ class Draft:
     def add_error(self, error: ShownError, why: str) -> bool:
         """Choose an error if it fits."""
         cost = self._cost(self._rows, (*self._errors, error), self._notes)
-        choice = Choice(self._plugin, why, cost - self._spent, what=_named(error))
+        choice = Choice(self._plugin, why, cost - self._spent, what=error_name(error))
         if cost > self.ceiling:
             self._miss(choice)
             return False
@@ -142,6 +142,10 @@ class Draft:
         """Whether ``add_note`` would choose it."""
         return self._cost(self._rows, self._errors, (*self._notes, note)) <= self.ceiling
 
+    def leave_out(self, what: str, why: str) -> None:
+        """Tell of something that had no room and is neither lines nor an error."""
+        self._miss(Choice(self._plugin, why, 0, what=what))
+
     def add_lines(self, file: SourceFile, first: int, last: int, why: str) -> bool:
         """Choose lines ``first`` to ``last`` (from 1, both included) if all then costs at most ``ceiling`` tokens.
 
@@ -151,7 +155,7 @@ class Draft:
         if not added or self._rows.get(file.path, frozenset()).issuperset(added):
             return bool(added)
         rows = self._with(file, added)
-        cost = self._cost(rows, self._errors, self._notes) if rows is not None else self.budget + 1
+        cost = self._cost(rows, self._errors, self._notes) if rows is not None else self._spent
         choice = Choice(
             self._plugin, why, cost - self._spent, path=file.path, first_line=added.start + 1, last_line=added.stop
         )
@@ -172,6 +176,10 @@ class Draft:
             else:
                 too_wide = radius
         return fits >= 0 and self.add_lines(file, max(first, line - fits), min(last, line + fits), why)
+
+    def has_room(self, file: SourceFile, first: int, last: int) -> bool:
+        """Say quickly whether lines of a file of which nothing is chosen may fit; ``add_lines`` knows it exactly."""
+        return file.path in self._rows or self._spent + _at_least(file.lines[first - 1 : last]) <= self.ceiling
 
     def _fits(self, file: SourceFile, first: int, last: int) -> bool:
         added = range(max(0, first - 1), min(last, len(file.lines)))
@@ -247,12 +255,18 @@ class Draft:
         return found
 
 
+def _at_least(lines: Sequence[str]) -> int:
+    """A lower bound of the estimate: no token holds more than so many letters, and blanks may be free."""
+    return sum(len("".join(line.split())) for line in lines) // LETTERS_PER_TOKEN
+
+
 def _part_costs(text: str) -> tuple[int, int]:
     """The estimated tokens of a part of the body that stands first, and of one that stands behind another."""
     return estimate_tokens(text), estimate_tokens(JOINT + text)
 
 
-def _named(error: ShownError) -> str:
+def error_name(error: ShownError) -> str:
+    """Return what a ``Choice`` calls an error."""
     first = error.diagnostic.message.strip().partition("\n")[0]
     return f"the error in {error.diagnostic.path or 'the build'}: {first[:80]}"
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from greenloop.records import TreeId
 from greenloop.workspace.store import Entry, TreeStore
+from greenloop.workspace.syntax import language_of
 
 _KEPT = 6
 
@@ -34,6 +35,16 @@ class Listing:
         for path in self.entries:
             found.setdefault(path.rpartition("/")[2], []).append(path)
         return {name: tuple(paths) for name, paths in found.items()}
+
+    @cached_property
+    def modules(self) -> Mapping[str, str]:
+        """Module → its interface, or its source where it has none; of modules of one name the first by path."""
+        found: dict[str, str] = {}
+        for path in sorted(self.entries, key=lambda path: (not path.endswith(".mli"), path)):
+            if language_of(path) is not None:
+                stem = path.rpartition("/")[2].rpartition(".")[0]
+                found.setdefault(stem[:1].upper() + stem[1:], path)
+        return found
 
 
 class _Kept:
@@ -75,7 +86,8 @@ class _Kept:
         listing = Listing(entries)
         if base.entries.keys() == entries.keys():
             # the same paths: what was made of them holds
-            listing.__dict__["paths"], listing.__dict__["by_name"] = base.paths, base.by_name
+            made = ("paths", "by_name", "modules")
+            listing.__dict__.update({name: base.__dict__[name] for name in made if name in base.__dict__})
         return listing
 
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 _NOTE = "purge-unfinished.json"
 _REMADE = (
     "warm",
+    "indexes",
     "prompts.jsonl",
     "behaviours.db*",
     "recorder/*/cache",

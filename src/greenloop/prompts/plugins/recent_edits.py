@@ -14,6 +14,8 @@ class RecentEdits:
             note = _note([*chosen, edit.diff])
             if desk.draft.note_fits(note):
                 chosen.append(edit.diff)
+            else:
+                desk.draft.leave_out(f"the edit of {edit.path}", "what the person did before")
         if chosen:
             count = "the newest edit" if len(chosen) == 1 else f"the newest {len(chosen)} edits"
             desk.draft.add_note(_note(chosen), f"{count} before the question")

@@ -1,12 +1,12 @@
 """A map of the repository: its modules by how much they are used, with their signatures as far as there is room."""
 
-from collections.abc import Iterator, Mapping
-from pathlib import PurePosixPath
+import heapq
+from collections.abc import Iterator
 
 from greenloop.prompts.draft import SourceFile
 from greenloop.prompts.plugins.seam import Desk
 from greenloop.prompts.question import Note
-from greenloop.workspace.syntax import Language, language_of
+from greenloop.workspace.syntax import Language
 
 MAX_MODULES = 64
 """So many modules, the most used, are read for their signatures."""
@@ -21,12 +21,12 @@ class RepositoryMap:
         """Choose as long a map as there is room for."""
         lines: list[str] = []
         for block in _blocks(desk):
-            if not desk.draft.note_fits(_note([*lines, *block])):
-                # its name alone still tells where something is
-                block = block[:1]
-                if not desk.draft.note_fits(_note([*lines, *block])):
-                    break
-            lines += block
+            # where its signatures have no room, its name alone still tells where something is
+            fitting = next((part for part in (block, block[:1]) if desk.draft.note_fits(_note([*lines, *part]))), None)
+            if fitting is None:
+                desk.draft.leave_out(f"the map from {block[0].partition(':')[0]} on", "where everything lies")
+                break
+            lines += fitting
         if lines:
             desk.draft.add_note(_note(lines), "the modules that are used most, in the order of their use")
 
@@ -36,23 +36,12 @@ def _note(lines: list[str]) -> Note:
 
 
 def _blocks(desk: Desk) -> Iterator[list[str]]:
-    files = _module_files(desk)
-    uses = desk.index.uses(desk.question.tree, files)
-    ranked = sorted(files, key=lambda module: (-uses.get(module, 0), files[module]))
-    for module in ranked[:MAX_MODULES]:
-        file = desk.draft.file(files[module])
+    modules = desk.draft.listing.modules
+    uses = desk.index.uses(desk.question.tree, modules)
+    for module in heapq.nsmallest(MAX_MODULES, modules, key=lambda module: (-uses.get(module, 0), modules[module])):
+        file = desk.draft.file(modules[module])
         if file is not None and not _shown(desk, file):
             yield [f"{file.path}: {module}, named in {uses.get(module, 0)} places", *_signatures(file)]
-
-
-def _module_files(desk: Desk) -> Mapping[str, str]:
-    """Module → its interface, or its source where it has none; of modules of one name the first by path."""
-    found: dict[str, str] = {}
-    for path in sorted(desk.draft.entries, key=lambda path: (not path.endswith(".mli"), path)):
-        if language_of(path) is not None:
-            stem = PurePosixPath(path).stem
-            found.setdefault(stem[:1].upper() + stem[1:], path)
-    return found
 
 
 def _shown(desk: Desk, file: SourceFile) -> bool:

@@ -15,8 +15,6 @@ class Hit:
     first_line: int
     last_line: int
     score: float
-    words: tuple[str, ...] = ()
-    """The words of the question that it holds, the rarest first."""
 
 
 class Index(Protocol):
