@@ -8,6 +8,7 @@ from greenloop.records import EditError, TreeId
 from greenloop.workspace.edits.paths import check_path
 from greenloop.workspace.edits.text import encode_text
 from greenloop.workspace.store import Entry, Mode, TreeStore
+from greenloop.workspace.vcs.one_file import Screen
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,11 +19,14 @@ class Overlaid:
     left_out: tuple[tuple[str, str], ...] = ()
 
 
-def lay_over(store: TreeStore, tree: TreeId, buffers: Mapping[str, str | None], root: Path) -> Overlaid:
+def lay_over(
+    store: TreeStore, tree: TreeId, buffers: Mapping[str, str | None], root: Path, screen: Screen | None = None
+) -> Overlaid:
     """Return ``tree``, which is what ``root`` holds, with ``buffers`` (path → text; ``None``: deleted) over it.
 
     A buffer of a file that is on the disk but not in the tree (ignored, too large, secret) is left out: a build does
-    not see the file either. A buffer of a file that is nowhere yet is a new file.
+    not see the file either. So is one that ``screen`` does not let be stored: the tree keeps what the disk has. A
+    buffer of a file that is nowhere yet is a new file.
 
     Raises ``EditError`` when a path leads outside the tree, into version control or through a link (the reasons of
     ``check_path`` and ``link``), or a text is none.
@@ -35,6 +39,8 @@ def lay_over(store: TreeStore, tree: TreeId, buffers: Mapping[str, str | None], 
         old = store.entry(tree, path)
         if old is None and (root / path).exists():
             left_out.append((path, "it is no part of the project's tree: ignored, too large, or held back as a secret"))
+        elif text is not None and screen is not None and (why := screen(path, encode_text(text, path))):
+            left_out.append((path, why))
         elif text is not None:
             mode = old.mode if old is not None else Mode.FILE
             changes[path] = Entry(mode, store.write_blob(encode_text(text, path)))

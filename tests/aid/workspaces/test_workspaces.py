@@ -29,6 +29,7 @@ from greenloop.builds.stop import Stop
 from greenloop.records import Category, Diagnostic, InputError, RecordError, Refused, Severity, Span, Suite, TreeId
 from greenloop.records import Status as Verdicted
 from greenloop.workspace.store import TreeStore
+from greenloop.workspace.vcs import WorkingCopy
 
 GENEROUS = 60.0
 
@@ -246,7 +247,7 @@ def test_the_tree_of_the_disk_is_brought_up_to_date_and_not_read_anew(tmp_path: 
     for number in range(200):
         (root / f"d{number % 10}").mkdir(parents=True, exist_ok=True)
         (root / f"d{number % 10}/f{number}.ml").write_text(f"let x = {number}\n")
-    disk = Disk(root, store, tmp_path / "cache", lambda: None)
+    disk = Disk(WorkingCopy(root, store, tmp_path / "cache"), lambda: None)
     try:
         first = disk.tree()
         assert len(store.files(first)) == 200

@@ -110,7 +110,8 @@ def _present(
     fresh |= {path: store.entry(disk, path) for path in paths & unsaved}
     moved = {path: entry for path, entry in fresh.items() if store.entry(taken.question.tree, path) != entry}
     base = store.update(taken.question.tree, moved) if moved else taken.question.tree
-    base = lay_over(store, base, {path: text for path, text in given.items() if path in paths}, workspace.root).tree
+    now = {path: text for path, text in given.items() if path in paths}
+    base = lay_over(store, base, now, workspace.root).tree
     _refuse_strangers(store, workspace, base, wanted)
     texts = texts_of(store, base, wanted)
     return base, tuple((change, texts[change.path]) for change in wanted)

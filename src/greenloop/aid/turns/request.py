@@ -58,7 +58,8 @@ def take(store: TreeStore, workspace: Workspace, params: TurnStart, encoding: En
         named = [*(buffer.path for buffer in params.buffers), *((place.path,) if place is not None else ())]
         workspace.disk.hint(*map(check_path, named))
         disk = workspace.disk.tree()
-        laid = lay_over(store, disk, {buffer.path: buffer.text for buffer in params.buffers}, workspace.root)
+        buffers = {buffer.path: buffer.text for buffer in params.buffers}
+        laid = lay_over(store, disk, buffers, workspace.root, workspace.screen)
     except EditError as error:
         raise Refused(error.reason, error.message, error.way_out) from error
     tree = laid.tree

@@ -1,46 +1,52 @@
 """What was sent to a model, as ``turn/explain`` tells it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from greenloop.aid.protocol.turns import Explanation, ShownPart
 from greenloop.models.seam import Message
-from greenloop.prompts.question import Context
+from greenloop.prompts.explain import Part, explain
+from greenloop.prompts.question import Context, Question
 from greenloop.prompts.tokens import estimate_tokens
 
 
 @dataclass(frozen=True)
 class Sent:
-    """The messages of one request, and the context in the first one's question. ``repair``: it is a later round."""
+    """The messages of one request. All requests of a turn have the question and its context in common."""
 
     messages: tuple[Message, ...]
+    question: Question
     context: Context
-    repair: bool
 
 
 def explanation(turn: str, model: str, strategy: str, sent: Sequence[Sent]) -> Explanation:
-    """Return every message in order, each request's after the one before, and what each plug-in chose and why."""
-    parts: list[ShownPart] = []
-    before: tuple[Message, ...] = ()
-    for one in sent:
-        # a later round begins with what was sent before
-        fresh = one.messages[len(before) :] if one.messages[: len(before)] == before else one.messages
-        plugin, why = ("repair", "the build's errors on the reply before") if one.repair else ("render", "the question")
-        parts += [
-            ShownPart(
-                role=message.role,
-                text=message.content,
-                plugin=plugin,
-                why=why,
-                tokens=estimate_tokens(message.content),
-            )
-            for message in fresh
-        ]
-        before = before or one.messages
-    first = sent[0].context if sent else None
-    chosen = [
-        ShownPart(role="chosen", text=choice.name, plugin=choice.plugin, why=choice.why, tokens=choice.tokens)
-        for choice in (first.choices if first is not None else ())
+    """Return all that was sent, in order: the first request part by part, then what later ones added to it."""
+    if not sent:
+        return Explanation(turn=turn, model=model, strategy=strategy, parts=())
+    first = sent[0]
+    told = explain(first.question, first.context)
+    # the first message says how to answer, the last one is the question: what is between was said before
+    parts = [
+        *_parts(part for part in told.parts if part.role == "system"),
+        *_whole(first.messages[1:-1], "conversation", "what was said before"),
+        *_parts(part for part in told.parts if part.role != "system"),
     ]
-    left = tuple(f"{choice.name}: {choice.why}" for choice in (first.left_out if first is not None else ()))
-    return Explanation(turn=turn, model=model, strategy=strategy, parts=(*parts, *chosen), left_out=left)
+    for one in sent[1:]:
+        parts += _whole(one.messages[len(first.messages) :], "repair", "what became of the reply before")
+    return Explanation(turn=turn, model=model, strategy=strategy, parts=tuple(parts), left_out=told.left_out)
+
+
+def _parts(parts: Iterable[Part]) -> list[ShownPart]:
+    return [
+        ShownPart(role=part.role, text=part.text, plugin=part.plugin, why=part.why, tokens=part.tokens)
+        for part in parts
+    ]
+
+
+def _whole(messages: Iterable[Message], plugin: str, why: str) -> list[ShownPart]:
+    return [
+        ShownPart(
+            role=message.role, text=message.content, plugin=plugin, why=why, tokens=estimate_tokens(message.content)
+        )
+        for message in messages
+    ]

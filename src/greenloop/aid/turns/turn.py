@@ -42,6 +42,7 @@ from greenloop.models.seam import Message as Said
 from greenloop.prompts.conversation import with_errors, with_history, with_refusal
 from greenloop.prompts.gather import gather
 from greenloop.prompts.question import Context, Question
+from greenloop.prompts.recent import recent_edits
 from greenloop.prompts.render import render
 from greenloop.records import (
     Cancelled,
@@ -96,6 +97,7 @@ class Turn:
         self._judging: Judging | None = None
         self._messages: tuple[Said, ...] = ()
         self._context: Context | None = None
+        self._question: Question | None = None
         self.taken: Taken | None = None
         self.sent: list[Sent] = []
         self.suggestions: Suggestions | None = None
@@ -193,6 +195,10 @@ class Turn:
         if strategy.model is None:
             return
         self._progress(Stage.ASKING, "asking the model")
+        if any(step.plugin == "recent-edits" for step in strategy.recipe.steps):
+            trees = (*self._workspace.trees, question.tree)
+            question = replace(question, recent=recent_edits(self._store, trees))
+        self._question = question
         self._context = gather(
             self._store, question, budget=strategy.budget_tokens, recipe=strategy.recipe, index=strategy.index
         )
@@ -205,7 +211,8 @@ class Turn:
         assert model is not None
         assert context is not None
         sampling = replace(self._strategy.sampling, greedy=1, sampled=0) if once else self._strategy.sampling
-        self.sent.append(Sent(messages, context, once))
+        assert self._question is not None
+        self.sent.append(Sent(messages, self._question, context))
         start = self._candidates
         self._crew.begin(
             lambda: streamed(model, messages, context, sampling, self._stop, start=start), self._model_failed

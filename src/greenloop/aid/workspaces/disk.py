@@ -3,11 +3,9 @@
 import os
 import threading
 from collections.abc import Callable
-from pathlib import Path
 
 from greenloop.records import GreenloopError, TreeId
 from greenloop.snapshots.watching import FileWatcher
-from greenloop.workspace.store import TreeStore
 from greenloop.workspace.vcs import WorkingCopy
 
 _STEP_MS = 100
@@ -18,14 +16,13 @@ _ANEW = 600.0
 
 
 class Disk:
-    """The files below ``root``. ``changed`` is called, in a thread of its own, when any may have changed.
-
-    Raises what ``WorkingCopy`` does.
+    """The files that ``copy`` reads, which it closes. ``changed`` is called, in a thread of its own, when any may have
+    changed.
     """
 
-    def __init__(self, root: Path, store: TreeStore, cache: Path, changed: Callable[[], None]) -> None:
-        self.root = root
-        self._copy = WorkingCopy(root, store, cache)
+    def __init__(self, copy: WorkingCopy, changed: Callable[[], None]) -> None:
+        self.root = copy.root
+        self._copy = copy
         self._changed = changed
         self._lock = threading.Lock()
         self._pending: set[bytes] = set()
@@ -34,7 +31,7 @@ class Disk:
         self._stop = threading.Event()
         self.fault = ""
         """Why file events are not to be had, if they are not."""
-        self._thread = threading.Thread(target=self._watch, name=f"greenloop-watch-{root.name}", daemon=True)
+        self._thread = threading.Thread(target=self._watch, name=f"greenloop-watch-{copy.root.name}", daemon=True)
         self._thread.start()
 
     def tree(self) -> TreeId:

@@ -15,6 +15,8 @@ from greenloop.prompts.recipes import DEFAULT, Recipe
 from greenloop.prompts.retrieval.seam import Index
 from greenloop.records import Suite, TreeId
 from greenloop.workspace.store import TreeStore
+from greenloop.workspace.vcs import WorkingCopy
+from greenloop.workspace.vcs.one_file import Screen
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,18 @@ class Equipment(Protocol):
         """Return the root of the workspace that a file or folder lies in. Raises ``InputError`` when there is none."""
         ...
 
+    def working_copy(self, root: Path, cache: Path) -> WorkingCopy:
+        """Return what reads the files below ``root``; ``cache`` is a folder for it alone. Raises as ``WorkingCopy``."""
+        ...
+
+    def screen(self, root: Path) -> Screen | None:
+        """Return what says of a text why it must not be stored: it holds a secret."""
+        ...
+
+    def moved(self, root: Path, tree: TreeId) -> None:
+        """The workspace holds this tree now: an index of it may follow. Returns at once."""
+        ...
+
     def build(self, root: Path, tree: TreeId) -> Build:
         """Return how the workspace is judged, by its settings and its present tree; only asked for trusted ones."""
         ...
@@ -84,12 +98,28 @@ class ScriptedEquipment:
     made: Strategy
     rules: Rules = field(default_factory=Rules)
     confirm: Suite | None = None
+    secret: str = "xyzzy"  # noqa: S105 - no password
+    """What holds this word is taken for a secret."""
     built: list[Path] = field(default_factory=list)
     """The roots whose build was asked for, in order."""
+    trees: list[TreeId] = field(default_factory=list)
+    """The trees that workspaces came to hold, in order."""
 
     def root_of(self, path: Path) -> Path:
         """The folder itself."""
         return path if path.is_dir() else path.parent
+
+    def working_copy(self, root: Path, cache: Path) -> WorkingCopy:
+        """All that version control does not ignore."""
+        return WorkingCopy(root, self.store, cache)
+
+    def screen(self, root: Path) -> Screen | None:  # noqa: ARG002 - the seam's
+        """Stop what holds the secret."""
+        return lambda _path, content: "it holds a secret" if self.secret.encode() in content else None
+
+    def moved(self, root: Path, tree: TreeId) -> None:  # noqa: ARG002 - the seam's
+        """Remember it."""
+        self.trees.append(tree)
 
     def build(self, root: Path, tree: TreeId) -> Build:  # noqa: ARG002 - the seam's
         """The scripted judge."""
@@ -101,5 +131,5 @@ class ScriptedEquipment:
         return self.made
 
     def may_keep(self, words: str) -> bool:
-        """Yes, unless they hold ``secret``."""
-        return "secret" not in words
+        """Yes, unless they hold the secret."""
+        return self.secret not in words

@@ -2,6 +2,7 @@
 
 import hashlib
 import threading
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,8 +18,11 @@ from greenloop.builds.stop import Stop
 from greenloop.records import Diagnostic, TreeId, Verdict
 from greenloop.workspace.edits import check_path
 from greenloop.workspace.store import TreeStore
+from greenloop.workspace.vcs.one_file import Screen
 
 _SETTINGS = "greenloop.toml"
+_RECENT = 8
+"""So many trees of its past are remembered: what the person did a moment ago."""
 _MAX_PROBLEMS = 200
 """So many diagnostics are told; ``Status.errors`` counts them all."""
 
@@ -48,10 +52,21 @@ class Workspace:
         self._lock = threading.Lock()
         self._build: tuple[str, Build] | None = None
         self._ready = threading.Event()
-        self.disk = Disk(root, equipment.store, cache / self.name, self._changed)
-        self._follower = Follower(self.disk.tree, self._check, lambda standing: tell(self, standing), root.name)
+        self._trees: deque[TreeId] = deque(maxlen=_RECENT)
+        self.disk = Disk(equipment.working_copy(root, cache / self.name), self._changed)
+        self._follower = Follower(self._tree, self._check, lambda standing: tell(self, standing), root.name)
         self._ready.set()
         self._follower.poke()
+
+    @property
+    def trees(self) -> tuple[TreeId, ...]:
+        """The trees that it held lately, oldest first, the present one included."""
+        return tuple(self._trees)
+
+    @property
+    def screen(self) -> Screen | None:
+        """What says of a text why it must not be stored."""
+        return self._equipment.screen(self.root)
 
     @property
     def trusted(self) -> bool:
@@ -122,6 +137,13 @@ class Workspace:
             if self._build is not None:
                 self._build[1].close()
                 self._build = None
+
+    def _tree(self) -> TreeId:
+        tree = self.disk.tree()
+        if not self._trees or self._trees[-1] != tree:
+            self._trees.append(tree)
+            self._equipment.moved(self.root, tree)
+        return tree
 
     def _changed(self) -> None:
         # the watcher may be quicker than the constructor
