@@ -11,13 +11,14 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from greenloop.aid.protocol import catalogue
 from greenloop.aid.protocol.session import BuildState, FileSaved, Status, WorkspaceOpen, WorkspaceTrust
-from greenloop.aid.protocol.turns import Buffer, TurnCandidate, TurnDelta, TurnEnded, TurnRef, TurnStart
+from greenloop.aid.protocol.turns import Buffer, Place, TurnCandidate, TurnDelta, TurnEnded, TurnRef, TurnStart
 from greenloop.aid.scripted import ScriptedPeer
 from greenloop.aid.service import Call, Combined
 from greenloop.aid.turns.service import TurnService
@@ -114,41 +115,43 @@ def turns(folder: Path, root: Path, count: int) -> dict[str, float]:
     arrived: list[float] = []
     number = [0]
 
-    def script(body: dict[str, Any]) -> Served:
+    def script(_body: dict[str, Any]) -> Served:
         arrived.append(time.perf_counter())
         number[0] += 1
         return streamed(block(199, 1000 + number[0]))
 
     first, badge = [], []
-    with ScriptedServer(script) as server, OpenAIModel(server.url, "scripted", retries=0) as model:
-        with sidecar(folder, root, model) as (service, clock, name):
-            for turn in range(count):
-                clock.when.clear()
-                arrived.clear()
-                buffer = Buffer(path="lib/m7.ml", text=(root / "lib/m7.ml").read_text() + f"let fresh = {turn}\n")
-                start = TurnStart(
-                    workspace=name, kind="ask", prompt="Raise the value of m199.", whole_project=False,
-                    place={"path": "lib/m199.ml"}, buffers=(buffer,),  # type: ignore[arg-type]
-                )  # fmt: skip
-                began = time.perf_counter()
-                ask(service, clock, catalogue.TURN_START, start)
-                judged = clock.wait(
-                    lambda one: isinstance(one, TurnCandidate) and one.suggestion.badge is Badge.TYPE_CHECKS
-                )
-                last = max(at for at, one in clock.when if isinstance(one, TurnDelta))
-                clock.wait(lambda one: isinstance(one, TurnEnded))
-                first.append(arrived[0] - began)
-                badge.append(judged - last)
-            status = []
-            for turn in range(10):
-                clock.when.clear()
-                path = root / "lib/m150.ml"
-                path.write_text(path.read_text() + f"let more_{turn} = {turn}\n")
-                began = time.perf_counter()
-                with Stop() as stop:
-                    note = service.handlers().notes["file/saved"]
-                    note(Call(clock.peer, stop), FileSaved(workspace=name, path="lib/m150.ml"))
-                status.append(clock.wait(lambda one: isinstance(one, Status) and one.state is BuildState.GREEN) - began)
+    with ExitStack() as open_:
+        server = open_.enter_context(ScriptedServer(script))
+        model = open_.enter_context(OpenAIModel(server.url, "scripted", retries=0))
+        service, clock, name = open_.enter_context(sidecar(folder, root, model))
+        for turn in range(count):
+            clock.when.clear()
+            arrived.clear()
+            buffer = Buffer(path="lib/m7.ml", text=(root / "lib/m7.ml").read_text() + f"let fresh = {turn}\n")
+            start = TurnStart(
+                workspace=name, kind="ask", prompt="Raise the value of m199.", whole_project=False,
+                place=Place(path="lib/m199.ml"), buffers=(buffer,),
+            )  # fmt: skip
+            began = time.perf_counter()
+            ask(service, clock, catalogue.TURN_START, start)
+            judged = clock.wait(
+                lambda one: isinstance(one, TurnCandidate) and one.suggestion.badge is Badge.TYPE_CHECKS
+            )
+            last = max(at for at, one in clock.when if isinstance(one, TurnDelta))
+            clock.wait(lambda one: isinstance(one, TurnEnded))
+            first.append(arrived[0] - began)
+            badge.append(judged - last)
+        status = []
+        for turn in range(10):
+            clock.when.clear()
+            path = root / "lib/m150.ml"
+            path.write_text(path.read_text() + f"let more_{turn} = {turn}\n")
+            began = time.perf_counter()
+            with Stop() as stop:
+                note = service.handlers().notes["file/saved"]
+                note(Call(clock.peer, stop), FileSaved(workspace=name, path="lib/m150.ml"))
+            status.append(clock.wait(lambda one: isinstance(one, Status) and one.state is BuildState.GREEN) - began)
     check = []
     for turn in range(12):
         (root / "lib/m199.ml").write_text((root / "lib/m199.ml").read_text() + f"let plain_{turn} = {turn}\n")
@@ -171,9 +174,9 @@ def cancels(folder: Path) -> dict[str, float]:
     found: dict[str, float] = {}
     slow = Served([event({"content": "x"})], then="hang")
     for name, served in (("server_first_byte", Served([], first_seconds=600.0)), ("server_stream", slow)):
-        with ScriptedServer(lambda body, served=served: served) as server:  # type: ignore[misc]
-            with OpenAIModel(server.url, "m", retries=0) as model:
-                found |= _cancel(name, model, "hi", server.dropped.wait)
+        answer = partial(_always, served)
+        with ScriptedServer(answer) as server, OpenAIModel(server.url, "m", retries=0) as model:
+            found |= _cancel(name, model, "hi", server.dropped.wait)
     with LocalModel(context_tokens=4096, batch_tokens=16) as local:
         free = Request((Message("user", "hi"),), max_tokens=1)
         found |= _cancel("local_stream", local, "Tell a very long story.", lambda: local.complete(free))
@@ -182,7 +185,7 @@ def cancels(folder: Path) -> dict[str, float]:
     root.mkdir()
     (root / "dune-project").write_text("(lang dune 2.9)\n")
     (root / "dune").write_text("(library (name x))\n(rule (targets y.ml) (action (run sleep 600)))\n")
-    with ScriptedServer(lambda body: slow) as server, OpenAIModel(server.url, "m", retries=0) as model:
+    with ScriptedServer(partial(_always, slow)) as server, OpenAIModel(server.url, "m", retries=0) as model:
         store = TreeStore(folder / "slow.git")
         engine = Engine(
             store=store, verdicts=VerdictStore(folder / "slow.db"), toolchain=Dune(), sandbox=Bubblewrap(),
@@ -210,10 +213,19 @@ def cancels(folder: Path) -> dict[str, float]:
     return found
 
 
+def _always(served: Served, _body: dict[str, Any]) -> Served:
+    return served
+
+
 def _cancel(name: str, model: Model, prompt: str, ended: Callable[[], object]) -> dict[str, float]:
     with Stop() as stop:
         at: list[float] = []
-        timer = threading.Timer(1.0, lambda: (at.append(time.perf_counter()), stop.request()))
+
+        def ask_to_stop() -> None:
+            at.append(time.perf_counter())
+            stop.request()
+
+        timer = threading.Timer(1.0, ask_to_stop)
         timer.start()
         try:
             for _ in model.stream(Request((Message("user", prompt),), max_tokens=2000), stop):
