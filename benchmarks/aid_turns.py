@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from greenloop.aid.protocol.session import BuildState, FileSaved, Status, Worksp
 from greenloop.aid.protocol.turns import Buffer, Place, TurnCandidate, TurnDelta, TurnEnded, TurnRef, TurnStart
 from greenloop.aid.scripted import ScriptedPeer
 from greenloop.aid.service import Call, Combined
+from greenloop.aid.trust import Trust
 from greenloop.aid.turns.service import TurnService
 from greenloop.aid.workspaces.equipment import ScriptedEquipment, Strategy
 from greenloop.aid.workspaces.service import WorkspaceService
@@ -35,6 +37,7 @@ from greenloop.models.local import LocalModel
 from greenloop.models.openai_server import OpenAIModel
 from greenloop.models.scripted_server import ScriptedServer, Served, event, streamed
 from greenloop.models.seam import Message, Model, Request
+from greenloop.prompts.retrieval.on_disk import OnDisk
 from greenloop.records import Badge, Cancelled
 from greenloop.workspace.store import TreeStore
 
@@ -87,12 +90,15 @@ def sidecar(folder: Path, root: Path, model: Model) -> Iterator[tuple[Combined, 
         scratch=folder,
     )  # fmt: skip
     equipment = ScriptedEquipment(store, engine, Strategy("plain", model, Sampling(greedy=1, sampled=0)))
-    workspaces = WorkspaceService(equipment, folder / "aid")
+    workspaces = WorkspaceService(equipment, Trust(folder / "aid/trusted.json"), folder / "aid")
     service = Combined([workspaces, TurnService(equipment, workspaces, FeedbackLog(folder / "log"), folder / "aid")])
     clock = Clock()
     opened = ask(service, clock, catalogue.WORKSPACE_OPEN, WorkspaceOpen(path=str(root)))
     ask(service, clock, catalogue.WORKSPACE_TRUST, WorkspaceTrust(workspace=opened.workspace, trusted=True))
     clock.wait(lambda params: isinstance(params, Status) and params.state is BuildState.GREEN)
+    index = OnDisk(folder / "index", store)
+    index.follow(equipment.trees[-1])
+    equipment.made = replace(equipment.made, index=index)
     try:
         yield service, clock, opened.workspace
     finally:
@@ -192,7 +198,7 @@ def cancels(folder: Path) -> dict[str, float]:
             scratch=folder / "scratch",
         )  # fmt: skip
         equipment = ScriptedEquipment(store, engine, Strategy("plain", model, Sampling(greedy=1, sampled=0)))
-        workspaces = WorkspaceService(equipment, folder / "aid2")
+        workspaces = WorkspaceService(equipment, Trust(folder / "aid2/trusted.json"), folder / "aid2")
         service = Combined(
             [workspaces, TurnService(equipment, workspaces, FeedbackLog(folder / "log2"), folder / "aid2")]
         )

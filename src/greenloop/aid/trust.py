@@ -54,10 +54,12 @@ class Trust:
         return tuple(sorted(self._read()))
 
     def _glance(self, root: Path) -> tuple[object, ...]:
-        """What makes another look needless: the same decisions, and the same folders by their numbers."""
-        stamp = self._path.stat()
-        places = (root, *(root / name for name in _REPOSITORIES))
-        return (stamp.st_mtime_ns, stamp.st_ino, *(place.stat().st_ino for place in places if place.exists()))
+        """What makes another look needless: the same decisions, and folders in which nothing came or went meanwhile.
+
+        A folder that was made anew may have the inode number of the one before, but never its time of change.
+        """
+        places = (self._path, root, *(place for name in _REPOSITORIES if (place := root / name).exists()))
+        return tuple((stamp.st_ino, stamp.st_ctime_ns) for stamp in (place.stat() for place in places))
 
     def _read(self) -> Mapping[str, str]:
         if not self._path.exists():

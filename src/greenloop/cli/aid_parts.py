@@ -1,6 +1,7 @@
 """What the sidecar serves: its parts, put together from settings and home."""
 
 from greenloop.aid.service import Handlers, Peer, Service
+from greenloop.aid.trust import Trust
 from greenloop.aid.turns.service import TurnService
 from greenloop.aid.workspaces.service import WorkspaceService
 from greenloop.cli.aid_place import own_settings
@@ -10,8 +11,9 @@ from greenloop.cli.equipment import HomeEquipment
 
 def parts(app: App) -> tuple[Service, ...]:
     """Return the parts of the sidecar, a line each. A method that no part serves is refused by name."""
-    equipment = HomeEquipment(app)
-    workspaces = WorkspaceService(equipment, app.home.aid, checks=own_settings(app).aid.checks)
+    trust = Trust(app.home.aid / "trusted.json")
+    equipment = HomeEquipment(app, trust)
+    workspaces = WorkspaceService(equipment, trust, app.home.aid, checks=own_settings(app).aid.checks)
     # the last one is closed first
     return (_Closing(equipment), workspaces, TurnService(equipment, workspaces, app.home.feedback, app.home.aid))
 

@@ -6,10 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
+from greenloop.aid.trust import Trust
 from greenloop.aid.workspaces.equipment import Build, Strategy
 from greenloop.builds.stop import Stop
 from greenloop.candidates.examine import Rules
-from greenloop.cli import contexts
+from greenloop.cli import config, contexts
+from greenloop.cli.aid_place import own_settings
 from greenloop.cli.app import App
 from greenloop.cli.config import Config
 from greenloop.cli.toolchains import bench, toolchain_name
@@ -23,7 +25,7 @@ from greenloop.prompts.retrieval.on_disk import OnDisk
 from greenloop.records import Cancelled, GreenloopError, Suite, TreeId
 from greenloop.snapshots.secrets import Screen, scan
 from greenloop.workspace.store import TreeStore
-from greenloop.workspace.vcs import WorkingCopy
+from greenloop.workspace.vcs import WorkingCopy, detect
 
 _BATCH_TOKENS = 16
 """A local model reads its prompt in such pieces, so that a cancelled turn does not keep it for seconds."""
@@ -32,10 +34,15 @@ _MODELS = 3
 
 
 class HomeEquipment:
-    """An ``Equipment``. Close it when the sidecar ends."""
+    """An ``Equipment``. Close it when the sidecar ends.
 
-    def __init__(self, app: App) -> None:
+    A workspace's own ``greenloop.toml`` counts once the workspace is trusted: it could name somebody else's server, and
+    any environment variable as the key that is sent there. Until then the sidecar's own settings hold.
+    """
+
+    def __init__(self, app: App, trust: Trust) -> None:
         self._app = app
+        self._trust = trust
         self._lock = threading.Lock()
         self._models: OrderedDict[tuple[tuple[str, ...], ModelSettings, str], Model] = OrderedDict()
         self._indexes: dict[Path, _Following] = {}
@@ -46,18 +53,28 @@ class HomeEquipment:
         return self._app.home.trees
 
     def root_of(self, path: Path) -> Path:
-        """Return the nearest folder upwards with a ``greenloop.toml``, but never above the repository."""
-        return project_root(path if path.is_dir() else path.parent)
+        """Return the nearest folder upwards with a ``greenloop.toml``, but never above the repository.
+
+        Without version control it is the outermost one with a ``dune-project``, where no ``greenloop.toml`` is found.
+        """
+        folder = path if path.is_dir() else path.parent
+        if detect(folder).vcs != "plain":
+            return project_root(folder)
+        settings = config.find(folder.resolve())
+        if settings is not None:
+            return settings.parent
+        marked = [at for at in (folder, *folder.parents) if (at / "dune-project").is_file()]
+        return marked[-1] if marked else folder
 
     def working_copy(self, root: Path, cache: Path) -> WorkingCopy:
         """Return what reads the files below ``root``, without secrets and without what is too large."""
-        settings = self._app.settings(root)
+        settings = self._settings(root)
         screen = Screen(allowed=settings.record.allow_secrets)
         return WorkingCopy(root, self.store, cache, max_file_bytes=settings.record.max_file_bytes, screen=screen)
 
     def screen(self, root: Path) -> Screen | None:
         """Return the screen for secrets that the workspace's settings ask for."""
-        return Screen(allowed=self._app.settings(root).record.allow_secrets)
+        return Screen(allowed=self._settings(root).record.allow_secrets)
 
     def moved(self, root: Path, tree: TreeId) -> None:
         """Have the index follow, in the background."""
@@ -69,7 +86,7 @@ class HomeEquipment:
 
     def build(self, root: Path, tree: TreeId) -> Build:
         """Return the judge that the workspace's settings ask for."""
-        settings = self._app.settings(root)
+        settings = self._settings(root)
         name = toolchain_name(self._app.home, settings, tree)
         made = bench(self._app.home, settings, name, checkers=settings.turn.checkers)
         rules = Rules(
@@ -82,7 +99,7 @@ class HomeEquipment:
 
     def strategy(self, root: Path, *, task: str) -> Strategy:  # noqa: ARG002 - experiments will look at it
         """Return what the settings ask for now. Raises ``InputError`` when they name what is not there."""
-        settings = self._app.settings(root)
+        settings = self._settings(root)
         with self._lock:
             following = self._indexes.get(root)
         return Strategy(
@@ -101,6 +118,9 @@ class HomeEquipment:
     def may_keep(self, words: str) -> bool:
         """Say whether nothing in the words looks like a secret."""
         return not scan(words.encode("utf-8", "replace"))
+
+    def _settings(self, root: Path) -> Config:
+        return self._app.settings(root) if self._trust.trusts(root) else own_settings(self._app)
 
     def close(self) -> None:
         """Close the models, and end following."""

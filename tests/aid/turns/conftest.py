@@ -16,6 +16,7 @@ from greenloop.aid.protocol.session import WorkspaceOpen, WorkspaceTrust
 from greenloop.aid.protocol.turns import Buffer, Proposed, TurnCandidate, TurnEnded, TurnStart, TurnStarted
 from greenloop.aid.scripted import ScriptedPeer
 from greenloop.aid.service import Call, Combined
+from greenloop.aid.trust import Trust
 from greenloop.aid.turns.service import TurnService
 from greenloop.aid.workspaces.equipment import ScriptedEquipment, Strategy
 from greenloop.aid.workspaces.service import WorkspaceService
@@ -180,7 +181,7 @@ def world(
     judge = judging(store)
     made = Strategy("plain", ScriptedModel([]), Sampling(greedy=1, sampled=0))
     equipment = ScriptedEquipment(store, judge, made)
-    workspaces = WorkspaceService(equipment, tmp_path / "aid")
+    workspaces = WorkspaceService(equipment, Trust(tmp_path / "aid/trusted.json"), tmp_path / "aid")
     log = FeedbackLog(tmp_path / "feedback.jsonl")
     service = Combined([workspaces, TurnService(equipment, workspaces, log, tmp_path / "aid")])
     yield World(root, store, service, equipment, judge, log)

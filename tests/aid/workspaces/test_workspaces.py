@@ -106,7 +106,7 @@ def desk(tmp_path: Path, store: TreeStore, seconds: float) -> Iterator[Desk]:
 
     judge = ScriptedJudge(script, seconds=seconds)
     equipment = ScriptedEquipment(store, judge, Strategy("plain", None))
-    service = WorkspaceService(equipment, tmp_path / "aid")
+    service = WorkspaceService(equipment, Trust(tmp_path / "aid/trusted.json"), tmp_path / "aid")
     yield Desk(root, service, equipment, judge, ScriptedPeer(encoding=Encoding.UTF16))
     service.close()
 

@@ -30,10 +30,10 @@ class WorkspaceService:
     ``checks`` is how many trees are judged at a time, of all workspaces together.
     """
 
-    def __init__(self, equipment: Equipment, folder: Path, *, checks: int = 2) -> None:
+    def __init__(self, equipment: Equipment, trust: Trust, folder: Path, *, checks: int = 2) -> None:
         self._equipment = equipment
         self._folder = folder
-        self.trust = Trust(folder / "trusted.json")
+        self.trust = trust
         self.gate = Gate(checks)
         self._lock = threading.Lock()
         self._opening = threading.Lock()
