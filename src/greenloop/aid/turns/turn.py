@@ -50,6 +50,7 @@ from greenloop.records import (
     InfrastructureError,
     ModelError,
     Refused,
+    Severity,
     Status,
     Verdict,
 )
@@ -147,15 +148,19 @@ class Turn:
         if build is None and params.kind == "fix" and not taken.told:
             raise Refused("untrusted", f"{self._workspace.root}: {UNTRUSTED}", "trust it: `greenloop aid trust`")
         judging = self._judging = Judging(self._store, self._workspace, build, tree, self._stop)
-        self._crew.begin(judging.before, self._raise)
         question = taken.question
-        if params.kind == "fix" and not taken.told:
+        unknown = params.kind == "fix" and not any(one.severity is Severity.ERROR for one in question.diagnostics)
+        if not unknown:
+            # the model's answer takes longest, so nothing is begun before the request is on its way
+            self._ask(question)
+        self._crew.begin(judging.before, self._raise)
+        if unknown:
             self._progress(Stage.CHECKING, "checking the present code")
             told = self._await_before().diagnostics
             focus = focus_of(self._store, tree, told, *question.focus)
             question = replace(question, diagnostics=told, focus=focus)
-        if not self._nothing_to_fix():
-            self._ask(question)
+            if not self._nothing_to_fix():
+                self._ask(question)
         self._journal.requested(tree, self._words)
         self._work()
         if self._nothing_to_fix():
@@ -175,8 +180,6 @@ class Turn:
 
     def _raise(self, error: GreenloopError) -> None:
         raise error
-
-    # -- the tree as it is
 
     @property
     def _tree(self) -> str:
