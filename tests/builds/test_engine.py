@@ -252,3 +252,25 @@ def test_closing_an_engine_ends_what_its_parts_keep_running(bench: "Bench") -> N
     toolchain = Noisy(lambda tree, bench: Outcome(Status.GREEN))
     bench.engine(toolchain).close()
     assert toolchain.closed == 1
+
+
+def test_a_view_that_was_asked_to_stop_judges_nothing_and_the_engine_goes_on(bench: "Bench") -> None:
+    first, second = trees(bench, 2)
+    asked = threading.Event()
+
+    def judge(tree: TreeId, suite: Suite) -> Outcome:
+        asked.set()
+        return Outcome(Status.GREEN)
+
+    engine = bench.engine(ScriptedToolchain(judge))
+    with Stop() as stop:
+        view = engine.until(stop)
+        assert view.judge(first, Suite.CHECK).green
+        stop.request()
+        asked.clear()
+        with pytest.raises(Cancelled):
+            view.judge(second, Suite.CHECK)
+        assert not asked.is_set()
+        # what was judged before is still known to it
+        assert view.judge(first, Suite.CHECK).green
+    assert engine.judge(second, Suite.CHECK).green

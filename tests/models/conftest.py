@@ -1,5 +1,6 @@
 """The real local model, and damaged copies of its file."""
 
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -26,3 +27,12 @@ def short_gguf(smollm2: LocalModel, tmp_path: Path) -> Callable[[int], Path]:
         return path
 
     return cut
+
+
+@pytest.fixture
+def closed_port() -> int:
+    """A loopback port on which nobody listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -1,7 +1,6 @@
 """Servers as they are: good ones, odd ones, broken ones; each is a real HTTP server on loopback with a script."""
 
 import json
-import socket
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -100,15 +99,6 @@ def serve() -> Iterator[Serve]:
         server.shutdown()
         server.server_close()
         thread.join()
-
-
-@pytest.fixture
-def closed_port() -> int:
-    """A loopback port on which nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def ask(url: str, request: Request = ASK, **settings: Any) -> tuple[str, ...]:

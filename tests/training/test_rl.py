@@ -16,6 +16,7 @@ from tests.training.conftest import RECIPES
 from tests.training.verdicts import DATASET, real_bench, real_service
 
 from greenloop.builds.judge import Judge, Progress
+from greenloop.builds.stop import Stop
 from greenloop.records import (
     EnvironmentFault,
     InfrastructureError,
@@ -162,6 +163,9 @@ class Failing:
         if self._left < 0:
             raise self._fault
         return self._judge.judge_many(trees, suite, progress)
+
+    def until(self, stop: Stop) -> "Failing":
+        raise AssertionError(f"training asks for no view until {stop}")
 
     def confirm(
         self, trees: Iterable[TreeId], suite: Suite, times: int, progress: Progress | None = None

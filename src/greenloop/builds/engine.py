@@ -7,6 +7,7 @@ model's endless loop must not cost its limit in every run. A trial that timed ou
 for one tree waits for it, and has said for how long. What was cancelled is neither tried again nor stored.
 """
 
+import copy
 import threading
 import time
 from collections.abc import Iterable, Sequence
@@ -123,6 +124,12 @@ class Engine:
                 self._limited[limits] = known
         return known
 
+    def until(self, stop: Stop) -> "Engine":
+        """See ``Judge.until``. The view shares everything with this engine, which alone is closed."""
+        view = copy.copy(self)
+        view._bench = replace(self._bench, stop=stop)
+        return view
+
     def close(self) -> None:
         """End what the toolchain and the sandbox keep running between trees. May be called again."""
         for part in (self._toolchain, self._bench.sandbox):
@@ -183,6 +190,8 @@ class Engine:
         faults: list[str] = []
 
         def work(some: Sequence[TreeId]) -> tuple[Outcome, ...]:
+            if self._bench.stop is not None:
+                self._bench.stop.check()
             return self._judge_batch(some, suite, self._bench, _DOUBTFUL)
 
         for some, outcomes in batch.run(

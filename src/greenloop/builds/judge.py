@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
+from greenloop.builds.stop import Stop
 from greenloop.records import Suite, TreeId, Verdict
 
 Progress = Callable[[int, int], None]
@@ -18,6 +19,13 @@ class Judge(Protocol):
     @property
     def fingerprint(self) -> str:
         """What verdicts carry as ``toolchain``: 64 hexadecimal digits for a real toolchain."""
+        ...
+
+    def until(self, stop: Stop) -> "Judge":
+        """Return a view of this judge whose judgements end, with ``Cancelled``, once ``stop`` is requested.
+
+        Verdicts that it reached are stored like any others.
+        """
         ...
 
     def judge(self, tree: TreeId, suite: Suite) -> Verdict:

@@ -1,8 +1,11 @@
 """The fakes of two seams, for tests and for dry runs: a judge and a toolchain that answer from a script."""
 
+import copy
+import select
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from greenloop.builds.judge import Progress
+from greenloop.builds.stop import Stop
 from greenloop.builds.toolchain import Outcome, Workbench
 from greenloop.records import (
     Diagnostic,
@@ -25,13 +28,22 @@ Script = Mapping[TreeId, Answer] | Callable[[TreeId, Suite], Answer]
 class ScriptedJudge:
     """Answers from ``script``; a tree that it does not name gets ``otherwise``, or ``InputError`` without one.
 
-    ``asked`` lists every (tree, suite) judged, in order, repeats included.
+    ``asked`` lists every (tree, suite) judged, in order, repeats included. Each judgement takes ``seconds``.
     """
 
-    def __init__(self, script: Script, *, otherwise: Answer | None = None, fingerprint: str = "scripted") -> None:
+    def __init__(
+        self,
+        script: Script,
+        *,
+        otherwise: Answer | None = None,
+        fingerprint: str = "scripted",
+        seconds: float = 0.0,
+    ) -> None:
         self._script = script
         self._otherwise = otherwise
         self._fingerprint = fingerprint
+        self._seconds = seconds
+        self._stop: Stop | None = None
         self.asked: list[tuple[TreeId, Suite]] = []
 
     @property
@@ -39,9 +51,20 @@ class ScriptedJudge:
         """The toolchain that its verdicts name."""
         return self._fingerprint
 
+    def until(self, stop: Stop) -> "ScriptedJudge":
+        """Return a view that shares the script and ``asked``."""
+        view = copy.copy(self)
+        view._stop = stop
+        return view
+
     def judge(self, tree: TreeId, suite: Suite) -> Verdict:
         """Return the scripted verdict, or raise the scripted error."""
         self.asked.append((tree, suite))
+        waiting = select.poll()
+        if self._stop is not None:
+            waiting.register(self._stop.fileno(), select.POLLIN)
+        if waiting.poll(int(self._seconds * 1000)) and self._stop is not None:
+            self._stop.check()
         answer = self._answer(tree, suite)
         if isinstance(answer, GreenloopError):
             raise answer

@@ -99,7 +99,7 @@ class ModelSource:
         for reply in replies:
             yield Proposal(
                 self.label,
-                edit_of(reply, context),
+                read_as_edit(reply, context),
                 reply=reply.text,
                 finish_reason=reply.finish_reason,
                 greedy=temperature == 0.0,
@@ -109,8 +109,8 @@ class ModelSource:
             )
 
 
-def edit_of(reply: Reply, context: Context) -> Edit | EditError:
-    """Return the edit that a reply to what was rendered with ``context`` holds, or why it holds none."""
+def read_as_edit(reply: Reply, context: Context) -> Edit | EditError:
+    """Return the edit that a reply spells out, or why it holds none: for a reply that was cut off, that too."""
     if not reply.text.strip():
         return EditError("the model answered nothing", "ask again, or use another model", reason="empty")
     try:

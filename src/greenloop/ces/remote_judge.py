@@ -5,12 +5,14 @@ do, and what it is worth, is decided where the edit is applied, so training and 
 judges. Verdicts are the service's, its toolchain's fingerprint with them.
 """
 
+import copy
 import tempfile
 import threading
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from greenloop.builds.judge import Progress
+from greenloop.builds.stop import Stop
 from greenloop.ces.client import Client
 from greenloop.records import (
     Edit,
@@ -44,6 +46,7 @@ class RemoteJudge:
         self._sent: set[TreeId] = set()
         self._known: dict[tuple[TreeId, Suite], Verdict] = {}
         self._lock = threading.Lock()
+        self._stop: Stop | None = None
 
     @property
     def fingerprint(self) -> str:
@@ -55,6 +58,12 @@ class RemoteJudge:
                 "warm a green revision: greenloop ces warm",
             )
         return found[0]
+
+    def until(self, stop: Stop) -> "RemoteJudge":
+        """See ``Judge.until``; the view shares what was sent and judged, and ends between two answers of the service."""
+        view = copy.copy(self)
+        view._stop = stop
+        return view
 
     def judge(self, tree: TreeId, suite: Suite) -> Verdict:
         """Return the verdict on one tree. Raises as the class says, and ``InputError`` for a tree without a base."""
@@ -90,6 +99,8 @@ class RemoteJudge:
     def _ask(self, trees: Sequence[TreeId], suite: Suite, *, fresh: bool = False) -> list[tuple[TreeId, Verdict]]:
         if not trees:
             return []
+        if self._stop is not None:
+            self._stop.check()
         self._send(trees)
         requests = [
             EvaluationRequest(
@@ -99,6 +110,8 @@ class RemoteJudge:
         ]
         found = []
         for index, answer in self._client.batch(requests):
+            if self._stop is not None:
+                self._stop.check()
             if isinstance(answer, GreenloopError):
                 raise answer
             found.append((trees[index], _verdict(trees[index], suite, answer, self._client.address)))

@@ -105,7 +105,25 @@ class ModelSettings(Section):
     weighed: int = Field(default=12, ge=0, le=256)
     """How many fixes, whoever made them, the model compares to say which is meant; 0: none. The local model can."""
     candidates: int = Field(default=4, ge=1, le=256)
-    """How many candidates `greenloop fix` and `ask` take from the model."""
+    """How many candidates are taken from the model."""
+    fallbacks: tuple[str, ...] = ()
+    """Models that are asked, one after another, when the one before gives no usable answer; named as `name` is."""
+    retries: int = Field(default=2, ge=0, le=10)
+    """Further attempts when a server is busy (429), fails (5xx) or cannot be reached, with growing pauses."""
+    first_byte_seconds: float = Field(default=120.0, gt=0, le=_DAY)
+    """Seconds to wait for the beginning of a streamed answer, attempts included."""
+    idle_seconds: float = Field(default=60.0, gt=0, le=_DAY)
+    """Seconds to wait between two pieces of a streamed answer."""
+    total_seconds: float = Field(default=600.0, gt=0, le=_DAY)
+    """Seconds of the longest streamed answer."""
+    max_reply_mib: int = Field(default=4, ge=1, le=1024)
+    """MiB of the largest streamed reply, hidden thoughts included."""
+    thought_tokens: int = Field(default=0, ge=0)
+    """Tokens that a reasoning model may think before it answers, beside `max_tokens`; 0: they count among these."""
+    per_minute: int = Field(default=0, ge=0)
+    """Requests that the sidecar begins within a minute, of each model; more wait. 0: no bound."""
+    at_once: int = Field(default=0, ge=0)
+    """Requests that the sidecar makes of each model at the same time; more wait. 0: no bound."""
 
 
 class SearchSettings(Section):
@@ -274,6 +292,21 @@ class CesSettings(Section):
     """MiB of the largest tree pack."""
 
 
+class TurnSettings(Section):
+    """Turns of the sidecar: what becomes of a request from an editor."""
+
+    repair_rounds: int = Field(default=2, ge=0, le=10)
+    """How often a red suggestion goes back to the model with the compiler's message."""
+    repair_seconds: float = Field(default=20.0, ge=0, le=_DAY)
+    """Seconds after which no such round is begun."""
+    max_changed_lines: int = Field(default=200, ge=1)
+    """A fix that changes more lines than this does not count as one; a person looks at it before it is written."""
+    tests: bool = False
+    """Whether the best suggestion is judged by the tests too, after it was shown to type-check."""
+    checkers: int = Field(default=2, ge=0, le=16)
+    """Persistent type checkers of a workspace (dune 3 and later), half a GiB of memory each."""
+
+
 class AidSettings(Section):
     """The sidecar itself. It serves many repositories, so these are read from the file that `--config` names, else from
     `greenloop.toml` in Greenloop's home."""
@@ -282,6 +315,8 @@ class AidSettings(Section):
     """Minutes without a client after which the sidecar ends; 0: it stays."""
     message_mib: int = Field(default=64, ge=1, le=1024)
     """MiB of the largest message that it takes: all unsaved buffers of a request."""
+    checks: int = Field(default=2, ge=1, le=64)
+    """How many trees are judged at a time, of all workspaces together."""
 
 
 class Config(Section):
@@ -297,6 +332,7 @@ class Config(Section):
     build: BuildSettings = BuildSettings()
     model: ModelSettings = ModelSettings()
     search: SearchSettings = SearchSettings()
+    turn: TurnSettings = TurnSettings()
     context: ContextSettings = ContextSettings()
     record: RecordSettings = RecordSettings()
     mining: MiningSettings = MiningSettings()

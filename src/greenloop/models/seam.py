@@ -1,5 +1,9 @@
-"""The seam that every language model fits: ``Model.complete`` takes a ``Request`` and gives n ``Reply`` values."""
+"""The seam that every language model fits: ``Model.complete`` takes a ``Request`` and gives n ``Reply`` values.
 
+``Model.stream`` gives the same as it comes, and ends when it is asked to.
+"""
+
+from collections.abc import Iterator
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Literal, Protocol, Self
@@ -54,6 +58,55 @@ class Reply:
     finish_reason: str = "stop"
     prompt_tokens: int = 0
     reply_tokens: int = 0
+    thought: str = ""
+    """What a reasoning model thought before it answered, where it was told apart from ``text``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """A piece of reply ``index`` (from 0). ``thought``: it belongs to a reasoning model's hidden thoughts."""
+
+    index: int
+    text: str
+    thought: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """Reply ``index`` is complete; its thoughts are in ``reply.thought`` and not in ``reply.text``."""
+
+    index: int
+    reply: Reply
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """The pieces of replies that are not done are void: another model answers, which ``why`` explains."""
+
+    why: str
+
+
+Chunk = Delta | Done | Again
+
+
+class Halt(Protocol):
+    """Somebody may ask, from another thread, that the work ends; ``builds.stop.Stop`` is one.
+
+    Models may not see ``builds``, hence the protocol.
+    """
+
+    def fileno(self) -> int:
+        """A file descriptor that is readable from the request on."""
+        ...
+
+    @property
+    def requested(self) -> bool:
+        """Whether somebody asked."""
+        ...
+
+    def check(self) -> None:
+        """Raise ``Cancelled`` when somebody asked."""
+        ...
 
 
 class Model(Protocol):
@@ -67,6 +120,19 @@ class Model(Protocol):
     def complete(self, request: Request) -> tuple[Reply, ...]:
         """Return exactly ``request.n`` replies. Raises ``ModelError`` when the model gives no usable answer."""
         ...
+
+    def stream(self, request: Request, stop: Halt | None = None) -> Iterator[Chunk]:
+        """Yield the pieces of the replies as they come, and each reply when it is complete: ``request.n`` of them.
+
+        Closing the iterator, or requesting ``stop``, ends the model's work within 200 ms; the latter raises
+        ``Cancelled``. Raises ``ModelError`` as ``complete`` does, also after pieces were given. A model that cannot
+        stream gives each reply in one piece.
+        """
+        for index, reply in enumerate(self.complete(request)):
+            if stop is not None:
+                stop.check()
+            yield Delta(index, reply.text)
+            yield Done(index, reply)
 
     def close(self) -> None:
         """Give back what the model holds; harmless when repeated."""

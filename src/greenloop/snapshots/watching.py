@@ -71,8 +71,12 @@ class FileWatcher:
     folders, a network mount), it calls ``report`` once with the reason and polls.
     """
 
-    def __init__(self, root: Path, report: Callable[[str], None], *, stop: Event | None = None) -> None:
+    def __init__(
+        self, root: Path, report: Callable[[str], None], *, stop: Event | None = None, step_ms: int = _STEP_MS
+    ) -> None:
+        """``step_ms``: how long events are gathered before they are told; the shorter, the more it costs."""
         self._root = os.fsencode(root)
+        self._step_ms = step_ms
         self._report = report
         self._stop = stop or Event()
         self._polling: PollingWatcher | None = None
@@ -104,10 +108,10 @@ class FileWatcher:
             *folders,
             watch_filter=self._matters,
             recursive=False,
-            rust_timeout=_STEP_MS,
+            rust_timeout=self._step_ms,
             yield_on_timeout=True,
-            debounce=_STEP_MS,
-            step=_STEP_MS,
+            debounce=self._step_ms,
+            step=self._step_ms,
             stop_event=self._stop,
             # never ignore_permission_denied: with it watchfiles 1.3 hides that the limit of watches was reached
         )

@@ -14,7 +14,7 @@ from typing import Self
 
 from greenloop.candidates.attempt import Outcome
 from greenloop.candidates.examine import Rules, examine
-from greenloop.candidates.sampling import edit_of
+from greenloop.candidates.sampling import read_as_edit
 from greenloop.candidates.source import Proposal
 from greenloop.evals.measures import Marker
 from greenloop.models.seam import Reply
@@ -81,7 +81,7 @@ class Judging:
         proposals = [
             Proposal(
                 "policy",
-                edit_of(reply, asked.context),
+                read_as_edit(reply, asked.context),
                 reply=reply.text,
                 finish_reason=reply.finish_reason,
                 prompt_tokens=reply.prompt_tokens,

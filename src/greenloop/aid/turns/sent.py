@@ -1,0 +1,52 @@
+"""What was sent to a model, as ``turn/explain`` tells it."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from greenloop.aid.protocol.turns import Explanation, ShownPart
+from greenloop.models.seam import Message
+from greenloop.prompts.explain import Part, explain
+from greenloop.prompts.question import Context, Question
+from greenloop.prompts.tokens import estimate_tokens
+
+
+@dataclass(frozen=True)
+class Sent:
+    """The messages of one request. All requests of a turn have the question and its context in common."""
+
+    messages: tuple[Message, ...]
+    question: Question
+    context: Context
+
+
+def explanation(turn: str, model: str, strategy: str, sent: Sequence[Sent]) -> Explanation:
+    """Return all that was sent, in order: the first request part by part, then what later ones added to it."""
+    if not sent:
+        return Explanation(turn=turn, model=model, strategy=strategy, parts=())
+    first = sent[0]
+    told = explain(first.question, first.context)
+    # the first message says how to answer, the last one is the question: what is between was said before
+    parts = [
+        *_parts(part for part in told.parts if part.role == "system"),
+        *_whole(first.messages[1:-1], "conversation", "what was said before"),
+        *_parts(part for part in told.parts if part.role != "system"),
+    ]
+    for one in sent[1:]:
+        parts += _whole(one.messages[len(first.messages) :], "repair", "what became of the reply before")
+    return Explanation(turn=turn, model=model, strategy=strategy, parts=tuple(parts), left_out=told.left_out)
+
+
+def _parts(parts: Iterable[Part]) -> list[ShownPart]:
+    return [
+        ShownPart(role=part.role, text=part.text, plugin=part.plugin, why=part.why, tokens=part.tokens)
+        for part in parts
+    ]
+
+
+def _whole(messages: Iterable[Message], plugin: str, why: str) -> list[ShownPart]:
+    return [
+        ShownPart(
+            role=message.role, text=message.content, plugin=plugin, why=why, tokens=estimate_tokens(message.content)
+        )
+        for message in messages
+    ]

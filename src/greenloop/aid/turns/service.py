@@ -1,0 +1,313 @@
+"""Turns of all clients: begun, cancelled, explained; suggestions shown, handed over, refused, undone; conversations."""
+
+import threading
+import time
+import uuid
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from greenloop.aid.protocol import catalogue
+from greenloop.aid.protocol.base import Empty
+from greenloop.aid.protocol.session import WorkspaceRef
+from greenloop.aid.protocol.turns import (
+    Conversation,
+    ConversationRef,
+    Explanation,
+    Handover,
+    Said,
+    SuggestionAccept,
+    SuggestionApplied,
+    SuggestionRefuse,
+    SuggestionShown,
+    SuggestionUndone,
+    TurnRef,
+    TurnStart,
+    TurnStarted,
+)
+from greenloop.aid.protocol.turns import (
+    Conversations as ConversationList,
+)
+from greenloop.aid.service import Call, Handlers, Peer
+from greenloop.aid.turns.conversations import Conversations, checked
+from greenloop.aid.turns.handover import Given, hand_over
+from greenloop.aid.turns.journal import Journal
+from greenloop.aid.turns.presenting import Known
+from greenloop.aid.turns.request import Asked
+from greenloop.aid.turns.sent import explanation
+from greenloop.aid.turns.turn import Turn
+from greenloop.aid.workspaces.equipment import Equipment
+from greenloop.aid.workspaces.service import WorkspaceService
+from greenloop.aid.workspaces.workspace import Workspace
+from greenloop.builds.stop import Stop
+from greenloop.feedback.log import FeedbackLog
+from greenloop.records import EditError, FeedbackKind, Overloaded, Refused
+from greenloop.workspace.edits.reply_writer import render_reply
+
+MOST_TURNS = 32
+"""Turns at a time, of all clients together."""
+_REMEMBERED = 200
+"""Turns whose suggestions can still be accepted."""
+
+
+@dataclass
+class _Record:
+    """A turn, while it runs and for a while after."""
+
+    turn: Turn
+    workspace: Workspace
+    journal: Journal
+    peer: Peer
+    stop: Stop
+    strategy: str
+    model: str
+    running: bool = True
+    handed: dict[str, set[str]] = field(default_factory=dict)
+    """Suggestion → the hunks that were handed over."""
+    noted: set[tuple[str, ...]] = field(default_factory=set)
+    """What the person did and was written to the log already: twice counts once."""
+
+
+class TurnService:
+    """A ``Service``. ``folder`` is a folder of the sidecar's own in the home, kept over restarts."""
+
+    def __init__(self, equipment: Equipment, workspaces: WorkspaceService, feedback: FeedbackLog, folder: Path) -> None:
+        self._equipment = equipment
+        self._workspaces = workspaces
+        self._feedback = feedback
+        self._said = Conversations(folder / "conversations")
+        self._lock = threading.Lock()
+        self._records: OrderedDict[str, _Record] = OrderedDict()
+        self._threads: set[threading.Thread] = set()
+        self._given: dict[str, tuple[_Record, Known, Given]] = {}
+
+    def handlers(self) -> Handlers:
+        """Return what it serves."""
+        table = Handlers()
+        table.on(catalogue.TURN_START, self._on_start)
+        table.on(catalogue.TURN_CANCEL, self._on_cancel)
+        table.on(catalogue.TURN_EXPLAIN, self._on_explain)
+        table.on(catalogue.SUGGESTION_SHOWN, self._on_shown)
+        table.on(catalogue.SUGGESTION_ACCEPT, self._on_accept)
+        table.on(catalogue.SUGGESTION_APPLIED, self._on_applied)
+        table.on(catalogue.SUGGESTION_REFUSE, self._on_refuse)
+        table.on(catalogue.SUGGESTION_UNDONE, self._on_undone)
+        table.on(catalogue.CONVERSATION_LIST, self._on_list)
+        table.on(catalogue.CONVERSATION_READ, lambda _call, params: self._read(params))
+        return table
+
+    def left(self, peer: Peer) -> None:
+        """Cancel its turns."""
+        with self._lock:
+            for record in self._records.values():
+                if record.peer is peer and record.running:
+                    record.stop.request()
+
+    def busy(self) -> bool:
+        """Whether a turn runs."""
+        with self._lock:
+            return bool(self._threads)
+
+    def close(self) -> None:
+        """Cancel every turn, and wait for its end."""
+        with self._lock:
+            threads = list(self._threads)
+            for record in self._records.values():
+                if record.running:
+                    record.stop.request()
+        for thread in threads:
+            thread.join()
+
+    # -- turns
+
+    def _on_start(self, call: Call, params: TurnStart) -> TurnStarted:
+        workspace = self._workspaces.find(params.workspace)
+        conversation = checked(params.conversation) if params.conversation else uuid.uuid4().hex[:12]
+        strategy = self._equipment.strategy(workspace.root, task=conversation)
+        model = strategy.model.name if strategy.model is not None else ""
+        words = params.prompt.strip()
+        kept = words if words and self._equipment.may_keep(words) else ""
+        name = uuid.uuid4().hex[:12]
+        asked = Asked(name, conversation, params, call.peer.encoding, self._said.earlier(workspace.name, conversation))
+        journal = Journal(self._feedback, name, conversation, workspace.name, call.peer.client, strategy.name, model)
+        with self._lock:
+            if len(self._threads) >= MOST_TURNS:
+                raise Overloaded(f"{MOST_TURNS} turns run already", "wait for one to end, or cancel one")
+            stop = Stop()
+            turn = Turn(asked, workspace, strategy, self._equipment.store, journal, stop, call.peer.notify, words=kept)
+            record = _Record(turn, workspace, journal, call.peer, stop, strategy.name, model)
+            self._records[name] = record
+            self._forget()
+            thread = threading.Thread(target=self._run, args=(record,), name=f"greenloop-turn-{name}")
+            self._threads.add(thread)
+        thread.start()
+        return TurnStarted(turn=name, conversation=conversation)
+
+    def _run(self, record: _Record) -> None:
+        began = time.time()
+        try:
+            record.turn.run()
+        finally:
+            with self._lock:
+                record.running = False
+                self._threads.discard(threading.current_thread())
+                record.stop.close()
+        self._keep(record, began)
+
+    def _keep(self, record: _Record, began: float) -> None:
+        """Keep what was said: the person's words, and the best reply."""
+        turn = record.turn
+        if turn.suggestions is None:
+            return
+        best = turn.suggestions.order[0].attempt if turn.suggestions.order else None
+        reply = (best.reply if best is not None else None) or ""
+        if not reply and best is not None and best.edit is not None:
+            try:
+                reply = render_reply(best.edit)
+            except EditError:
+                reply = ""
+        reply = reply or turn.text
+        if not reply:
+            return
+        asked, where = turn.asked, (record.workspace.name, turn.asked.conversation)
+        words = asked.params.prompt.strip() or "Fix the error."
+        self._said.say(*where, Said(role="person", text=words, turn=asked.turn, time=began))
+        self._said.say(*where, Said(role="greenloop", text=reply, turn=asked.turn, time=time.time()))
+
+    def _forget(self) -> None:
+        """Forget the oldest turns that have ended. Called with the lock held."""
+        for name in [name for name, record in self._records.items() if not record.running][:-_REMEMBERED]:
+            del self._records[name]
+            self._given = {key: one for key, one in self._given.items() if one[0].turn.asked.turn != name}
+
+    def _record(self, turn: str) -> _Record:
+        with self._lock:
+            found = self._records.get(turn)
+        if found is None:
+            raise Refused("unknown-turn", f"{turn}: no such turn is remembered", "ask again")
+        return found
+
+    def _on_cancel(self, _call: Call, params: TurnRef) -> Empty:
+        record = self._record(params.turn)
+        with self._lock:
+            if record.running:
+                record.stop.request()
+        return Empty()
+
+    def _on_explain(self, _call: Call, params: TurnRef) -> Explanation:
+        record = self._record(params.turn)
+        return explanation(params.turn, record.model, record.strategy, record.turn.sent)
+
+    # -- what the person does
+
+    def _known(self, turn: str, suggestion: str) -> tuple[_Record, Known]:
+        record = self._record(turn)
+        order = record.turn.suggestions.order if record.turn.suggestions is not None else ()
+        found = next((known for known in order if known.id == suggestion), None)
+        if found is None:
+            raise Refused(
+                "unknown-suggestion", f"{suggestion}: the turn has no such suggestion, yet or any more", "ask again"
+            )
+        return record, found
+
+    def _once(self, record: _Record, *what: str) -> bool:
+        """Say whether something is done for the first time."""
+        with self._lock:
+            fresh = what not in record.noted
+            record.noted.add(what)
+            return fresh
+
+    def _on_shown(self, _call: Call, params: SuggestionShown) -> Empty:
+        record, known = self._known(params.turn, params.suggestion)
+        if self._once(record, "shown", known.id):
+            self._note(record, FeedbackKind.SHOWN, known)
+        return Empty()
+
+    def _on_refuse(self, _call: Call, params: SuggestionRefuse) -> Empty:
+        record, known = self._known(params.turn, params.suggestion)
+        hunks = tuple(params.hunks) if params.hunks is not None else _all_hunks(known)
+        if self._once(record, "refused", known.id, *hunks):
+            self._note(record, FeedbackKind.REFUSED, known, hunks=hunks)
+        return Empty()
+
+    def _on_accept(self, call: Call, params: SuggestionAccept) -> Handover:
+        record, known = self._known(params.turn, params.suggestion)
+        wanted = set(params.hunks if params.hunks is not None else _all_hunks(known))
+        taken = record.turn.taken
+        assert taken is not None
+        with self._lock:
+            handed = record.handed.setdefault(known.id, set())
+            if handed & wanted or (params.hunks is None and "*" in handed):
+                raise Refused(
+                    "already-accepted",
+                    f"hunk {', '.join(sorted(handed & wanted)) or 'all'}: handed over before",
+                    "say `suggestion/applied` with `applied` false where it was not written",
+                )
+            held = wanted | ({"*"} if params.hunks is None else set())
+            handed |= held
+        try:
+            given = hand_over(
+                self._equipment.store, record.workspace, taken, known, params,
+                acceptance=uuid.uuid4().hex[:12], encoding=call.peer.encoding, stop=call.stop,
+            )  # fmt: skip
+        except BaseException:
+            with self._lock:
+                handed -= held
+            raise
+        acceptance = given.handover.acceptance
+        with self._lock:
+            self._given[acceptance] = (record, known, given)
+        self._note_given(record, FeedbackKind.ACCEPTED, known, given)
+        return given.handover
+
+    def _on_applied(self, _call: Call, params: SuggestionApplied) -> Empty:
+        record, known, given = self._acceptance(params.acceptance)
+        if not self._once(record, "applied", params.acceptance):
+            return Empty()
+        if params.applied:
+            self._said.written(record.workspace.name, record.turn.asked.conversation, record.turn.asked.turn)
+            record.workspace.saved(given.handover.files[0].path)
+        else:
+            with self._lock:
+                record.handed[known.id] -= {*given.hunks, "*"}
+        self._note_given(record, FeedbackKind.WRITTEN, known, given, reason="" if params.applied else "not-written")
+        return Empty()
+
+    def _on_undone(self, _call: Call, params: SuggestionUndone) -> Empty:
+        record, known, given = self._acceptance(params.acceptance)
+        if self._once(record, "undone", params.acceptance):
+            self._note_given(record, FeedbackKind.UNDONE, known, given)
+        return Empty()
+
+    def _acceptance(self, acceptance: str) -> tuple[_Record, Known, Given]:
+        with self._lock:
+            found = self._given.get(acceptance)
+        if found is None:
+            raise Refused("unknown-acceptance", f"{acceptance}: no such acceptance is remembered", "ask again")
+        return found
+
+    def _note_given(self, record: _Record, kind: FeedbackKind, known: Known, given: Given, reason: str = "") -> None:
+        record.journal.person(
+            kind, given.base, given.result, known.id, badge=given.handover.badge.value, hunks=given.hunks,
+            of_hunks=known.hunks, acceptance=given.handover.acceptance, flags=known.attempt.flags, reason=reason,
+            model=known.attempt.source, repaired=known.repaired,
+        )  # fmt: skip
+
+    def _note(self, record: _Record, kind: FeedbackKind, known: Known, hunks: tuple[str, ...] = ()) -> None:
+        record.journal.person(
+            kind, known.base, known.attempt.result or known.base, known.id, badge=known.badge.value, hunks=hunks,
+            of_hunks=known.hunks, flags=known.attempt.flags, model=known.attempt.source, repaired=known.repaired,
+        )  # fmt: skip
+
+    # -- conversations
+
+    def _on_list(self, _call: Call, params: WorkspaceRef) -> ConversationList:
+        workspace = self._workspaces.find(params.workspace)
+        return ConversationList(conversations=self._said.all(workspace.name))
+
+    def _read(self, params: ConversationRef) -> Conversation:
+        return self._said.read(params.conversation)
+
+
+def _all_hunks(known: Known) -> tuple[str, ...]:
+    return tuple(hunk.id for change in known.changes for hunk in change.hunks)

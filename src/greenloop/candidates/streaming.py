@@ -1,0 +1,78 @@
+"""A model's replies as proposals while they come: its text piece by piece, each proposal as soon as it is complete."""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from greenloop.candidates.sampling import Sampling, read_as_edit
+from greenloop.candidates.source import Proposal
+from greenloop.models.seam import Again, Delta, Halt, Message, Model, Request
+from greenloop.prompts.question import Context
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Text of candidate ``candidate``; a ``thought`` is a reasoning model's."""
+
+    candidate: int
+    text: str
+    thought: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Complete:
+    """Candidate ``candidate`` is complete."""
+
+    candidate: int
+    proposal: Proposal
+
+
+@dataclass(frozen=True, slots=True)
+class Switched:
+    """The pieces of candidates that are not complete are void, and their numbers are not used again."""
+
+    why: str
+
+
+def streamed(
+    model: Model,
+    messages: Sequence[Message],
+    context: Context,
+    sampling: Sampling,
+    stop: Halt,
+    *,
+    start: int = 0,
+) -> Iterator[Piece | Complete | Switched]:
+    """Ask ``model`` for the replies that ``sampling`` says, the greedy one first; candidates count from ``start``.
+
+    Raises ``ModelError`` when no model gives a usable answer, ``Cancelled`` once ``stop`` is requested.
+    """
+    rounds = [(sampling.greedy, 0.0), (sampling.sampled, sampling.temperature)]
+    for count, temperature in rounds:
+        if not count:
+            continue
+        request = Request(
+            tuple(messages), n=count, temperature=temperature, max_tokens=sampling.max_tokens, seed=sampling.seed
+        )
+        began = time.monotonic()
+        for chunk in model.stream(request, stop):
+            if isinstance(chunk, Again):
+                # whoever shows the pieces must not mix two models' texts under one number
+                start += count
+                yield Switched(chunk.why)
+            elif isinstance(chunk, Delta):
+                yield Piece(start + chunk.index, chunk.text, chunk.thought)
+            else:
+                reply = chunk.reply
+                proposal = Proposal(
+                    model.name,
+                    read_as_edit(reply, context),
+                    reply=reply.text,
+                    finish_reason=reply.finish_reason,
+                    greedy=temperature == 0.0,
+                    prompt_tokens=reply.prompt_tokens,
+                    reply_tokens=reply.reply_tokens,
+                    seconds=time.monotonic() - began,
+                )
+                yield Complete(start + chunk.index, proposal)
+        start += count
