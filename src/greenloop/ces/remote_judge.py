@@ -60,7 +60,7 @@ class RemoteJudge:
         return found[0]
 
     def until(self, stop: Stop) -> "RemoteJudge":
-        """See ``Judge.until``; the view shares what was sent and judged, and ends between two answers of the service."""
+        """See ``Judge.until``; the view shares all with this one, and ends between two answers of the service."""
         view = copy.copy(self)
         view._stop = stop
         return view
