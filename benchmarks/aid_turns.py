@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from greenloop.aid.metrics.recording import Recording
 from greenloop.aid.protocol import catalogue
 from greenloop.aid.protocol.session import BuildState, FileSaved, Status, WorkspaceOpen, WorkspaceTrust
 from greenloop.aid.protocol.turns import Buffer, Place, TurnCandidate, TurnDelta, TurnEnded, TurnRef, TurnStart
@@ -32,6 +33,7 @@ from greenloop.builds.stop import Stop
 from greenloop.builds.toolchains.dune import Dune
 from greenloop.builds.verdicts import VerdictStore
 from greenloop.candidates.sampling import Sampling
+from greenloop.feedback.funnel import Funnel
 from greenloop.feedback.log import FeedbackLog
 from greenloop.models.local import LocalModel
 from greenloop.models.openai_server import OpenAIModel
@@ -81,6 +83,12 @@ def make(root: Path, files: int, modules: int) -> None:
     subprocess.run(["git", "-C", str(root), "add", "-A"], check=True)
 
 
+def recording(folder: Path) -> Recording:
+    """Return what keeps the events of turns in ``folder``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return Recording(FeedbackLog(folder / "feedback.jsonl"), Funnel(folder / "funnel.db"))
+
+
 @contextmanager
 def sidecar(folder: Path, root: Path, model: Model) -> Iterator[tuple[Combined, Clock, str]]:
     """Open the workspace, trusted, and wait until it is green."""
@@ -91,7 +99,7 @@ def sidecar(folder: Path, root: Path, model: Model) -> Iterator[tuple[Combined, 
     )  # fmt: skip
     equipment = ScriptedEquipment(store, engine, Strategy("plain", model, Sampling(greedy=1, sampled=0)))
     workspaces = WorkspaceService(equipment, Trust(folder / "aid/trusted.json"), folder / "aid")
-    service = Combined([workspaces, TurnService(equipment, workspaces, FeedbackLog(folder / "log"), folder / "aid")])
+    service = Combined([workspaces, TurnService(equipment, workspaces, recording(folder), folder / "aid")])
     clock = Clock()
     opened = ask(service, clock, catalogue.WORKSPACE_OPEN, WorkspaceOpen(path=str(root)))
     ask(service, clock, catalogue.WORKSPACE_TRUST, WorkspaceTrust(workspace=opened.workspace, trusted=True))
@@ -200,7 +208,7 @@ def cancels(folder: Path) -> dict[str, float]:
         equipment = ScriptedEquipment(store, engine, Strategy("plain", model, Sampling(greedy=1, sampled=0)))
         workspaces = WorkspaceService(equipment, Trust(folder / "aid2/trusted.json"), folder / "aid2")
         service = Combined(
-            [workspaces, TurnService(equipment, workspaces, FeedbackLog(folder / "log2"), folder / "aid2")]
+            [workspaces, TurnService(equipment, workspaces, recording(folder / "aid2"), folder / "aid2")]
         )
         clock = Clock()
         name = ask(service, clock, catalogue.WORKSPACE_OPEN, WorkspaceOpen(path=str(root))).workspace

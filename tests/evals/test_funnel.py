@@ -36,7 +36,7 @@ def test_every_step_is_counted() -> None:
         ],
     )
     assert found.turns == 1
-    assert found.candidates == {"parsed": 2, "applied": 1, "verified": 1}
+    assert found.candidates == {"proposed": 0, "parsed": 2, "applied": 1, "verified": 1}
     assert (found.rungs, found.badges) == ({"0": 1}, {"type-checks": 1})
     assert found.suggestions == {"shown": 2, "accepted": 1, "refused": 1, "undone": 1}
     assert found.hunks == {"shown": 4, "accepted": 2, "refused": 1}

@@ -1,12 +1,18 @@
 """What the sidecar serves: its parts, put together from settings and home."""
 
+from collections.abc import Sequence
+from typing import Protocol
+
+from greenloop.aid.metrics.recording import Recording
 from greenloop.aid.service import Handlers, Peer, Service
+from greenloop.aid.tools.service import ToolService
 from greenloop.aid.trust import Trust
 from greenloop.aid.turns.service import TurnService
 from greenloop.aid.workspaces.service import WorkspaceService
 from greenloop.cli.aid_place import own_settings
 from greenloop.cli.app import App
 from greenloop.cli.equipment import HomeEquipment
+from greenloop.cli.toolboxes import HomeTools
 
 
 def parts(app: App) -> tuple[Service, ...]:
@@ -14,15 +20,26 @@ def parts(app: App) -> tuple[Service, ...]:
     trust = Trust(app.home.aid / "trusted.json")
     equipment = HomeEquipment(app, trust)
     workspaces = WorkspaceService(equipment, trust, app.home.aid, checks=own_settings(app).aid.checks)
+    recording = Recording(app.home.feedback, app.home.funnel)
+    tools = HomeTools(app, trust)
     # the last one is closed first
-    return (_Closing(equipment), workspaces, TurnService(equipment, workspaces, app.home.feedback, app.home.aid))
+    return (
+        _Closing((equipment, tools)),
+        workspaces,
+        ToolService(workspaces, tools.open, tools.key),
+        TurnService(equipment, workspaces, recording, app.home.aid),
+    )
+
+
+class _Closeable(Protocol):
+    def close(self) -> None: ...
 
 
 class _Closing:
-    """Serves nothing, and closes the equipment when all else has ended."""
+    """Serves nothing, and closes what the other parts stand on when these have ended."""
 
-    def __init__(self, equipment: HomeEquipment) -> None:
-        self._equipment = equipment
+    def __init__(self, held: Sequence[_Closeable]) -> None:
+        self._held = held
 
     def handlers(self) -> Handlers:
         """Nothing."""
@@ -36,5 +53,6 @@ class _Closing:
         return False
 
     def close(self) -> None:
-        """Close the equipment."""
-        self._equipment.close()
+        """Close it all."""
+        for one in self._held:
+            one.close()

@@ -1,11 +1,13 @@
 """What the sidecar's workspaces and turns are equipped with, from settings and home; read anew for each turn."""
 
+import getpass
 import threading
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
+from greenloop.aid.experiments.assign import Choice, Experiments
 from greenloop.aid.trust import Trust
 from greenloop.aid.workspaces.equipment import Build, Strategy
 from greenloop.builds.stop import Stop
@@ -14,15 +16,26 @@ from greenloop.cli import config, contexts
 from greenloop.cli.aid_place import own_settings
 from greenloop.cli.app import App
 from greenloop.cli.config import Config
+from greenloop.cli.desks import enrolments
 from greenloop.cli.toolchains import bench, toolchain_name
-from greenloop.cli.turns import beside_the_model, model_settings, project_root, sampling, searches
+from greenloop.cli.turns import (
+    asking_of,
+    beside_the_model,
+    model_settings,
+    project_root,
+    sampling,
+    searches,
+)
+from greenloop.models import registry
 from greenloop.models.book import Book
 from greenloop.models.registry import ModelSettings, open_models
 from greenloop.models.seam import Model
 from greenloop.prompts.listing import listing
+from greenloop.prompts.recipes import DEFAULT
 from greenloop.prompts.retrieval.in_memory import MAX_FILES_READ
 from greenloop.prompts.retrieval.on_disk import OnDisk
 from greenloop.records import Cancelled, GreenloopError, Suite, TreeId
+from greenloop.records import Strategy as Prompting
 from greenloop.snapshots.secrets import Screen, scan
 from greenloop.workspace.store import TreeStore
 from greenloop.workspace.vcs import WorkingCopy, detect
@@ -97,23 +110,40 @@ class HomeEquipment:
         confirm = Suite.TEST if settings.turn.tests else None
         return Build(made.engine, name, rules, confirm, made.engine.close)
 
-    def strategy(self, root: Path, *, task: str) -> Strategy:  # noqa: ARG002 - experiments will look at it
-        """Return what the settings ask for now. Raises ``InputError`` when they name what is not there."""
+    def strategy(self, root: Path, *, task: str) -> Strategy:
+        """Return what the settings, and the arms of experiments, ask for now.
+
+        Raises ``InputError`` when they name what is not there.
+        """
         settings = self._settings(root)
+        choice = Experiments(settings.experiments).choose(settings.record.author or getpass.getuser(), task)
+        settings = _chosen(settings, choice)
+        model = self._model(settings)
+        models = model_settings(settings, self._app.home)
+        # a trained model knows no recipe but the one that it was trained with
+        trained = registry.asking_of(settings.model.name, models) is not None
+        asking = asking_of(settings, settings.model.name, models)
         with self._lock:
             following = self._indexes.get(root)
         return Strategy(
             name=settings.context.recipe,
-            model=self._model(settings),
+            model=model,
             sampling=sampling(settings, None),
-            budget_tokens=settings.context.budget_tokens,
-            recipe=contexts.recipe(settings.context),
+            budget_tokens=asking.budget_tokens,
+            asking=asking.strategy,
+            recipe=DEFAULT if trained else contexts.recipe(settings.context),
             index=following.index if following is not None else None,
             sources=beside_the_model(),
             searches=searches(settings),
+            arms=choice.arms,
             repair_rounds=settings.turn.repair_rounds,
             repair_seconds=settings.turn.repair_seconds,
         )
+
+    def recorded_as(self, root: Path) -> str:
+        """Return the name of the recorder's workspace, if the folder was enrolled."""
+        desk = next((one for one in enrolments(self._app).desks() if Path(one.enrolment.root) == root), None)
+        return desk.enrolment.workspace.id if desk is not None else ""
 
     def may_keep(self, words: str) -> bool:
         """Say whether nothing in the words looks like a secret."""
@@ -147,6 +177,18 @@ class HomeEquipment:
         for model in old:
             model.close()
         return found
+
+
+def _chosen(settings: Config, choice: Choice) -> Config:
+    """Return the settings with what an arm says in the place of theirs."""
+    model, context = settings.model, settings.context
+    if choice.model:
+        model = model.model_copy(update={"name": choice.model})
+    if choice.strategy:
+        context = context.model_copy(update={"strategy": Prompting(choice.strategy)})
+    if choice.context:
+        context = context.model_copy(update={"recipe": choice.context})
+    return settings.model_copy(update={"model": model, "context": context})
 
 
 def _default(settings: ModelSettings) -> str:

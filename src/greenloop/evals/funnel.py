@@ -25,7 +25,7 @@ class FunnelFigures(Part):
 
     turns: int
     candidates: dict[str, int]
-    """``parsed``, ``applied``, ``verified``: candidates that came so far."""
+    """``proposed``, ``parsed``, ``applied``, ``verified``: candidates that came so far."""
     rungs: dict[str, int] = Field(default_factory=dict)
     badges: dict[str, int] = Field(default_factory=dict)
     suggestions: dict[str, int]
@@ -71,7 +71,7 @@ def figures(events: Iterable[FunnelEvent], retained: Iterable[Retained] = ()) ->
             _add_times(times, event)
     return FunnelFigures(
         turns=steps[Step.REQUESTED],
-        candidates={step.value: steps[step] for step in (Step.PARSED, Step.APPLIED, Step.VERIFIED)},
+        candidates={step.value: steps[step] for step in (Step.PROPOSED, Step.PARSED, Step.APPLIED, Step.VERIFIED)},
         rungs=dict(sorted(rungs.items())),
         badges=dict(sorted(badges.items())),
         suggestions={step.value: len(found) for step, found in seen.items()},

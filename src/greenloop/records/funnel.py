@@ -28,8 +28,10 @@ class Step(StrEnum):
     """The steps of the funnel, and how a turn ends."""
 
     REQUESTED = "requested"
+    PROPOSED = "proposed"
+    """A candidate came. Of this step and the next two ``fault`` says what kept it from the one behind."""
     PARSED = "parsed"
-    """A candidate was read as an edit."""
+    """It was read as an edit."""
     APPLIED = "applied"
     """It applied; ``rung`` says how literally."""
     VERIFIED = "verified"

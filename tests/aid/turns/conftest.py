@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import pytest
 
+from greenloop.aid.metrics.recording import Recording
 from greenloop.aid.protocol import catalogue
 from greenloop.aid.protocol.base import Message
 from greenloop.aid.protocol.catalogue import Method
@@ -24,6 +25,7 @@ from greenloop.builds.judge import Judge
 from greenloop.builds.scripted import Answer, ScriptedJudge
 from greenloop.builds.stop import Stop
 from greenloop.candidates.sampling import Sampling
+from greenloop.feedback.funnel import Funnel
 from greenloop.feedback.log import FeedbackLog
 from greenloop.models.scripted import Pace, Script, ScriptedModel
 from greenloop.records import Category, Diagnostic, Severity, Span, Status, Suite, TreeId
@@ -80,6 +82,7 @@ class World:
     equipment: ScriptedEquipment
     judge: ScriptedJudge
     log: FeedbackLog
+    funnel: Funnel
     name: str = ""
     peers: list[ScriptedPeer] = field(default_factory=list)
 
@@ -183,9 +186,11 @@ def world(
     equipment = ScriptedEquipment(store, judge, made)
     workspaces = WorkspaceService(equipment, Trust(tmp_path / "aid/trusted.json"), tmp_path / "aid")
     log = FeedbackLog(tmp_path / "feedback.jsonl")
-    service = Combined([workspaces, TurnService(equipment, workspaces, log, tmp_path / "aid")])
-    yield World(root, store, service, equipment, judge, log)
-    service.close()
+    with Funnel(tmp_path / "funnel.db") as funnel:
+        turns = TurnService(equipment, workspaces, Recording(log, funnel), tmp_path / "aid")
+        service = Combined([workspaces, turns])
+        yield World(root, store, service, equipment, judge, log, funnel)
+        service.close()
 
 
 @pytest.fixture

@@ -13,7 +13,8 @@ from greenloop.aid.protocol.turns import (
     SuggestionShown,
     SuggestionUndone,
 )
-from greenloop.records import Badge, Edit, FeedbackKind, Refused, RenameFile
+from greenloop.records import Badge, Edit, Refused, RenameFile
+from greenloop.records.funnel import Step
 from greenloop.workspace.edits import render_reply
 from greenloop.workspace.edits.line_changes import sha256_of
 
@@ -45,8 +46,8 @@ def accept(
     return world.ask(catalogue.SUGGESTION_ACCEPT, wanted)
 
 
-def events(world: World, *kinds: FeedbackKind) -> list[tuple[FeedbackKind, tuple[str, ...]]]:
-    return [(event.kind, event.hunks) for event in world.log.read() if event.kind in kinds]
+def events(world: World, *steps: Step) -> list[tuple[Step, int, int]]:
+    return [(event.step, event.hunks, event.of_hunks) for event in world.funnel.events() if event.step in steps]
 
 
 def test_all_of_it_with_its_badge(world: World) -> None:
@@ -71,10 +72,10 @@ def test_some_hunks_get_a_badge_of_their_own(world: World) -> None:
     world.ask(
         catalogue.SUGGESTION_REFUSE, SuggestionRefuse(turn=turn, suggestion=suggestion, hunks=(ids["let deux = 2\n"],))
     )
-    assert events(world, FeedbackKind.ACCEPTED, FeedbackKind.REFUSED) == [
-        (FeedbackKind.ACCEPTED, (ids["let cinq = 5\n"],)),
-        (FeedbackKind.REFUSED, (ids["let deux = 2\n"],)),
-    ]
+    assert events(world, Step.ACCEPTED, Step.REFUSED) == [(Step.REFUSED, 1, 3)], "it is not written yet"
+    assert len(world.log.accepted()) == 1, "handed over, it is no person's work any more"
+    world.ask(catalogue.SUGGESTION_APPLIED, SuggestionApplied(acceptance=given.acceptance, applied=True))
+    assert events(world, Step.ACCEPTED, Step.REFUSED) == [(Step.REFUSED, 1, 3), (Step.ACCEPTED, 1, 3)]
 
 
 def test_one_hunk_after_another(world: World) -> None:
@@ -149,15 +150,8 @@ def test_it_is_handed_over_once_unless_it_was_not_written(world: World) -> None:
         world.ask(catalogue.SUGGESTION_APPLIED, SuggestionApplied(acceptance=again.acceptance, applied=True))
         world.ask(catalogue.SUGGESTION_UNDONE, SuggestionUndone(acceptance=again.acceptance))
         world.ask(catalogue.SUGGESTION_SHOWN, SuggestionShown(turn=turn, suggestion=suggestion))
-    kinds = [event.kind for event in world.log.read() if event.suggestion == suggestion]
-    assert kinds[-6:] == [
-        FeedbackKind.ACCEPTED,
-        FeedbackKind.WRITTEN,
-        FeedbackKind.ACCEPTED,
-        FeedbackKind.WRITTEN,
-        FeedbackKind.UNDONE,
-        FeedbackKind.SHOWN,
-    ]
+    people = (Step.SHOWN, Step.ACCEPTED, Step.REFUSED, Step.UNDONE)
+    assert [step for step, *_ in events(world, *people)] == [Step.ACCEPTED, Step.UNDONE, Step.SHOWN]
     assert len(world.log.accepted()) == 1
 
 

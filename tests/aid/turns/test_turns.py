@@ -25,13 +25,14 @@ from greenloop.candidates.hints import HintSource
 from greenloop.candidates.sampling import Sampling
 from greenloop.models.scripted import Pace
 from greenloop.records import Badge, FeedbackKind, ModelError, Refused
+from greenloop.records.funnel import Step
 from greenloop.workspace.store import TreeStore
 
 from .conftest import FILES, GENEROUS, RED_LINE, World, block, error_in, fixing
 
 
 def kinds(world: World, turn: str) -> list[str]:
-    return [event.kind.value for event in world.log.read() if event.turn == turn]
+    return [event.step.value for event in world.funnel.events() if event.turn == turn]
 
 
 def test_a_fix_is_shown_unverified_and_then_with_its_badge(world: World) -> None:
@@ -56,7 +57,11 @@ def test_a_fix_is_shown_unverified_and_then_with_its_badge(world: World) -> None
     assert "".join(one.text for one in deltas) == fixing("let x = 1 + 2")
     # the end is written down after the editor was told of it
     wait(lambda: "ended" in kinds(world, turn))
-    assert set(kinds(world, turn)) == {"requested", "first-token", "parsed", "applied", "verified", "ended"}
+    assert set(kinds(world, turn)) == {"requested", "proposed", "parsed", "applied", "verified", "ended"}
+    end = next(event for event in world.funnel.events() if event.step is Step.ENDED)
+    assert end.outcome == "done"
+    assert 0 <= (end.first_token_ms or 0) <= (end.first_diff_ms or 0) <= (end.verified_ms or 0) <= (end.total_ms or 0)
+    assert None not in (end.first_token_ms, end.first_diff_ms, end.verified_ms)
 
 
 def test_the_tree_is_that_with_the_unsaved_buffers(world: World, store: TreeStore) -> None:
@@ -65,7 +70,7 @@ def test_the_tree_is_that_with_the_unsaved_buffers(world: World, store: TreeStor
     ended, turn = world.turn(buffers={"a.ml": "let y = unknown\n", "b.ml": None, "new.ml": "let z = 1\n"})
     (shown,) = world.suggestions(turn).values()
     assert (ended.summary, shown.files[0].hunks[0].old) == ("Fixed: type-checks.", "let y = unknown\n")
-    tree = next(event.base for event in world.log.read() if event.kind is FeedbackKind.VERIFIED)
+    tree = next(event.base for event in world.log.read() if event.kind is FeedbackKind.REQUESTED)
     assert sorted(store.files(tree)) == ["a.ml", "new.ml"]
     assert "Unbound value unknown" in model.requests[0].messages[-1].content
     assert (world.root / "a.ml").read_text() == FILES["a.ml"]
@@ -258,7 +263,7 @@ def test_a_reply_that_cannot_be_applied_is_refused_by_name(world: World, reply: 
     assert (ended.outcome, ended.order) == (Outcome.DONE, ())
     assert ended.summary.startswith("Nothing to show")
     assert ended.text == reply
-    assert reason in {event.reason for event in world.log.read() if event.turn == turn}
+    assert reason in {event.fault for event in world.funnel.events() if event.turn == turn}
 
 
 @pytest.mark.parametrize(
@@ -291,7 +296,7 @@ def test_a_secret_in_a_buffer_is_neither_stored_nor_sent(world: World, store: Tr
     assert ended.summary == "Fixed: type-checks."
     assert "xyzzy" not in repr(model.requests)
     assert any("b.ml is left out: it holds a secret" in getattr(one, "text", "") for one in world.news(turn))
-    tree = next(event.base for event in world.log.read() if event.turn == turn)
+    tree = next(event.base for event in world.log.read())
     assert store.read(tree, "b.ml") == FILES["b.ml"].encode()
 
 
@@ -319,7 +324,7 @@ def test_a_secret_that_was_typed_is_not_kept_in_the_log(world: World) -> None:
     world.turn(kind="ask", prompt="The secret is xyzzy.")
     world.turn(kind="ask", prompt="Say two.")
     assert [event.words for event in world.log.read() if event.kind is FeedbackKind.REQUESTED] == ["", "Say two."]
-    assert "xyzzy" not in json.dumps([event.to_json() for event in world.log.read()])
+    assert "xyzzy" not in json.dumps([event.to_json() for event in (*world.log.read(), *world.funnel.events())])
 
 
 def test_twenty_turns_of_three_editors_all_end(world: World) -> None:

@@ -30,13 +30,19 @@ class Recording(Sink):
 
     def note(self, event: FunnelEvent) -> None:
         """Keep an event. One with trees that a person saw or decided on goes to the log of feedback as well."""
-        self.note_with_words(event, "")
+        self.remember(event)
+        self.count(event)
 
     def note_with_words(self, event: FunnelEvent, words: str) -> None:
         """Keep an event of a request with what the person typed, which goes to the log of feedback alone.
 
         ``words`` is empty where it may hold a secret: the caller has screened it.
         """
+        self.remember(event, words)
+        self.count(event)
+
+    def remember(self, event: FunnelEvent, words: str = "") -> None:
+        """Keep in the log of feedback what training must know of an event, if there is something."""
         kind = _LOGGED.get(event.step)
         if kind is not None and event.base and (event.result or kind is FeedbackKind.REQUESTED):
             base = TreeId(event.base)
@@ -52,6 +58,9 @@ class Recording(Sink):
                     words=words,
                 )
             )
+
+    def count(self, event: FunnelEvent) -> None:
+        """Count an event, and log nothing."""
         self._funnel.add(event)
         for sink in self._counting:
             sink.note(event)

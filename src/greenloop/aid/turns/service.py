@@ -4,9 +4,11 @@ import threading
 import time
 import uuid
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from greenloop.aid.metrics.recording import Recording
 from greenloop.aid.protocol import catalogue
 from greenloop.aid.protocol.base import Empty
 from greenloop.aid.protocol.session import WorkspaceRef
@@ -31,7 +33,7 @@ from greenloop.aid.protocol.turns import (
 from greenloop.aid.service import Call, Handlers, Peer
 from greenloop.aid.turns.conversations import Conversations, checked
 from greenloop.aid.turns.handover import Given, hand_over
-from greenloop.aid.turns.journal import Journal
+from greenloop.aid.turns.journal import About, Journal, Told
 from greenloop.aid.turns.presenting import Known
 from greenloop.aid.turns.request import Asked
 from greenloop.aid.turns.sent import explanation
@@ -40,8 +42,8 @@ from greenloop.aid.workspaces.equipment import Equipment
 from greenloop.aid.workspaces.service import WorkspaceService
 from greenloop.aid.workspaces.workspace import Workspace
 from greenloop.builds.stop import Stop
-from greenloop.feedback.log import FeedbackLog
-from greenloop.records import EditError, FeedbackKind, Overloaded, Refused
+from greenloop.records import EditError, Overloaded, Refused
+from greenloop.records.funnel import Step
 from greenloop.workspace.edits.reply_writer import render_reply
 
 MOST_TURNS = 32
@@ -71,10 +73,10 @@ class _Record:
 class TurnService:
     """A ``Service``. ``folder`` is a folder of the sidecar's own in the home, kept over restarts."""
 
-    def __init__(self, equipment: Equipment, workspaces: WorkspaceService, feedback: FeedbackLog, folder: Path) -> None:
+    def __init__(self, equipment: Equipment, workspaces: WorkspaceService, recording: Recording, folder: Path) -> None:
         self._equipment = equipment
         self._workspaces = workspaces
-        self._feedback = feedback
+        self._recording = recording
         self._said = Conversations(folder / "conversations")
         self._lock = threading.Lock()
         self._records: OrderedDict[str, _Record] = OrderedDict()
@@ -129,7 +131,18 @@ class TurnService:
         kept = words if words and self._equipment.may_keep(words) else ""
         name = uuid.uuid4().hex[:12]
         asked = Asked(name, conversation, params, call.peer.encoding, self._said.earlier(workspace.name, conversation))
-        journal = Journal(self._feedback, name, conversation, workspace.name, call.peer.client, strategy.name, model)
+        told = Told(
+            turn=name,
+            task=conversation,
+            workspace=self._equipment.recorded_as(workspace.root),
+            client=call.peer.client,
+            kind=params.kind,
+            model=model,
+            strategy=strategy.asking.value,
+            context=strategy.name,
+            arms=strategy.arms,
+        )
+        journal = Journal(self._recording, told)
         with self._lock:
             if len(self._threads) >= MOST_TURNS:
                 raise Overloaded(f"{MOST_TURNS} turns run already", "wait for one to end, or cancel one")
@@ -220,14 +233,14 @@ class TurnService:
     def _on_shown(self, _call: Call, params: SuggestionShown) -> Empty:
         record, known = self._known(params.turn, params.suggestion)
         if self._once(record, "shown", known.id):
-            self._note(record, FeedbackKind.SHOWN, known)
+            record.journal.person(Step.SHOWN, _about(known, _all_hunks(known)))
         return Empty()
 
     def _on_refuse(self, _call: Call, params: SuggestionRefuse) -> Empty:
         record, known = self._known(params.turn, params.suggestion)
         hunks = tuple(params.hunks) if params.hunks is not None else _all_hunks(known)
         if self._once(record, "refused", known.id, *hunks):
-            self._note(record, FeedbackKind.REFUSED, known, hunks=hunks)
+            record.journal.person(Step.REFUSED, _about(known, hunks))
         return Empty()
 
     def _on_accept(self, call: Call, params: SuggestionAccept) -> Handover:
@@ -257,7 +270,7 @@ class TurnService:
         acceptance = given.handover.acceptance
         with self._lock:
             self._given[acceptance] = (record, known, given)
-        self._note_given(record, FeedbackKind.ACCEPTED, known, given)
+        record.journal.handed_over(self._given_about(known, given))
         return given.handover
 
     def _on_applied(self, _call: Call, params: SuggestionApplied) -> Empty:
@@ -267,16 +280,16 @@ class TurnService:
         if params.applied:
             self._said.written(record.workspace.name, record.turn.asked.conversation, record.turn.asked.turn)
             record.workspace.saved(given.handover.files[0].path)
+            record.journal.written(self._given_about(known, given))
         else:
             with self._lock:
                 record.handed[known.id] -= {*given.hunks, "*"}
-        self._note_given(record, FeedbackKind.WRITTEN, known, given, reason="" if params.applied else "not-written")
         return Empty()
 
     def _on_undone(self, _call: Call, params: SuggestionUndone) -> Empty:
         record, known, given = self._acceptance(params.acceptance)
         if self._once(record, "undone", params.acceptance):
-            self._note_given(record, FeedbackKind.UNDONE, known, given)
+            record.journal.person(Step.UNDONE, self._given_about(known, given))
         return Empty()
 
     def _acceptance(self, acceptance: str) -> tuple[_Record, Known, Given]:
@@ -286,18 +299,15 @@ class TurnService:
             raise Refused("unknown-acceptance", f"{acceptance}: no such acceptance is remembered", "ask again")
         return found
 
-    def _note_given(self, record: _Record, kind: FeedbackKind, known: Known, given: Given, reason: str = "") -> None:
-        record.journal.person(
-            kind, given.base, given.result, known.id, badge=given.handover.badge.value, hunks=given.hunks,
-            of_hunks=known.hunks, acceptance=given.handover.acceptance, flags=known.attempt.flags, reason=reason,
-            model=known.attempt.source, repaired=known.repaired,
-        )  # fmt: skip
-
-    def _note(self, record: _Record, kind: FeedbackKind, known: Known, hunks: tuple[str, ...] = ()) -> None:
-        record.journal.person(
-            kind, known.base, known.attempt.result or known.base, known.id, badge=known.badge.value, hunks=hunks,
-            of_hunks=known.hunks, flags=known.attempt.flags, model=known.attempt.source, repaired=known.repaired,
-        )  # fmt: skip
+    def _given_about(self, known: Known, given: Given) -> About:
+        wanted = set(given.hunks)
+        return replace(
+            _about(known, wanted),
+            base=given.base,
+            result=given.result,
+            badge=given.handover.badge,
+            acceptance=given.handover.acceptance,
+        )
 
     # -- conversations
 
@@ -307,6 +317,22 @@ class TurnService:
 
     def _read(self, params: ConversationRef) -> Conversation:
         return self._said.read(params.conversation)
+
+
+def _about(known: Known, hunks: Iterable[str]) -> About:
+    """Return what a step on these hunks of a suggestion is about."""
+    wanted = set(hunks)
+    texts = [hunk.new for change in known.changes for hunk in change.hunks if hunk.id in wanted]
+    return About(
+        suggestion=known.id,
+        base=known.base,
+        result=known.attempt.result or known.base,
+        badge=known.badge,
+        model=known.attempt.source,
+        hunks=len(texts),
+        of_hunks=known.hunks,
+        characters=sum(map(len, texts)),
+    )
 
 
 def _all_hunks(known: Known) -> tuple[str, ...]:

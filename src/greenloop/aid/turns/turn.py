@@ -133,7 +133,7 @@ class Turn:
             self._stop.request()
             self._crew.close()
             if self.taken is not None:
-                self._journal.ended(self.taken.question.tree, outcome.value if fault is None else fault.code)
+                self._journal.ended(outcome.value, fault.code if fault is not None else "")
         return outcome
 
     def _make(self) -> str:
@@ -206,7 +206,8 @@ class Turn:
             self._store, question, budget=strategy.budget_tokens, recipe=strategy.recipe, index=strategy.index
         )
         history = int(strategy.budget_tokens * HISTORY_SHARE)
-        self._messages = with_history(render(question, self._context), self.asked.earlier, budget=history)
+        messages = render(question, self._context, strategy.asking)
+        self._messages = with_history(messages, self.asked.earlier, budget=history)
         self._begin_model(self._messages)
 
     def _begin_model(self, messages: tuple[Said, ...], *, once: bool = False) -> None:
@@ -270,7 +271,7 @@ class Turn:
     def _piece(self, candidate: int, text: str, *, thought: bool) -> None:
         if not self._spoke:
             self._spoke = True
-            self._journal.first_token(self._tree)
+            self._journal.first_token()
         self._candidates = max(self._candidates, candidate + 1)
         delta = TurnDelta(turn=self.asked.turn, candidate=candidate, text=text, thought=thought)
         self._tell(catalogue.TURN_DELTA, delta)
@@ -312,9 +313,8 @@ class Turn:
         for attempt in attempts:
             known = self.suggestions.of(attempt)
             self._journal.proposed(
-                self._tree, attempt, known.id if known is not None else "", known.badge if known is not None else None,
-                repaired,
-            )  # fmt: skip
+                attempt, known.id if known is not None else "", known.badge if known is not None else None
+            )
         self._tell_news()
 
     def _tell_news(self) -> None:
@@ -323,6 +323,7 @@ class Turn:
             self._tell_of(standing.known, standing.rank)
 
     def _tell_of(self, known: Known, rank: int) -> None:
+        self._journal.first_diff(known.badge)
         proposed = shown(self._store, known, self.asked.encoding)
         self._tell(catalogue.TURN_CANDIDATE, TurnCandidate(turn=self.asked.turn, suggestion=proposed, rank=rank))
 

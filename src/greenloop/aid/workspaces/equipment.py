@@ -1,6 +1,6 @@
 """What the composition root hands in: how a workspace is judged, and with what a turn is made. With its fake."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -13,6 +13,7 @@ from greenloop.candidates.source import Source
 from greenloop.models.seam import Model
 from greenloop.prompts.recipes import DEFAULT, Recipe
 from greenloop.prompts.retrieval.seam import Index
+from greenloop.records import Strategy as Prompting
 from greenloop.records import Suite, TreeId
 from greenloop.workspace.store import TreeStore
 from greenloop.workspace.vcs import WorkingCopy
@@ -40,6 +41,8 @@ class Strategy:
     """``None``: the sources and searches alone. It is not closed by a turn."""
     sampling: Sampling = field(default_factory=Sampling)
     budget_tokens: int = 2000
+    asking: Prompting = Prompting.EDIT_BLOCKS
+    """How a question is written for the model."""
     recipe: Recipe = DEFAULT
     index: Index | None = None
     sources: Sequence[Source] = ()
@@ -48,6 +51,8 @@ class Strategy:
     """Tried when nothing else has fixed what is red."""
     repair_rounds: int = 2
     """How often a red suggestion goes back to the model with the compiler's message."""
+    arms: Mapping[str, str] = field(default_factory=dict)
+    """Experiment → arm, where the turn is part of one."""
     repair_seconds: float = 20.0
     """No such round is begun later than so many seconds after the first one."""
 
@@ -82,6 +87,10 @@ class Equipment(Protocol):
 
     def strategy(self, root: Path, *, task: str) -> Strategy:
         """Return with what a turn is made now; ``task`` names the conversation, to which arms of experiments stick."""
+        ...
+
+    def recorded_as(self, root: Path) -> str:
+        """Return the recorder's name for the workspace at ``root``; empty where it is not recorded."""
         ...
 
     def may_keep(self, words: str) -> bool:
@@ -129,6 +138,10 @@ class ScriptedEquipment:
     def strategy(self, root: Path, *, task: str) -> Strategy:  # noqa: ARG002 - the seam's
         """The scripted strategy."""
         return self.made
+
+    def recorded_as(self, root: Path) -> str:  # noqa: ARG002 - the seam's
+        """It is not."""
+        return ""
 
     def may_keep(self, words: str) -> bool:
         """Yes, unless they hold the secret."""
