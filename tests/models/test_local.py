@@ -10,7 +10,8 @@ import psutil
 import pytest
 import xllamacpp
 
-from greenloop.models.local import INSTALL, LocalModel, find_smollm2
+from greenloop.models.llama_runtime import INSTALL
+from greenloop.models.local import LocalModel, find_smollm2
 from greenloop.models.openai_server import OpenAIModel
 from greenloop.models.seam import Message, Request
 from greenloop.records import InputError, ModelError

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from tests.training.conftest import conversation
 
-from greenloop.models.local import LocalModel, _UnixConnection
+from greenloop.models.llama_runtime import UnixConnection
+from greenloop.models.local import LocalModel
 from greenloop.models.seam import Message
 from greenloop.records import InputError
 from greenloop.training.conversations import Conversation
@@ -32,7 +33,7 @@ def server() -> Iterator[LocalModel]:
 
 
 def asked(server: LocalModel, path: str, body: dict[str, Any]) -> Any:
-    connection = _UnixConnection(server._socket)
+    connection = UnixConnection(server._socket)
     connection.request("POST", path, json.dumps(body))
     answer = json.loads(connection.getresponse().read())
     connection.close()

