@@ -89,6 +89,12 @@ def test_an_editor_fixes_what_is_not_even_saved(app: App, project: Path) -> None
         best = [news.suggestion for news in seen if isinstance(news, TurnCandidate)][-1]
         assert (best.id, best.badge, best.fixed) == (ended.order[0], Badge.TYPE_CHECKS, True)
 
+        words = ("--home", str(app.home.path), "aid", "explain", started.turn, "--json")
+        told = subprocess.run([sys.executable, "-m", "greenloop", *words], capture_output=True, text=True, check=True)
+        sent = json.loads(told.stdout)["parts"]
+        assert [part["role"] for part in sent][:2] == ["system", "user"]
+        assert any("shop.ml" in part["text"] and part["plugin"] for part in sent)
+
         given = client.call(
             catalogue.SUGGESTION_ACCEPT,
             SuggestionAccept(turn=started.turn, suggestion=best.id, buffers=(Buffer(path="shop.ml", text=BROKEN),)),

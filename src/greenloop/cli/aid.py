@@ -28,7 +28,14 @@ _TAIL_BYTES = 1 << 20
 app = typer.Typer(
     no_args_is_help=True,
     help="The sidecar that every editor shares: one process a user, started on first use.",
-    cls=group_of({"connect": Late("aid_connect:connect"), "serve": Late("aid_serve:serve", hidden=True)}),
+    cls=group_of(
+        {
+            "explain": Late("aid_explain:explain"),
+            "experiments": Late("experiments:app"),
+            "connect": Late("aid_connect:connect"),
+            "serve": Late("aid_serve:serve", hidden=True),
+        }
+    ),
 )
 
 

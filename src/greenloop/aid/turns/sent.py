@@ -8,6 +8,7 @@ from greenloop.models.seam import Message
 from greenloop.prompts.explain import Part, explain
 from greenloop.prompts.question import Context, Question
 from greenloop.prompts.tokens import estimate_tokens
+from greenloop.records import Strategy
 
 
 @dataclass(frozen=True)
@@ -17,6 +18,7 @@ class Sent:
     messages: tuple[Message, ...]
     question: Question
     context: Context
+    asking: Strategy = Strategy.EDIT_BLOCKS
 
 
 def explanation(turn: str, model: str, strategy: str, sent: Sequence[Sent]) -> Explanation:
@@ -24,7 +26,7 @@ def explanation(turn: str, model: str, strategy: str, sent: Sequence[Sent]) -> E
     if not sent:
         return Explanation(turn=turn, model=model, strategy=strategy, parts=())
     first = sent[0]
-    told = explain(first.question, first.context)
+    told = explain(first.question, first.context, first.asking)
     # the first message says how to answer, the last one is the question: what is between was said before
     parts = [
         *_parts(part for part in told.parts if part.role == "system"),

@@ -216,7 +216,7 @@ class Turn:
         assert context is not None
         sampling = replace(self._strategy.sampling, greedy=1, sampled=0) if once else self._strategy.sampling
         assert self._question is not None
-        self.sent.append(Sent(messages, self._question, context))
+        self.sent.append(Sent(messages, self._question, context, self._strategy.asking))
         start = self._candidates
         self._crew.begin(
             lambda: streamed(model, messages, context, sampling, self._stop, start=start), self._model_failed
