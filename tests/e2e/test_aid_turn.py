@@ -90,8 +90,8 @@ def test_an_editor_fixes_what_is_not_even_saved(app: App, project: Path) -> None
         assert (best.id, best.badge, best.fixed) == (ended.order[0], Badge.TYPE_CHECKS, True)
 
         words = ("--home", str(app.home.path), "aid", "explain", started.turn, "--json")
-        told = subprocess.run([sys.executable, "-m", "greenloop", *words], capture_output=True, text=True, check=True)
-        sent = json.loads(told.stdout)["parts"]
+        shown = subprocess.run([sys.executable, "-m", "greenloop", *words], capture_output=True, text=True, check=True)
+        sent = json.loads(shown.stdout)["parts"]
         assert [part["role"] for part in sent][:2] == ["system", "user"]
         assert any("shop.ml" in part["text"] and part["plugin"] for part in sent)
 

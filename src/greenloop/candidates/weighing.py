@@ -16,9 +16,7 @@ from greenloop.candidates.ranking import distinct, merit
 from greenloop.models.likelihood import Likelihood
 from greenloop.prompts.gather import gather
 from greenloop.prompts.question import Question
-from greenloop.prompts.recipes import DEFAULT, Recipe
 from greenloop.prompts.render import render
-from greenloop.prompts.retrieval.seam import Index
 from greenloop.records import Asking, EditError
 from greenloop.workspace.edits import edit_between
 from greenloop.workspace.edits.reply_writer import render_reply
@@ -38,16 +36,11 @@ class Weigher(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ModelWeigher:
-    """Asks ``model`` as ``asking`` says, about the ``most`` best fixes; the others count as the least likely one.
-
-    ``recipe`` and ``index`` are those by which it is asked for fixes; see ``ModelSource``.
-    """
+    """Asks ``model`` as ``asking`` says, about the ``most`` best fixes; the others count as the least likely one."""
 
     model: Likelihood
     asking: Asking
     most: int = 12
-    recipe: Recipe = DEFAULT
-    index: Index | None = None
 
     def weighed(self, store: TreeStore, question: Question, attempts: Sequence[Attempt]) -> tuple[Attempt, ...]:
         """See ``Weigher``."""
@@ -58,7 +51,7 @@ class ModelWeigher:
         texts = tuple(dict.fromkeys(replies.values()))
         if len(texts) < 2:
             return tuple(attempts)
-        context = gather(store, question, budget=self.asking.budget_tokens, recipe=self.recipe, index=self.index)
+        context = gather(store, question, budget=self.asking.budget_tokens)
         said = self.model.log_likelihoods(render(question, context, self.asking.strategy), texts)
         top = max(said)
         total = top + math.log(sum(math.exp(one - top) for one in said))

@@ -103,7 +103,7 @@ class ModelSettings(Section):
     max_tokens: int = Field(default=256, ge=16)
     """Tokens of one reply, at most."""
     weighed: int = Field(default=12, ge=0, le=256)
-    """How many fixes, whoever made them, the model compares to say which is meant; 0: none. The local model can."""
+    """How many fixes, whoever made them, a model of the book compares to say which one is meant; 0: none."""
     candidates: int = Field(default=4, ge=1, le=256)
     """How many candidates are taken from the model."""
     fallbacks: tuple[str, ...] = ()

@@ -109,7 +109,7 @@ def carry_out(app: App, asked: Asked) -> Done:
                 behaviours=_behaviours(home, settings, judge),
                 sources=sources,
                 searches=wide,
-                weigher=weigher_of(settings, opened, asking) if asked.with_search else None,
+                weigher=weigher_of(settings, opened, name, models) if asked.with_search else None,
                 progress=lambda done, of, _fixed: tell(done, of),
             )
     page = folder / "report.html"

@@ -30,8 +30,7 @@ from greenloop.models.likelihood import Likelihood
 from greenloop.models.registry import ModelSettings, open_model
 from greenloop.models.seam import Model
 from greenloop.prompts.explain import Explained
-from greenloop.prompts.recipes import DEFAULT, Recipe
-from greenloop.prompts.retrieval.seam import Index
+from greenloop.prompts.recipes import DEFAULT
 from greenloop.records import Asking, Feedback, FeedbackKind, InputError, Suggestion
 from greenloop.snapshots.secrets import Screen
 from greenloop.storage import write_atomically
@@ -144,7 +143,7 @@ def sources(now: Present, model: str | None, candidates: int | None) -> Iterator
     with open_model(name, models) as opened:
         asking = asking_of(now.settings, name, models)
         asked = ModelSource(opened, sampling(now.settings, candidates), asking, recipe=recipe, index=index)
-        yield Asked((*beside_the_model(), asked), weigher_of(now.settings, opened, asking, recipe, index), asked)
+        yield Asked((*beside_the_model(), asked), weigher_of(now.settings, opened, name, models), asked)
 
 
 def beside_the_model() -> tuple[Source, ...]:
@@ -152,12 +151,10 @@ def beside_the_model() -> tuple[Source, ...]:
     return (HintSource(),)
 
 
-def weigher_of(
-    settings: Config, model: Model, asking: Asking, recipe: Recipe = DEFAULT, index: Index | None = None
-) -> Weigher | None:
-    """Return the model as a weigher, if it can say how likely it holds a reply, and the settings want it."""
-    most = settings.model.weighed
-    return ModelWeigher(model, asking, most, recipe, index) if most and isinstance(model, Likelihood) else None
+def weigher_of(settings: Config, model: Model, name: str, models: ModelSettings) -> Weigher | None:
+    """Return the model called ``name`` as a weigher, if it was trained on fixes and can say how likely it holds one."""
+    trained, most = registry.asking_of(name, models), settings.model.weighed
+    return ModelWeigher(model, trained, most) if trained and most and isinstance(model, Likelihood) else None
 
 
 def asking_of(settings: Config, model: str, models: ModelSettings) -> Asking:
