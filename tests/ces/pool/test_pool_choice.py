@@ -1,14 +1,20 @@
 """Which builds the pool keeps, and which one serves a tree."""
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
 from greenloop.builds.shelf import Hold
+from greenloop.ces.pool import Pool
 from greenloop.records import InputError, Suite, TreeId
 
 if TYPE_CHECKING:
     from tests.ces.pool.conftest import Make, Team
+
+
+def _green(team: "Team", pool: Pool, branch: str) -> bool:
+    return team.state(pool, branch) == "green"
 
 
 def test_the_longest_unused_is_evicted_but_never_one_in_use(team: "Team", make: "Make") -> None:
@@ -19,6 +25,8 @@ def test_the_longest_unused_is_evicted_but_never_one_in_use(team: "Team", make: 
         before = team.digest(held)
         for branch in "bcd":
             pool.ensure(branch)
+            # two are made at a time, and which of them is ready first is nobody's promise
+            team.wait_for(partial(_green, team, pool, branch))
         team.wait_for(
             lambda: [team.state(pool, branch) for branch in "abcd"] == ["green", "evicted", "evicted", "green"]
         )
