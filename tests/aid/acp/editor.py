@@ -3,13 +3,15 @@
 import asyncio
 import os
 import sys
+from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from acp import PROTOCOL_VERSION, RequestError, spawn_agent_process
 from acp.client.connection import ClientSideConnection
+from acp.interfaces import Client
 from acp.schema import (
     AgentMessageChunk,
     AgentThoughtChunk,
@@ -87,21 +89,26 @@ class Editor:
         """All thoughts, joined."""
         return self._text(AgentThoughtChunk)
 
-    def statuses(self, name: str) -> list[str]:
+    def statuses(self, name: str) -> list[str | None]:
         """What a tool call has been, in order."""
         kinds = (ToolCallStart, ToolCallProgress)
         return [one.status for one in self.updates if isinstance(one, kinds) and one.tool_call_id == name]
 
-    def _text(self, kind: type) -> str:
+    def _text(self, kind: type[AgentMessageChunk | AgentThoughtChunk]) -> str:
         chunks = [one.content for one in self.updates if isinstance(one, kind)]
         return "".join(one.text for one in chunks if isinstance(one, TextContentBlock))
+
+
+def started(home: Path, editor: Editor) -> AbstractAsyncContextManager[tuple[ClientSideConnection, Process]]:
+    """Start ``greenloop acp``."""
+    words = ("-m", "greenloop", "--home", str(home), "acp")
+    return spawn_agent_process(cast(Client, editor), sys.executable, *words, env=dict(os.environ))
 
 
 @asynccontextmanager
 async def agent(home: Path, editor: Editor, *, files: bool = True) -> AsyncIterator[ClientSideConnection]:
     """Start ``greenloop acp``, and introduce the editor, which serves its files or not."""
-    words = ("-m", "greenloop", "--home", str(home), "acp")
-    async with spawn_agent_process(editor, sys.executable, *words, env=dict(os.environ)) as (connection, _):  # type: ignore[arg-type]
+    async with started(home, editor) as (connection, _):
         able = FileSystemCapabilities(read_text_file=files, write_text_file=files)
         answer = await connection.initialize(
             protocol_version=PROTOCOL_VERSION,

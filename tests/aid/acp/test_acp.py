@@ -10,7 +10,7 @@ from acp import RequestError
 from acp.helpers import resource_link_block, text_block
 from acp.schema import FileEditToolCallContent, ToolCallUpdate
 from tests.aid.acp.conftest import Project
-from tests.aid.acp.editor import Editor, agent, refuse
+from tests.aid.acp.editor import Editor, agent, refuse, started
 
 from greenloop.cli.home import Home
 from greenloop.records.funnel import Step
@@ -29,6 +29,12 @@ def run(work: Coroutine[Any, Any, None]) -> None:
 def steps(home: Path) -> list[Step]:
     """What the funnel says became of the turns."""
     return [event.step for event in Home(home).funnel.events()]
+
+
+def data_of(error: RequestError) -> dict[str, str]:
+    """What an error says of itself: code, message, way out."""
+    assert isinstance(error.data, dict)
+    return error.data
 
 
 def diff_of(call: ToolCallUpdate) -> tuple[str, str | None, str]:
@@ -151,9 +157,10 @@ def test_half_of_a_suggestion_is_asked_about_again_with_its_own_badge(home: Path
             await client.prompt(session_id=session.session_id, prompt=[text_block("call cents pennies")])
 
     run(work())
+    mistrust = "look twice: it removes a name that others may use"
     assert [call.title for call in editor.asked] == [
-        "Edit price.ml [type-checks (all 2 files together)]",
-        "Edit till.ml [type-checks (all 2 files together)]",
+        f"Edit price.ml [type-checks (all 2 files together); {mistrust}]",
+        f"Edit till.ml [type-checks (all 2 files together); {mistrust}]",
         "Write price.ml [1 error]",
     ]
     assert editor.written == {}
@@ -171,7 +178,7 @@ def test_cancelling_ends_the_model(home: Path, project: Project) -> None:
             await editor.thinking.wait()
             with pytest.raises(RequestError, match="answers a prompt already") as busy:
                 await client.prompt(session_id=session.session_id, prompt=[text_block("and that")])
-            assert busy.value.data["code"] == "busy"
+            assert data_of(busy.value)["code"] == "busy"
             await client.cancel(session_id=session.session_id)
             # the reply takes 20 minutes
             assert (await asking).stop_reason == "cancelled"
@@ -226,16 +233,49 @@ def test_a_folder_that_is_not_trusted_is_not_built_and_that_is_said(home: Path, 
     assert not (root / "_build").exists()
 
 
+def test_it_ends_with_its_editor_in_the_middle_of_a_turn(home: Path, project: Project) -> None:
+    root = project({"shop.ml": BROKEN}, REPLY + "x" * 4000, delta_seconds=5.0)
+    editor = Editor()
+
+    async def work() -> None:
+        async with started(home, editor) as (client, process):
+            await client.initialize(protocol_version=1)
+            session = await client.new_session(cwd=str(root), mcp_servers=[])
+            asking = asyncio.create_task(client.prompt(session_id=session.session_id, prompt=[text_block("fix it")]))
+            await editor.thinking.wait()
+            assert process.stdin is not None
+            process.stdin.close()
+            assert await process.wait() == 0
+            asking.cancel()
+
+    run(work())
+
+
+def test_a_renamed_file_is_moved_by_the_editor_and_the_old_one_goes(home: Path, project: Project) -> None:
+    reply = "till.ml\n<<<< rename desk.ml\n"
+    root = project({"till.ml": "let sum = 1\n"}, reply)
+    editor = Editor()
+
+    async def work() -> None:
+        async with agent(home, editor) as client:
+            session = await client.new_session(cwd=str(root), mcp_servers=[])
+            await client.prompt(session_id=session.session_id, prompt=[text_block("call the till a desk")])
+
+    run(work())
+    assert editor.written == {str(root / "desk.ml"): "let sum = 1\n"}
+    assert not (root / "till.ml").exists()
+
+
 def test_errors_have_names_and_a_way_out(home: Path, tmp_path: Path) -> None:
     async def work() -> None:
         async with agent(home, Editor()) as client:
             with pytest.raises(RequestError, match="no such file or folder") as absent:
                 await client.new_session(cwd=str(tmp_path / "nowhere"), mcp_servers=[])
-            assert absent.value.data["code"] == "input"
-            assert absent.value.data["way_out"]
+            assert data_of(absent.value)["code"] == "input"
+            assert data_of(absent.value)["way_out"]
             with pytest.raises(RequestError, match="no such session") as unknown:
                 await client.prompt(session_id="abc", prompt=[text_block("fix it")])
-            assert unknown.value.data["code"] == "unknown-session"
+            assert data_of(unknown.value)["code"] == "unknown-session"
             with pytest.raises(RequestError, match="not found"):
                 await client.list_sessions()
 

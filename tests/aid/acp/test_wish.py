@@ -10,6 +10,7 @@ from acp.helpers import (
     resource_link_block,
     text_block,
 )
+from acp.schema import EmbeddedResourceContentBlock
 
 from greenloop.aid.acp.wish import wish_of
 
@@ -34,7 +35,7 @@ def test_only_a_prompt_that_says_no_more_is_a_fix(said: str, kind: str, tmp_path
 
 
 def test_files_of_the_workspace_are_named_and_other_texts_become_words(tmp_path: Path) -> None:
-    def embedded(uri: str, text: str) -> object:
+    def embedded(uri: str, text: str) -> EmbeddedResourceContentBlock:
         return resource_block(embedded_text_resource(uri, text))
 
     wish = wish_of(
@@ -46,7 +47,7 @@ def test_files_of_the_workspace_are_named_and_other_texts_become_words(tmp_path:
             embedded("file:///elsewhere/z.ml", "let z = 3\n"),
             resource_link_block("page", "https://example.org/page"),
             image_block("AAAA", "image/png"),
-        ],  # type: ignore[list-item]
+        ],
         tmp_path,
     )
     assert dict(wish.files) == {"lib/a b.ml": None, "whole.ml": "let x = 1\n", "part.ml": None}

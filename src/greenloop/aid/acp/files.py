@@ -9,7 +9,7 @@ from acp.interfaces import Client
 from acp.schema import FileSystemCapabilities
 
 from greenloop.aid.protocol.turns import Buffer, FileText
-from greenloop.records import EditError, EnvironmentFault
+from greenloop.records import EditError, EnvironmentFault, GreenloopError
 from greenloop.workspace.edits.line_changes import sha256_of
 from greenloop.workspace.store import Entry, Mode, TreeStore
 from greenloop.workspace.writeback import write_back
@@ -52,9 +52,13 @@ class Files:
         Raises ``EditError`` (reason ``stale``) before anything is written when a text is not the one that the
         suggestion was laid on, ``EnvironmentFault`` when the client or the disk refuses; it names what was written.
         """
+        theirs = [file for file in files if self._able.write_text_file and file.text is not None]
+        ours = [file for file in files if file not in theirs]
         for file in files:
             await self._demand_base(file)
-        theirs = [file for file in files if self._able.write_text_file and file.text is not None]
+        for file in ours:
+            self._demand_saved(file)
+        # before anything of ours: of a renamed file the old one goes only when the new one is there
         written: list[str] = []
         for file in theirs:
             try:
@@ -67,9 +71,13 @@ class Files:
                     f"written already: {', '.join(written)}" if written else "nothing was written",
                 ) from error
             written.append(file.path)
-        ours = [file for file in files if file not in theirs]
         if ours:
-            await asyncio.to_thread(self._write_back, ours)
+            try:
+                await asyncio.to_thread(self._write_back, ours)
+            except GreenloopError as error:
+                if not written:
+                    raise
+                raise EnvironmentFault(error.message, f"written already: {', '.join(written)}") from error
 
     async def _demand_base(self, file: FileText) -> None:
         disk = self.on_disk(file.path)
@@ -80,6 +88,12 @@ class Files:
         now = await self._theirs(file.path, disk) if self._able.read_text_file else disk
         if now is None or sha256_of(now) != file.base_sha256:
             raise EditError(f"{file.path}: changed meanwhile", _AGAIN, reason="stale")
+
+    def _demand_saved(self, file: FileText) -> str | None:
+        disk = self.on_disk(file.path)
+        if (None if disk is None else sha256_of(disk)) != file.base_sha256:
+            raise EditError(f"{file.path}: changed on the disk, or is not saved in the editor", _AGAIN, reason="stale")
+        return disk
 
     async def _theirs(self, path: str, disk: str | None) -> str:
         """Return the client's text. Raises ``EnvironmentFault`` when it does not give it."""
@@ -98,12 +112,8 @@ class Files:
         for file in files:
             path = self._root / file.path
             mode = Mode.FILE
-            if file.base_sha256 is not None:
-                disk = self.on_disk(file.path)
-                if disk is None or sha256_of(disk) != file.base_sha256:
-                    raise EditError(
-                        f"{file.path}: changed on the disk, or is not saved in the editor", _AGAIN, reason="stale"
-                    )
+            disk = self._demand_saved(file)
+            if disk is not None:
                 mode = Mode.EXECUTABLE if path.stat().st_mode & 0o100 else Mode.FILE
                 before[file.path] = Entry(mode, store.write_blob(disk.encode()))
             if file.text is not None:
