@@ -1,6 +1,8 @@
 """``greenloop acp`` before the client of ACP's own SDK: real processes, real builds, a scripted model."""
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
@@ -280,3 +282,18 @@ def test_errors_have_names_and_a_way_out(home: Path, tmp_path: Path) -> None:
                 await client.list_sessions()
 
     run(work())
+
+
+def test_a_file_in_the_place_of_an_editor_is_refused(home: Path, tmp_path: Path) -> None:
+    (tmp_path / "in").write_text("{}\n")
+    with (tmp_path / "in").open() as words:
+        done = subprocess.run(
+            [sys.executable, "-m", "greenloop", "--home", str(home), "acp"],
+            check=False,
+            stdin=words,
+            capture_output=True,
+            text=True,
+            timeout=GENEROUS,
+        )
+    assert done.returncode == 2
+    assert "stdin or stdout is a file" in done.stderr
