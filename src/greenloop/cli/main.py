@@ -22,6 +22,7 @@ _COMMANDS = {
     "fix": Late("fix:fix", "Help with code"),
     "ask": Late("ask:ask", "Help with code"),
     "aid": Late("aid:app", "Help with code"),
+    "acp": Late("acp:acp", "Help with code"),
     "tools": Late("tools:app", "Help with code"),
     "metrics": Late("metrics:metrics", "What became of it"),
     "experiments": Late("experiments:app", "What became of it"),
