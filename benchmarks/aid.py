@@ -2,7 +2,8 @@
 
     python benchmarks/aid.py [--files 10000] [--modules 200] [--turns 40] [--json]
 
-A scripted model server answers at once, so that the figures are the sidecar's. The last line of ``--json`` is
+A scripted model server with fixed delays stands in for the model, so that the figures are the sidecar's. The last line
+of ``--json`` is
 
     {"first_byte_p50_ms": …, "first_byte_p95_ms": …, "badge_p50_ms": …, "dune_check_ms": …, "badge_ratio": …,
      "start_ms": …, "rss_mib": …, "index_fresh_ms": …, "cancel_ms": …, …}
@@ -43,6 +44,9 @@ from greenloop.cli.home import Home
 from greenloop.models.scripted_server import ScriptedServer, Served, event, streamed
 from greenloop.records import Badge
 
+_THOUGHT = 1.0
+"""Seconds before the first piece of a reply in timed turns: what a fast model takes; the tree is judged meanwhile."""
+_PIECE = 0.002
 _LONGEST = 600.0
 """Seconds to wait for anything."""
 
@@ -119,7 +123,9 @@ def turns(model: Server, editor: Editor, workspace: str, root: Path, count: int)
     for number in range(count):
         editor.forget()
         model.arrived.clear()
-        model.answer = partial(_saying, block(199, 1000 + number))
+        model.answer = partial(
+            _always, streamed(block(199, 1000 + number), first_seconds=_THOUGHT, piece_seconds=_PIECE)
+        )
         buffer = Buffer(path="lib/m7.ml", text=(root / "lib/m7.ml").read_text() + f"let fresh = {number}\n")
         start = TurnStart(
             workspace=workspace, kind="ask", prompt="Raise the value of m199.", place=Place(path="lib/m199.ml"),
