@@ -25,6 +25,8 @@ class Served:
     endpoint: Endpoint
     place: EndpointPlace
     stack: ExitStack
+    """Closes the clients, after the endpoint."""
+    stop: Callable[[], None]
 
     @property
     def token(self) -> str:
@@ -60,15 +62,15 @@ class Served:
 @pytest.fixture
 def serve(world: World, tmp_path: Path) -> Iterator[Callable[..., Served]]:
     """Serve the world; trusted unless told otherwise."""
-    with ExitStack() as stack:
+    with ExitStack() as stack, ExitStack() as endings:
 
         def make(*, trusted: bool = True, limits: Limits | None = None) -> Served:
             if trusted:
                 world.open()
             place = EndpointPlace(tmp_path / "endpoint")
             endpoint = Endpoint(world.service, place, lambda: (str(world.root),), limits)
-            stack.callback(endpoint.close)
-            return Served(world, endpoint, place, stack)
+            endings.callback(endpoint.close)
+            return Served(world, endpoint, place, stack, endings.close)
 
         yield make
 

@@ -165,7 +165,7 @@ def test_the_end_of_the_sidecar_ends_an_answer_by_name(served: Served) -> None:
     )
     chunks = iter(stream)
     next(chunks)
-    served.stack.close()
+    served.stop()
     with pytest.raises(openai.APIError) as raised:
         list(chunks)
     assert raised.value.code == "sidecar-restarted"

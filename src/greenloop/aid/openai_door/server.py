@@ -36,7 +36,7 @@ class _Protocol(H11Protocol):
         super().connection_lost(exc)
 
     def _hang_up(self) -> None:
-        if self.cycle is None and not self.transport.is_closing():
+        if (self.cycle is None or self.cycle.response_complete) and not self.transport.is_closing():
             self.transport.close()
 
 
