@@ -29,9 +29,11 @@ def home() -> Iterator[Path]:
 def aid(home: Path) -> Iterator[Run]:
     environment = {name: value for name, value in os.environ.items() if name != "XDG_RUNTIME_DIR"}
 
-    def run(*words: str) -> subprocess.CompletedProcess[str]:
+    def run(*words: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "greenloop", "--home", str(home), "aid", *words]
-        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=PATIENCE)
+        return subprocess.run(
+            command, env={**environment, **(env or {})}, capture_output=True, text=True, check=False, timeout=PATIENCE
+        )
 
     yield run
     run("stop")
@@ -69,7 +71,7 @@ def test_address_and_token_lead_to_the_sidecar_until_it_ends(aid: Run, home: Pat
         project.mkdir()
         (project / "a.ml").write_text("let x = 1\n")
         reply = "a.ml\n<<<<\nlet x = 1\n====\nlet x = 2\n>>>>\n"
-        (tmp_path / "script.json").write_text(json.dumps([reply] * 16))
+        (tmp_path / "script.json").write_text(json.dumps({"replies": [reply]}))
         answer = client.chat.completions.create(
             model=f"greenloop:{project}", messages=[{"role": "user", "content": "make x two"}]
         )
@@ -85,21 +87,14 @@ def test_address_and_token_lead_to_the_sidecar_until_it_ends(aid: Run, home: Pat
         httpx.get(f"{told['base_url']}/models", trust_env=False)
 
 
-def test_without_its_server_the_sidecar_says_what_to_install(home: Path) -> None:
+def test_without_its_server_the_sidecar_says_what_to_install(aid: Run, home: Path, tmp_path: Path) -> None:
     (home / "greenloop.toml").write_text("[aid]\nopenai_endpoint = true\n")
-    program = f"""
-import sys
-from pathlib import Path
-sys.modules["uvicorn"] = None
-from greenloop.cli.aid_parts import parts
-from greenloop.cli.app import App
-from greenloop.records import EnvironmentFault
-try:
-    parts(App.create(Path({str(home)!r}), None))
-except EnvironmentFault as error:
-    print(error)
-"""
-    said = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=PATIENCE
-    )
-    assert "uvicorn is not installed (pip install 'greenloop[ces]'" in said.stdout, said.stderr
+    # an installation without the extra, as far as an import can tell
+    (tmp_path / "uvicorn.py").write_text("raise ModuleNotFoundError('No module named uvicorn', name='uvicorn')\n")
+    missing = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
+    said = aid("start", env={"PYTHONPATH": missing})
+    assert said.returncode != 0
+    words = " ".join(said.stderr.split())
+    assert "uvicorn is not installed" in words
+    assert "pip install 'greenloop[ces]'" in words
+    assert aid("status").returncode == 1
