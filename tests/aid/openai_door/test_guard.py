@@ -77,6 +77,7 @@ def test_a_huge_body_is_refused_and_the_client_hears_it(served: Served, model: S
         (body(), 400, "no-workspace", "X-Greenloop-Workspace"),
         (body(model="greenloop:here"), 400, "invalid-params", "absolute"),
         (body(model="greenloop:/nowhere/at/all"), 400, "input", "/nowhere/at/all"),
+        (body(model="greenloop:/" + "x" * 5000), 503, "environment", "too long"),
     ],
 )
 def test_what_is_wrong_with_a_request_is_said(
