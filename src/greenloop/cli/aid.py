@@ -32,6 +32,7 @@ app = typer.Typer(
         {
             "explain": Late("aid_explain:explain"),
             "experiments": Late("experiments:app"),
+            "endpoint": Late("aid_endpoint:endpoint"),
             "connect": Late("aid_connect:connect"),
             "serve": Late("aid_serve:serve", hidden=True),
         }

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from greenloop.aid.metrics.recording import Recording
-from greenloop.aid.service import Handlers, Peer, Service
+from greenloop.aid.service import Combined, Handlers, Peer, Service
 from greenloop.aid.tools.service import ToolService
 from greenloop.aid.trust import Trust
 from greenloop.aid.turns.service import TurnService
@@ -13,6 +13,7 @@ from greenloop.cli.aid_place import own_settings
 from greenloop.cli.app import App
 from greenloop.cli.equipment import HomeEquipment
 from greenloop.cli.toolboxes import HomeTools
+from greenloop.records import EnvironmentFault
 
 
 def parts(app: App) -> tuple[Service, ...]:
@@ -22,13 +23,31 @@ def parts(app: App) -> tuple[Service, ...]:
     workspaces = WorkspaceService(equipment, trust, app.home.aid, checks=own_settings(app).aid.checks)
     recording = Recording(app.home.feedback, app.home.funnel)
     tools = HomeTools(app, trust)
+    turns = TurnService(equipment, workspaces, recording, app.home.aid)
     # the last one is closed first
     return (
         _Closing((equipment, tools)),
         workspaces,
         ToolService(workspaces, tools.open, tools.key),
-        TurnService(equipment, workspaces, recording, app.home.aid),
+        turns,
+        *_openai_endpoint(app, Combined((workspaces, turns)), trust),
     )
+
+
+def _openai_endpoint(app: App, service: Service, trust: Trust) -> tuple[Service, ...]:
+    """Return the endpoint for clients of OpenAI's interface, where it is switched on."""
+    if not own_settings(app).aid.openai_endpoint:
+        return ()
+    try:
+        # its HTTP server is an extra, and costs a start of the sidecar that nobody else should pay
+        from greenloop.aid.openai_door.place import EndpointPlace
+        from greenloop.aid.openai_door.server import Endpoint
+    except ModuleNotFoundError as error:
+        raise EnvironmentFault(
+            f"[aid] openai_endpoint: the package {error.name} is not installed",
+            "pip install 'greenloop[ces]', or set `openai_endpoint = false`",
+        ) from error
+    return (Endpoint(service, EndpointPlace(app.home.aid), trust.roots),)
 
 
 class _Closeable(Protocol):

@@ -317,6 +317,9 @@ class AidSettings(Section):
     """MiB of the largest message that it takes: all unsaved buffers of a request."""
     checks: int = Field(default=2, ge=1, le=64)
     """How many trees are judged at a time, of all workspaces together."""
+    openai_endpoint: bool = False
+    """Whether programs that speak OpenAI's chat completions may ask, at a port of 127.0.0.1 and with a token
+    (`greenloop aid endpoint`)."""
 
 
 class Config(Section):
