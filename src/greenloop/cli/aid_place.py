@@ -1,5 +1,6 @@
 """Where the sidecar of a home lives, how it is started, and by which settings."""
 
+import os
 from importlib.metadata import version
 
 from greenloop.aid.client.reach import Launch, Reached, reach
@@ -8,6 +9,9 @@ from greenloop.cli import config
 from greenloop.cli.app import App
 from greenloop.cli.config import Config
 from greenloop.cli.home import Home
+
+_LEAN = {"MALLOC_ARENA_MAX": "2", "MALLOC_TRIM_THRESHOLD_": "131072"}
+"""glibc gives memory back: a crowd of turns is not there all day."""
 
 
 def place_of(home: Home) -> Place:
@@ -22,7 +26,7 @@ def installed() -> str:
 
 def reached(app: App) -> Reached:
     """Return a connection to the sidecar, which is started where it does not run. Blocks; raises as ``reach``."""
-    return reach(place_of(app.home), Launch((*app.itself(), "aid", "serve"), installed()))
+    return reach(place_of(app.home), Launch((*app.itself(), "aid", "serve"), installed(), {**os.environ, **_LEAN}))
 
 
 def own_settings(app: App) -> Config:

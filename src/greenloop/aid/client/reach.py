@@ -9,7 +9,7 @@ import struct
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +45,8 @@ class Launch:
     command: Sequence[str]
     """Begins with an absolute path; gets ``--ready-fd N``."""
     version: str
+    environment: Mapping[str, str] | None = None
+    """All of it; ``None``: that of the client that starts it."""
 
 
 @dataclass(frozen=True)
@@ -174,6 +176,7 @@ def _start(place: Place, launch: Launch) -> None:
             done = subprocess.run(
                 [sys.executable, "-I", "-S", str(supervisor.__file__), json.dumps(settings)],
                 stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, errors="replace",
+                env=launch.environment,
             )  # fmt: skip
         if done.returncode:
             raise EnvironmentFault(
