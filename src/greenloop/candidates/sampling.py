@@ -97,19 +97,24 @@ class ModelSource:
         replies = self._model.complete(request)
         seconds = (time.monotonic() - start) / n
         for reply in replies:
-            yield Proposal(
-                self.label,
-                read_as_edit(reply, context),
-                reply=reply.text,
-                finish_reason=reply.finish_reason,
-                greedy=temperature == 0.0,
-                prompt_tokens=reply.prompt_tokens,
-                reply_tokens=reply.reply_tokens,
-                seconds=seconds,
-            )
+            yield proposal_of(self.label, reply, context, greedy=temperature == 0.0, seconds=seconds)
 
 
-def read_as_edit(reply: Reply, context: Context) -> Edit | EditError:
+def proposal_of(label: str, reply: Reply, context: Context, *, greedy: bool = False, seconds: float = 0.0) -> Proposal:
+    """Return what a model called ``label`` replied, shown ``context``, as a proposal; the rest as in ``Proposal``."""
+    return Proposal(
+        label,
+        _read_as_edit(reply, context),
+        reply=reply.text,
+        finish_reason=reply.finish_reason,
+        greedy=greedy,
+        prompt_tokens=reply.prompt_tokens,
+        reply_tokens=reply.reply_tokens,
+        seconds=seconds,
+    )
+
+
+def _read_as_edit(reply: Reply, context: Context) -> Edit | EditError:
     """Return the edit that a reply spells out, or why it holds none: for a reply that was cut off, that too."""
     if not reply.text.strip():
         return EditError("the model answered nothing", "ask again, or use another model", reason="empty")

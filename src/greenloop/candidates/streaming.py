@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from greenloop.candidates.sampling import Sampling, read_as_edit
+from greenloop.candidates.sampling import Sampling, proposal_of
 from greenloop.candidates.source import Proposal
 from greenloop.models.seam import Again, Delta, Halt, Message, Model, Request
 from greenloop.prompts.question import Context
@@ -63,16 +63,7 @@ def streamed(
             elif isinstance(chunk, Delta):
                 yield Piece(start + chunk.index, chunk.text, chunk.thought)
             else:
-                reply = chunk.reply
-                proposal = Proposal(
-                    model.name,
-                    read_as_edit(reply, context),
-                    reply=reply.text,
-                    finish_reason=reply.finish_reason,
-                    greedy=temperature == 0.0,
-                    prompt_tokens=reply.prompt_tokens,
-                    reply_tokens=reply.reply_tokens,
-                    seconds=time.monotonic() - began,
-                )
+                took = time.monotonic() - began
+                proposal = proposal_of(model.name, chunk.reply, context, greedy=temperature == 0.0, seconds=took)
                 yield Complete(start + chunk.index, proposal)
         start += count

@@ -121,8 +121,8 @@ class HomeEquipment:
         model = self._model(settings)
         models = model_settings(settings, self._app.home)
         # a trained model knows no recipe but the one that it was trained with
-        trained = registry.asking_of(settings.model.name, models) is not None
-        asking = asking_of(settings, settings.model.name, models)
+        trained = registry.asking_of(settings.model.name, models)
+        asking = asking_of(settings, trained)
         with self._lock:
             following = self._indexes.get(root)
         return Strategy(
@@ -131,7 +131,7 @@ class HomeEquipment:
             sampling=sampling(settings, None),
             budget_tokens=asking.budget_tokens,
             asking=asking.strategy,
-            recipe=DEFAULT if trained else contexts.recipe(settings.context),
+            recipe=DEFAULT if trained is not None else contexts.recipe(settings.context),
             index=following.index if following is not None else None,
             sources=beside_the_model(),
             searches=searches(settings),

@@ -25,6 +25,7 @@ from greenloop.evals.scores import EvalReport
 from greenloop.evals.sessions import SessionsDesk, digest_of
 from greenloop.evals.tables import score_text
 from greenloop.mining.prompting.distribution import Distribution
+from greenloop.models import registry
 from greenloop.models.registry import open_model
 from greenloop.records import Example, InputError, Suite, Task, Workspace
 from greenloop.storage import write_atomically
@@ -87,7 +88,8 @@ def carry_out(app: App, asked: Asked) -> Done:
     wide = searches(settings) if asked.with_search else ()
     name, models = asked.model or settings.model.name, model_settings(settings, app.home)
     with open_model(name, models) as opened:
-        asking = asking_of(settings, name, models)
+        trained = registry.asking_of(name, models)
+        asking = asking_of(settings, trained)
         # a bound that cannot be read is told before hours are spent
         shape = Shape(sampling.greedy, sampling.sampled, bool(sources or wide))
         wanted = requirements(asked.require, metrics(shape, asked.k))
@@ -109,7 +111,7 @@ def carry_out(app: App, asked: Asked) -> Done:
                 behaviours=_behaviours(home, settings, judge),
                 sources=sources,
                 searches=wide,
-                weigher=weigher_of(settings, opened, name, models) if asked.with_search else None,
+                weigher=weigher_of(settings, opened, trained) if asked.with_search else None,
                 progress=lambda done, of, _fixed: tell(done, of),
             )
     page = folder / "report.html"

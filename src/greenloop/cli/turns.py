@@ -138,12 +138,13 @@ def sources(now: Present, model: str | None, candidates: int | None) -> Iterator
     name, models = model or now.settings.model.name, model_settings(now.settings, now.app.home)
     # a recipe that is not there is told before a model is loaded; a trained model knows no other than its own
     wanted = contexts.recipe(now.settings.context)
-    recipe = wanted if registry.asking_of(name, models) is None else DEFAULT
+    trained = registry.asking_of(name, models)
+    recipe = wanted if trained is None else DEFAULT
     index = contexts.index(now.app.home, now.checkout.root, now.checkout.tree)
     with open_model(name, models) as opened:
-        asking = asking_of(now.settings, name, models)
+        asking = asking_of(now.settings, trained)
         asked = ModelSource(opened, sampling(now.settings, candidates), asking, recipe=recipe, index=index)
-        yield Asked((*beside_the_model(), asked), weigher_of(now.settings, opened, name, models), asked)
+        yield Asked((*beside_the_model(), asked), weigher_of(now.settings, opened, trained), asked)
 
 
 def beside_the_model() -> tuple[Source, ...]:
@@ -151,17 +152,15 @@ def beside_the_model() -> tuple[Source, ...]:
     return (HintSource(),)
 
 
-def weigher_of(settings: Config, model: Model, name: str, models: ModelSettings) -> Weigher | None:
-    """Return the model called ``name`` as a weigher, if it was trained on fixes and can say how likely it holds one."""
-    trained, most = registry.asking_of(name, models), settings.model.weighed
+def weigher_of(settings: Config, model: Model, trained: Asking | None) -> Weigher | None:
+    """Return the model as a weigher, if it was ``trained`` on fixes and can say how likely it holds one."""
+    most = settings.model.weighed
     return ModelWeigher(model, trained, most) if trained and most and isinstance(model, Likelihood) else None
 
 
-def asking_of(settings: Config, model: str, models: ModelSettings) -> Asking:
-    """Return how a model is asked: as it was trained to be, else by the settings."""
-    return registry.asking_of(model, models) or Asking(
-        strategy=settings.context.strategy, budget_tokens=settings.context.budget_tokens
-    )
+def asking_of(settings: Config, trained: Asking | None) -> Asking:
+    """Return how a model is asked: as it was ``trained`` to be, else by the settings."""
+    return trained or Asking(strategy=settings.context.strategy, budget_tokens=settings.context.budget_tokens)
 
 
 def finish(

@@ -14,8 +14,7 @@ from typing import Self
 
 from greenloop.candidates.attempt import Outcome
 from greenloop.candidates.examine import Rules, examine
-from greenloop.candidates.sampling import read_as_edit
-from greenloop.candidates.source import Proposal
+from greenloop.candidates.sampling import proposal_of
 from greenloop.evals.measures import Marker
 from greenloop.models.seam import Reply
 from greenloop.records import EnvironmentFault, InfrastructureError
@@ -78,17 +77,7 @@ class Judging:
 
     def _judge(self, asked: Asked, replies: tuple[Reply, ...]) -> Ends:
         task, bench = asked.task, self._bench
-        proposals = [
-            Proposal(
-                "policy",
-                read_as_edit(reply, asked.context),
-                reply=reply.text,
-                finish_reason=reply.finish_reason,
-                prompt_tokens=reply.prompt_tokens,
-                reply_tokens=reply.reply_tokens,
-            )
-            for reply in replies
-        ]
+        proposals = [proposal_of("policy", reply, asked.context) for reply in replies]
         rules = Rules(task.suite, task.max_changed_lines, bench.protected, max_judged=len(proposals))
         try:
             attempts = examine(bench.store, bench.judge, asked.before, proposals, rules)

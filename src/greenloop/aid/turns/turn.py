@@ -60,7 +60,6 @@ from greenloop.workspace.store import TreeStore
 HISTORY_SHARE = 0.25
 """The part of the budget of tokens that what was said before may take, beside the context's."""
 
-
 _Found = Before | Judged | Landed | Piece | Complete | Switched
 
 
