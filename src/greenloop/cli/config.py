@@ -89,7 +89,8 @@ class ModelSettings(Section):
     """The language model that makes candidates."""
 
     name: str = "default"
-    """`default` is what `greenloop models use` chose, else `local`, the embedded SmolLM2-135M; `own:NAME` is one of
+    """`default` is what `greenloop models use` chose, else `local`, the embedded SmolLM2-135M with
+    the adapter for OCaml that Greenloop brings; `smollm2` is it without the adapter; `own:NAME` is one of
     `greenloop models list`; `local:/path/to/model.gguf`, with `+/path/to/adapter.gguf` after it for a LoRA;
     `openai:MODEL@URL` for any OpenAI-compatible server; `scripted:FILE` for tests."""
     api_key_variable: str = "OPENAI_API_KEY"
@@ -150,7 +151,7 @@ class ContextSettings(Section):
 
     strategy: Strategy = Strategy.EDIT_BLOCKS
     """How a prompt is written. `edit-blocks` explains the form of the reply; `bare-blocks` does not, and is for a
-    model that was trained without. A model of the book is asked the way it was trained."""
+    model that was trained without. `local` and models of the book are asked the way they were trained."""
     budget_tokens: int = Field(default=1200, ge=200)
     """Tokens of context in a prompt, by an estimate that errs on the safe side."""
     recipe: str = "default"
