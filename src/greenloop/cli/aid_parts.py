@@ -23,12 +23,13 @@ def parts(app: App) -> tuple[Service, ...]:
     workspaces = WorkspaceService(equipment, trust, app.home.aid, checks=own_settings(app).aid.checks)
     recording = Recording(app.home.feedback, app.home.funnel)
     tools = HomeTools(app, trust)
-    turns = TurnService(equipment, workspaces, recording, app.home.aid)
+    tool_service = ToolService(workspaces, tools.open, tools.key)
+    turns = TurnService(equipment, workspaces, recording, app.home.aid, tool_service.box)
     # the last one is closed first
     return (
         _Closing((equipment, tools)),
         workspaces,
-        ToolService(workspaces, tools.open, tools.key),
+        tool_service,
         turns,
         *_openai_endpoint(app, Combined((workspaces, turns)), trust),
     )

@@ -17,6 +17,7 @@ from greenloop.aid.protocol.session import WorkspaceOpen, WorkspaceTrust
 from greenloop.aid.protocol.turns import Buffer, Proposed, TurnCandidate, TurnEnded, TurnStart, TurnStarted
 from greenloop.aid.scripted import ScriptedPeer
 from greenloop.aid.service import Call, Combined
+from greenloop.aid.tools.toolbox import Toolbox
 from greenloop.aid.trust import Trust
 from greenloop.aid.turns.service import TurnService
 from greenloop.aid.workspaces.equipment import ScriptedEquipment, Strategy
@@ -174,8 +175,18 @@ def files() -> Mapping[str, str]:
 
 
 @pytest.fixture
+def tools() -> Callable[[str], Toolbox] | None:
+    """The tools of the world's workspace; none, unless tests say otherwise."""
+    return None
+
+
+@pytest.fixture
 def world(
-    tmp_path: Path, store: TreeStore, judging: Callable[[TreeStore], Any], files: Mapping[str, str]
+    tmp_path: Path,
+    store: TreeStore,
+    judging: Callable[[TreeStore], Any],
+    files: Mapping[str, str],
+    tools: Callable[[str], Toolbox] | None,
 ) -> Iterator[World]:
     root = tmp_path / "project"
     for path, text in files.items():
@@ -187,7 +198,7 @@ def world(
     workspaces = WorkspaceService(equipment, Trust(tmp_path / "aid/trusted.json"), tmp_path / "aid")
     log = FeedbackLog(tmp_path / "feedback.jsonl")
     with Funnel(tmp_path / "funnel.db") as funnel:
-        turns = TurnService(equipment, workspaces, Recording(log, funnel), tmp_path / "aid")
+        turns = TurnService(equipment, workspaces, Recording(log, funnel), tmp_path / "aid", tools)
         service = Combined([workspaces, turns])
         yield World(root, store, service, equipment, judge, log, funnel)
         service.close()
