@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import pytest
 
 from greenloop.aid.metrics.recording import Recording
+from greenloop.aid.metrics.tracing import Tracer
 from greenloop.aid.protocol import catalogue
 from greenloop.aid.protocol.base import Message
 from greenloop.aid.protocol.catalogue import Method
@@ -181,12 +182,19 @@ def tools() -> Callable[[str], Toolbox] | None:
 
 
 @pytest.fixture
+def tracer() -> Tracer | None:
+    """Who makes spans of the world's turns; nobody, unless tests say otherwise."""
+    return None
+
+
+@pytest.fixture
 def world(
     tmp_path: Path,
     store: TreeStore,
     judging: Callable[[TreeStore], Any],
     files: Mapping[str, str],
     tools: Callable[[str], Toolbox] | None,
+    tracer: Tracer | None,
 ) -> Iterator[World]:
     root = tmp_path / "project"
     for path, text in files.items():
@@ -198,7 +206,7 @@ def world(
     workspaces = WorkspaceService(equipment, Trust(tmp_path / "aid/trusted.json"), tmp_path / "aid")
     log = FeedbackLog(tmp_path / "feedback.jsonl")
     with Funnel(tmp_path / "funnel.db") as funnel:
-        turns = TurnService(equipment, workspaces, Recording(log, funnel), tmp_path / "aid", tools)
+        turns = TurnService(equipment, workspaces, Recording(log, funnel), tmp_path / "aid", tools, tracer)
         service = Combined([workspaces, turns])
         yield World(root, store, service, equipment, judge, log, funnel)
         service.close()

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from tests.aid.turns.conftest import World, fixing, wait_for
 
+from greenloop.aid.metrics.spans import Spans
 from greenloop.aid.protocol import catalogue
 from greenloop.aid.protocol.base import Message
 from greenloop.aid.protocol.tools import Approval, ApprovalRequest
@@ -44,6 +46,16 @@ def tools(hall: ScriptedServer, tmp_path: Path) -> Iterator[Callable[[str], Tool
     with Toolbox({"hall": settings}, Pins(tmp_path / "pins.json"), where, ScriptedServers({"hall": hall})) as box:
         box.pin("hall", box.look("hall"))
         yield lambda _workspace: box
+
+
+@pytest.fixture
+def exported() -> InMemorySpanExporter:
+    return InMemorySpanExporter()
+
+
+@pytest.fixture
+def tracer(exported: InMemorySpanExporter) -> Spans:
+    return Spans(exported, at_once=True)
 
 
 @pytest.fixture
@@ -109,6 +121,23 @@ def test_a_call_is_approved_made_and_explained(world: World, hall: ScriptedServe
     assert shown[-2] == ("assistant", 'hall__greet {"who": "Ann"}')
     assert shown[-1] == ("tool", next(one["content"] for one in sent if one["role"] == "tool"))
     assert "greet Ann: two is int" in shown[-1][1]
+
+
+def test_a_turn_its_requests_and_its_calls_are_spans(
+    world: World, serve: Serve, exported: InMemorySpanExporter
+) -> None:
+    serve(calls_first(GREET))
+    peer(world, Approval(approved=True))
+    world.open()
+    world.turn()
+    wait_for(lambda: any(one.parent is None for one in exported.get_finished_spans()), "the span of the turn")
+    spans = exported.get_finished_spans()
+    assert sorted(one.name for one in spans) == [
+        "chat qwen", "chat qwen", "execute_tool hall.greet", "invoke_agent greenloop-fix"
+    ]  # fmt: skip
+    (root,) = (one for one in spans if one.parent is None)
+    assert {one.parent.span_id for one in spans if one.parent is not None} == {root.context.span_id}
+    assert "Ann" not in "".join(one.to_json() for one in spans)
 
 
 def test_what_is_refused_is_not_called_and_the_turn_goes_on(world: World, hall: ScriptedServer, serve: Serve) -> None:

@@ -8,7 +8,7 @@ import json
 import re
 import secrets
 from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -49,6 +49,8 @@ class Offer:
     rounds: int = MAX_ROUNDS
     writes: bool = True
     """Whether tools that may write are offered: where nobody can be asked, each call of one would be refused."""
+    span: Callable[[str], AbstractContextManager[None]] = lambda _tool: nullcontext()
+    """Entered for as long as a call of the tool with this name lasts."""
 
 
 def specs(toolbox: Toolbox, *, writes: bool = True) -> dict[str, tuple[Tool, ToolSpec]]:
@@ -181,7 +183,8 @@ class WithTools(Model):
         if len(self.calls) >= MAX_CALLS:
             return self._refused(tool.name, _SPENT)
         try:
-            result = self._offer.toolbox.call(tool.name, _arguments(use), self._offer.approve, self._stop)
+            with self._offer.span(tool.name):
+                result = self._offer.toolbox.call(tool.name, _arguments(use), self._offer.approve, self._stop)
         except (InputError, ToolError) as error:
             return self._refused(tool.name, str(error))
         text = self._marked(tool.name, result.text, cut=result.cut, is_error=result.is_error)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from greenloop.aid.metrics.recording import Recording
+from greenloop.aid.metrics.tracing import Tracer, TurnTrace
 from greenloop.aid.protocol import catalogue
 from greenloop.aid.protocol.base import Empty
 from greenloop.aid.protocol.session import WorkspaceRef
@@ -66,6 +67,7 @@ class _Record:
     stop: Stop
     strategy: str
     model: str
+    trace: TurnTrace
     running: bool = True
     handed: dict[str, set[str]] = field(default_factory=dict)
     """Suggestion → the hunks that were handed over."""
@@ -83,9 +85,11 @@ class TurnService:
         recording: Recording,
         folder: Path,
         tools: Callable[[str], Toolbox] | None = None,
+        tracer: Tracer | None = None,
     ) -> None:
-        """``tools`` gives those of an open workspace, to be offered to models; it owns them."""
+        """``tools`` gives those of an open workspace, to be offered to models; it owns them. ``tracer`` makes spans."""
         self._tools = tools
+        self._tracer = tracer
         self._equipment = equipment
         self._workspaces = workspaces
         self._recording = recording
@@ -137,7 +141,9 @@ class TurnService:
     def _on_start(self, call: Call, params: TurnStart) -> TurnStarted:
         workspace = self._workspaces.find(params.workspace)
         conversation = checked(params.conversation) if params.conversation else uuid.uuid4().hex[:12]
-        strategy = self._equipment.strategy(workspace.root, task=conversation)
+        strategy, trace = self._equipment.strategy(workspace.root, task=conversation), TurnTrace(self._tracer)
+        if strategy.model is not None:
+            strategy = replace(strategy, model=trace.model(strategy.model))
         model = strategy.model.name if strategy.model is not None else ""
         words = params.prompt.strip()
         kept = words if words and self._equipment.may_keep(words) else ""
@@ -161,9 +167,9 @@ class TurnService:
             stop = Stop()
             turn = Turn(
                 asked, workspace, strategy, self._equipment.store, journal, stop, call.peer.notify,
-                words=kept, offer=_offer(box, strategy, call.peer, stop, name),
+                words=kept, offer=_offer(box, strategy, call.peer, stop, name, trace),
             )  # fmt: skip
-            record = _Record(turn, workspace, journal, call.peer, stop, strategy.name, model)
+            record = _Record(turn, workspace, journal, call.peer, stop, strategy.name, model, trace)
             self._records[name] = record
             self._forget()
             thread = threading.Thread(target=self._run, args=(record,), name=f"greenloop-turn-{name}")
@@ -180,7 +186,8 @@ class TurnService:
     def _run(self, record: _Record) -> None:
         began = time.time()
         try:
-            record.turn.run(lambda: self._keep(record, began))
+            with record.trace.running(record.turn.asked.params.kind, record.turn.asked.conversation):
+                record.turn.run(lambda: self._keep(record, began))
         finally:
             with self._lock:
                 record.running = False
@@ -339,10 +346,13 @@ class TurnService:
         return self._said.read(params.conversation)
 
 
-def _offer(box: Toolbox | None, strategy: Strategy, peer: Peer, stop: Stop, turn: str) -> Offer | None:
+def _offer(
+    box: Toolbox | None, strategy: Strategy, peer: Peer, stop: Stop, turn: str, trace: TurnTrace
+) -> Offer | None:
     if box is None:
         return None
-    return Offer(box, asking(peer, stop, turn), strategy.tool_rounds, writes=peer.can_approve)
+    approve = asking(peer, stop, turn)
+    return Offer(box, approve, strategy.tool_rounds, writes=peer.can_approve, span=trace.tool)
 
 
 def _about(known: Known, hunks: Iterable[str]) -> About:
