@@ -68,7 +68,7 @@ def test_a_whole_turn(home: Path, project: Project, acpx: Acpx) -> None:
     mistrust = "look twice: it removes a name that others may use"
     for told in (
         "[in_progress] Judge them by the build: checking what was proposed",
-        f"Edit price.ml [{badge}]; {mistrust}",
+        f"Edit price.ml [{badge}; {mistrust}]",
         "(completed)",
         "diff ",
         "Written: price.ml, till.ml [type-checks].",
