@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -24,7 +23,7 @@ from greenloop.aid.protocol.turns import (
     TurnEnded,
     TurnStart,
 )
-from greenloop.models.scripted_server import streamed
+from greenloop.models.scripted_server import Served, event, streamed
 from greenloop.records import Badge
 from greenloop.records.funnel import Step
 
@@ -58,7 +57,7 @@ def test_an_editor_is_helped_while_everything_behind_it_changes(
 
         # another model: the next turn is its, in the same sidecar
         desk.choose(second.server.url, "second")
-        second.answer = replace(streamed("Let me think.", first_seconds=0.0), then="hang")
+        second.answer = Served([event({"content": "Let me see."})], then="hang")
         rest = TurnStart(workspace=workspace, kind="fix", prompt="fix that error")
         doomed = talk.call(catalogue.TURN_START, rest).turn
         until(talk, lambda news: isinstance(news, TurnDelta) and news.turn == doomed)
