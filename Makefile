@@ -4,7 +4,7 @@
 SHELL := /bin/sh
 BIN := .venv/bin
 
-.PHONY: setup image demo test lint types layers unit adapters docs clean
+.PHONY: setup image acpx demo test lint types layers unit adapters docs clean
 
 setup:
 	@scripts/setup.sh
@@ -12,6 +12,10 @@ setup:
 # the toolchain image that the tests judge with; made once, then found in .images
 image: setup
 	@scripts/image.sh
+
+# a client of the Agent Client Protocol that is not ours, for the tests; made once, then found in build
+acpx: setup
+	@scripts/acpx.sh
 
 demo: setup
 	@$(BIN)/python scripts/demo.py
@@ -29,7 +33,7 @@ layers: setup
 	$(BIN)/lint-imports
 
 # by two processes, a file each at a time
-unit: setup image
+unit: setup image acpx
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 # the adapters against the real TRL, verl and verifiers, in a virtual environment of their own

@@ -17,6 +17,7 @@ import openai
 
 from greenloop.models.openai_stream import Bounds, NoStreamError, Streams
 from greenloop.models.seam import Chunk, Delta, Done, Halt, Model, Reply, Request
+from greenloop.models.thoughts import too_long
 from greenloop.models.tool_calls import chat_message, chat_tools, read_uses
 from greenloop.records import InputError, ModelError
 
@@ -81,6 +82,7 @@ class OpenAIModel(Model):
         self._client.organization = self._client.project = None
         self._timeout = timeout
         self._thought_tokens = bounds.thought_tokens
+        self._max_bytes = bounds.max_bytes
         self._streams = Streams(
             base_url, api_key or "none", bounds, retries=retries, connect_seconds=timeout, who=self._where
         )
@@ -136,6 +138,8 @@ class OpenAIModel(Model):
                 yield from self._streams.run(self._body(request, sent), stop)
             except NoStreamError as whole:
                 for index, reply in enumerate(self._read(whole.content)):
+                    if len(reply.text.encode("utf-8", "replace")) > self._max_bytes:
+                        raise too_long(self._where, self._max_bytes) from whole
                     yield Delta(index, reply.text)
                     yield Done(index, reply)
             except openai.BadRequestError as error:

@@ -26,6 +26,8 @@ _HTTP_ERROR: type[Exception] = importlib.import_module(openai.Timeout.__init__._
 _CUT = "did the server stop? look at its log"
 _FRAMES = 16
 """What JSON around each token adds: a stream may have so many times the bytes of its reply."""
+_ESCAPES = 2
+"""What JSON adds to a long text: line ends and quotes are two characters, and few are more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +151,7 @@ class Streams:
         client = self._connected()
         async with client.chat.completions.with_streaming_response.create(**body, stream=True) as response:
             if "json" in response.headers.get("content-type", ""):
-                raise NoStreamError(await response.read())
+                raise NoStreamError(await self._whole(response.iter_bytes(), int(body.get("n", 1))))
             reading = _Reading(self._who, self._bounds)
             async for data in self._data(response.iter_bytes()):
                 for chunk in reading.take(data):
@@ -158,6 +160,15 @@ class Streams:
                     break
             for chunk in reading.finish():
                 yield chunk
+
+    async def _whole(self, pieces: AsyncIterator[bytes], replies: int) -> bytes:
+        """Return an answer that is no stream."""
+        held = bytearray()
+        async for piece in pieces:
+            held += piece
+            if len(held) > _ESCAPES * self._bounds.max_bytes * replies:
+                raise too_long(self._who, self._bounds.max_bytes)
+        return bytes(held)
 
     async def _data(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         """Yield the data of each server-sent event up to ``[DONE]``; chat completions have one line of it an event."""
@@ -173,7 +184,7 @@ class Streams:
                 if line.startswith(b"data:"):
                     yield line[5:]
             seen = len(held)
-            if total > _FRAMES * most or len(held) > 2 * most:
+            if total > _FRAMES * most or len(held) > _ESCAPES * most:
                 raise too_long(self._who, most)
 
 

@@ -276,3 +276,21 @@ def test_the_tree_of_the_disk_is_brought_up_to_date_and_not_read_anew(tmp_path: 
         wait(lambda: store.entry(disk.tree(), "d2/new.ml") is not None, "the watcher")
     finally:
         disk.close()
+
+
+def test_what_changes_between_the_first_reading_and_the_watching_is_found(tmp_path: Path, store: TreeStore) -> None:
+    root = tmp_path / "young"
+    # so many that to watch them takes a while
+    for number in range(3000):
+        (root / f"d{number}").mkdir(parents=True)
+    (root / "a.ml").write_text("let x = 1\n")
+    for number in range(4):
+        disk = Disk(WorkingCopy(root, store, tmp_path / f"cache{number}"), lambda: None)
+        try:
+            disk.tree()
+            # nobody says so, and it may be that nobody watches yet
+            (root / f"late{number}.ml").write_text("let late = 1\n")
+            late = f"late{number}.ml"
+            wait(lambda disk=disk, late=late: store.entry(disk.tree(), late) is not None, late)
+        finally:
+            disk.close()
