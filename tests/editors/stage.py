@@ -32,7 +32,7 @@ from greenloop.models.scripted_server import Body, ScriptedServer, Served, event
 from greenloop.records import Part
 from greenloop.records.funnel import Step as Known
 
-GENEROUS = 240.0
+GENEROUS = 600.0
 """Seconds that anything may take on a busy machine."""
 _PERSONS = {Known.SHOWN, Known.ACCEPTED, Known.REFUSED, Known.UNDONE}
 _SETTINGS = """
