@@ -1,4 +1,4 @@
-"""The stage on which a scenario is played: a workspace, a real sidecar in a home of its own, a model server on loopback.
+"""The stage on which a scenario is played: a workspace, a real sidecar in its own home, a model server on loopback.
 
 A driver gets a ``Job`` and returns a ``Report``; an editor's own driver gets the job as a file of JSON, and writes its
 report into another. The stage then compares the tree and the buffers byte for byte.
