@@ -20,20 +20,13 @@ Json = dict[str, Any]
 say = functools.partial(print, flush=True)
 
 
-def encoded(text: str | None) -> bytes | None:
-    return None if text is None else text.encode()
-
-
 class Client:
     def __init__(self, folder: str, command: list[str]) -> None:
         self.pipe = subprocess.Popen([*command, "aid", "connect"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.numbers, self.lock = itertools.count(1), threading.Lock()
-        self.waiting: dict[int, Any] = {}
-        self.turn = self.conversation = ""
+        self.waiting, self.found, self.problems = {}, {}, []
+        self.turn = self.conversation = self.question = ""
         self.place = self.best = self.undo = None
-        self.found: Json = {}
-        self.problems: list[Json] = []
-        self.question = 0
         threading.Thread(target=self.listen, daemon=True).start()
         words = {"client": "terminal", "encoding": "utf-8", "can_approve": True}
         # answers may overtake each other, so what depends on one is asked for when it is there
@@ -60,7 +53,7 @@ class Client:
                 fault = message["error"]["data"]
                 say(f"! {fault['code']}: {fault['message']} ({fault['way_out']})")
             elif "result" in message:
-                self.waiting.pop(message["id"])(message["result"])
+                self.waiting[message["id"]](message["result"])
             elif message["method"] == "approval/request":
                 self.question = message["id"]
                 say(f"? {message['params']['tool']} {json.dumps(message['params']['arguments'])}: yes or no")
@@ -99,8 +92,7 @@ class Client:
 
         self.found, self.best = {}, None
         request = {"workspace": self.workspace, "kind": kind, "prompt": words, "conversation": conversation}
-        request |= {"place": self.place, "whole_project": self.place is None, "seen": self.problems}
-        self.call("turn/start", request, started)
+        self.call("turn/start", request | {"place": self.place, "seen": self.problems}, started)
 
     def decide(self, verb: str, names: set[str]) -> None:
         if not self.best:
@@ -112,24 +104,20 @@ class Client:
 
     def write(self, handover: Json) -> None:
         """Write what was handed over, if each file is what it was judged to be: all files or none."""
-        after = {self.root / one["path"]: encoded(one["text"]) for one in handover["files"]}
-        before = {path: path.read_bytes() if path.exists() else None for path in after}
-        digests = [None if text is None else hashlib.sha256(text).hexdigest() for text in before.values()]
-        same = digests == [one["base_sha256"] for one in handover["files"]]
+        after = {self.root / one["path"]: one["text"] for one in handover["files"]}
+        before = {path: path.read_bytes().decode() if path.exists() else None for path in after}
+        digests = [None if text is None else hashlib.sha256(text.encode()).hexdigest() for text in before.values()]
         word = "! a file has changed meanwhile: ask again"
-        if same:
+        if same := digests == [one["base_sha256"] for one in handover["files"]]:
             self.lay(after)
             word, self.undo = f"= written: {handover['label']}", (handover["acceptance"], before)
-        applied = {"acceptance": handover["acceptance"], "applied": same, "note": "" if same else word}
+        applied = {"acceptance": handover["acceptance"], "applied": same, "note": word}
         self.call("suggestion/applied", applied, lambda _: say(word))
 
-    def lay(self, files: dict[Path, bytes | None]) -> None:
+    def lay(self, files: dict[Path, str | None]) -> None:
         for path, text in files.items():
-            if text is None:
-                path.unlink()
-            else:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(text)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.unlink() if text is None else path.write_bytes(text.encode())
             saved = {"workspace": self.workspace, "path": path.relative_to(self.root).as_posix()}
             self.send(method="file/saved", params=saved)
 
@@ -147,8 +135,8 @@ class Client:
             self.lay(self.undo[1])
             self.call("suggestion/undone", {"acceptance": self.undo[0]}, lambda _: say("= taken back"))
         elif verb == "tool":
-            name, _, words = rest.partition(" ")
-            params = {"workspace": self.workspace, "name": name, "arguments": json.loads(words or "{}")}
+            name, words = rest.split(maxsplit=1)
+            params = {"workspace": self.workspace, "name": name, "arguments": json.loads(words)}
             self.call("tools/call", params, lambda result: say("=", result["text"]))
         elif verb in {"yes", "no"}:
             self.send(id=self.question, result={"approved": verb == "yes"})
@@ -158,7 +146,5 @@ class Client:
 
 if __name__ == "__main__":
     client = Client(str(Path(sys.argv[1]).resolve()), sys.argv[2:] or ["greenloop"])
-    for line in iter(sys.stdin.readline, "quit\n"):
-        if not line:
-            break
-        client.take(*line.strip().partition(" ")[::2])
+    for line in iter(lambda: sys.stdin.readline().strip() or "quit", "quit"):
+        client.take(*line.partition(" ")[::2])
