@@ -82,7 +82,9 @@ end
 ---@param level? integer
 function M.tell(text, level)
   M.say(text)
-  vim.notify("greenloop: " .. text, level or vim.log.levels.INFO)
+  -- one that is longer than the line waits for a key; the conversation has all of it
+  local line, room = "greenloop: " .. text:gsub("\n.*", ""), math.max(vim.v.echospace, 20)
+  vim.notify(#line > room and vim.fn.strcharpart(line, 0, room - 1) .. "…" or line, level or vim.log.levels.INFO)
 end
 
 ---@param text string
