@@ -1,5 +1,6 @@
 """The real Neovim plays the corpus: headless, and some of it by keys on a terminal."""
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -55,3 +56,14 @@ def test_the_help_file_is_what_the_layer_says() -> None:
         [neovim_driver.NVIM, "--clean", "-l", script, "--check"], check=False, capture_output=True, text=True
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+@pytest.mark.parametrize("nvim", [neovim_driver.NVIM, FLOOR], ids=["newest", "oldest"])
+def test_what_the_corpus_does_not_reach(nvim: Path, tmp_path: Path) -> None:
+    _demand_floor()
+    words = ["--clean", "--headless", "-c", f"luafile {neovim_driver.HERE / 'checks.lua'}"]
+    environment = {**os.environ, "XDG_STATE_HOME": str(tmp_path), "HOME": str(tmp_path)}
+    ran = subprocess.run([nvim, *words], check=False, capture_output=True, text=True, env=environment, cwd=tmp_path)
+    said = ran.stdout + ran.stderr
+    assert "FAILED" not in said, said
+    assert "checked 12" in said, said

@@ -20,14 +20,7 @@ local M = {}
 local defaults = {
   command = { "greenloop" },
   follow = false,
-  keys = {
-    accept = "do",
-    accept_all = "dO",
-    refuse = "dx",
-    refuse_all = "dX",
-    next = "]c",
-    previous = "[c",
-  },
+  keys = { accept = "do", accept_all = "dO", refuse = "dx", refuse_all = "dX", next = "]c", previous = "[c" },
   width = 0.4,
 }
 

@@ -19,13 +19,14 @@ local MOST_LINES = 40 -- of one hunk that are drawn; the conversation has them a
 ---@field marks table<integer, table<integer, string>> buffer → mark → hunk
 ---@field mapped table<integer, string[]> buffer → its keys
 ---@field list? integer the quickfix list
+---@field index? integer where the person is in it
 
 ---@type greenloop.Review?
 M.shown = nil
 
-vim.api.nvim_set_hl(0, "GreenloopDelete", { default = true, link = "DiffDelete" })
-vim.api.nvim_set_hl(0, "GreenloopAdd", { default = true, link = "DiffAdd" })
-vim.api.nvim_set_hl(0, "GreenloopBadge", { default = true, link = "Comment" })
+for name, link in pairs({ Delete = "DiffDelete", Add = "DiffAdd", Badge = "Comment" }) do
+  vim.api.nvim_set_hl(0, "Greenloop" .. name, { default = true, link = link })
+end
 
 ---@type table<string, fun()> name of a key → what it does
 local actions = {
@@ -80,12 +81,10 @@ local function mark(review, buffer, file, hunk)
   local what = file.kind == "delete" and "this file goes" or review.suggestion.label
   local words = ("  %s · %s accepts, %s refuses"):format(what, keys.accept, keys.refuse)
   local above = behind == first and first < count
-  local at = vim.api.nvim_buf_set_extmark(buffer, space, above and first or math.max(first, behind - 1), 0, {
-    virt_lines = lines,
-    virt_lines_above = above,
-  })
-  local row = math.min(first, count - 1)
-  local badge = vim.api.nvim_buf_set_extmark(buffer, space, row, 0, {
+  local last = above and first or behind - 1
+  local drawn = { virt_lines = lines, virt_lines_above = above }
+  local at = vim.api.nvim_buf_set_extmark(buffer, space, last, 0, drawn)
+  local badge = vim.api.nvim_buf_set_extmark(buffer, space, math.min(first, count - 1), 0, {
     end_row = behind,
     hl_group = behind > first and "GreenloopDelete" or nil,
     hl_eol = true,

@@ -116,6 +116,11 @@ function M.put(buffer, text, hunks)
   if first <= #old - last or first <= #new - last then
     vim.api.nvim_buf_set_lines(buffer, first - 1, #old - last, true, vim.list_slice(new, first, #new - last))
   end
+  if M.of(buffer, true) ~= text then
+    -- a buffer without any line takes an empty one only beside another
+    vim.api.nvim_buf_set_lines(buffer, 0, -1, true, vim.list_extend({ "" }, new))
+    vim.api.nvim_buf_set_lines(buffer, 0, 1, true, {})
+  end
   return M.of(buffer, true) == text
 end
 
