@@ -89,12 +89,11 @@ class _Person:
                 self._request("Greenloop fix", step.path, step.line)
             case Tool():
                 arguments = " ".join(f"{name}={word}" for name, word in step.arguments.items())
-                before = self._on.text()
                 self._command(f"Greenloop tool {step.name} {arguments}")
                 self._on.until("Type number")
                 self._on.type("2" if step.approve else "1")
                 self._on.keys("Enter")
-                self._on.until(lambda shown: shown != before and ("owns" if step.approve else "Not allowed") in shown)
+                self._on.until("owns" if step.approve else "was not called")
             case AwaitStatus():
                 self._on.until("[green]" if step.state == "green" else "error]")
             case AwaitProblem():
@@ -138,10 +137,10 @@ class _Person:
 
     def _open(self, path: str) -> None:
         self._command(f"edit {path}")
-        self._on.until(lambda shown: shown.splitlines()[-2].startswith(path))
+        self._on.until(lambda shown: _file(shown).endswith(path))
 
     def _request(self, command: str, path: str, line: int) -> None:
-        if path and not self._on.text().splitlines()[-2].startswith(path):
+        if path and not _file(self._on.text()).endswith(path):
             self._open(path)
         turn = "require('greenloop.turn').current"
         before = self._ask(f"tostring({turn})")
@@ -165,3 +164,8 @@ class _Person:
         while not look():
             assert time.monotonic() < deadline, f"waited in vain; the screen is\n{self._on.text()}"
             time.sleep(0.1)
+
+
+def _file(shown: str) -> str:
+    """Return the file that the status line names, in whichever way Neovim shortens it."""
+    return shown.splitlines()[-2].split()[0]

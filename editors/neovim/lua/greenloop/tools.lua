@@ -11,6 +11,7 @@ M.names = {}
 
 session.approve = function(request, answer)
   local what = ("%s %s: %s"):format(request.tool, vim.json.encode(request.arguments), request.why)
+  chat.open()
   chat.say("May this run? " .. what)
   vim.ui.select({ "No", "Yes" }, { prompt = what .. ". Allow it?" }, function(choice)
     chat.say(choice == "Yes" and "Allowed." or "Not allowed.")
