@@ -32,6 +32,12 @@
   "How many seconds a command waits for the sidecar's answer."
   :type 'natnum)
 
+(defcustom greenloop-approve-function #'greenloop-link-approved-p
+  "Asks the person whether a tool may run, and returns the answer.
+Its argument is what the sidecar says of the call: a property list with
+`:tool', `:arguments' and `:why'."
+  :type 'function)
+
 (defconst greenloop-version "0.1.0"
   "The version of this layer, as the sidecar is told it.")
 
@@ -54,7 +60,7 @@
   "Run when there is no connection any more.")
 
 (cl-defmethod jsonrpc-connection-send ((link greenloop-link--class)
-                                       &rest _ &key id result &allow-other-keys)
+                                       &rest args &key id result &allow-other-keys)
   "Send a message over LINK.
 An answer whose RESULT is a function is not sent: the function gets LINK
 and the ID, and sends the answer some day."
@@ -193,7 +199,7 @@ Whatever the person does not say is a no."
                  (greenloop-link--asking id)
                  (enable-recursive-minibuffers t)
                  (approved (condition-case nil
-                               (save-window-excursion (greenloop-link--approved-p params))
+                               (save-window-excursion (funcall greenloop-approve-function params))
                              (quit nil))))
       (if (not (assoc id greenloop-link--questions))
           (message "Greenloop: the question was taken back")
@@ -204,7 +210,7 @@ Whatever the person does not say is a no."
     (when greenloop-link--questions
       (run-at-time 0 nil #'greenloop-link--ask))))
 
-(defun greenloop-link--approved-p (params)
+(defun greenloop-link-approved-p (params)
   "Show the tool and its arguments in PARAMS as they are, and ask for approval."
   (with-current-buffer (get-buffer-create "*Greenloop approval*")
     (let ((inhibit-read-only t))

@@ -245,7 +245,7 @@ Each line of a file has the property `greenloop-path', each line of a hunk
       (user-error "Greenloop: there is no change here; n goes to the next one")))
 
 (defun greenloop-review--waiting (&optional path)
-  "Return what waits of the suggestion, of its file PATH or all; else a `user-error'."
+  "Return what waits of the suggestion, or of its file PATH, if anything does."
   (or (greenloop-turn-waiting greenloop-review-turn greenloop-review-suggestion path)
       (user-error "Greenloop: all of it is decided already")))
 
@@ -324,7 +324,7 @@ Each line of a file has the property `greenloop-path', each line of a hunk
 ;;;; Going to the changes
 
 (defun greenloop-review--line ()
-  "Return the line, counted from 0, of the change at point in its file as it is now."
+  "Return the line, from 0, of the change at point in its file as it is now."
   (let* ((keys (greenloop-review--here 'greenloop-keys))
          (file (cl-find (greenloop-review--here 'greenloop-path)
                         (plist-get greenloop-review-suggestion :files)

@@ -92,14 +92,14 @@ where there are any."
     (greenloop-text--on-disk file)))
 
 (defun greenloop-text-path (root &optional buffer)
-  "Return the path below ROOT of the file of BUFFER, nil if it is not one of ROOT's."
+  "Return the path below ROOT of the file of BUFFER, nil if it has none there."
   (let ((file (buffer-local-value 'buffer-file-truename (or buffer (current-buffer)))))
     (when (and file (not (file-remote-p file)))
       (let ((path (file-relative-name (expand-file-name file) root)))
         (unless (string-match-p "\\`\\.\\./\\|\\`/\\|\\(?:\\`\\|/\\)\\.\\(?:git\\|hg\\)/" path) path)))))
 
 (defun greenloop-text-unsaved (root)
-  "Return the buffers below ROOT that differ from the disk, as the sidecar is told them."
+  "Return the buffers below ROOT that differ from the disk, for the sidecar."
   (let (found)
     (dolist (buffer (buffer-list))
       (when-let ((path (greenloop-text-path root buffer)))
@@ -111,7 +111,7 @@ where there are any."
     (vconcat found)))
 
 (defun greenloop-text-open (root paths)
-  "Return those of PATHS below ROOT that are open, as the sidecar is told them."
+  "Return those of PATHS below ROOT that are open, for the sidecar."
   (vconcat
    (cl-loop for path in (delete-dups paths)
             for buffer = (greenloop-text-buffer (expand-file-name path root))

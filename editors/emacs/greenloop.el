@@ -55,7 +55,7 @@
                               :end (greenloop-text-position (region-end))))))
 
 (defun greenloop-source-request (kind words &optional whole)
-  "Return a request of KIND with WORDS about where the person is, or the WHOLE project."
+  "Return a request of KIND with WORDS about the person's place, or the WHOLE."
   (let* ((workspace (greenloop--workspace))
          (root (greenloop-workspace-root workspace))
          (source (greenloop--source root)))
