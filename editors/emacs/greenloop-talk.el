@@ -15,11 +15,6 @@
 (require 'greenloop-turn)
 
 (declare-function markdown-mode "ext:markdown-mode")
-(declare-function greenloop-ask-again "greenloop")
-(declare-function greenloop-cancel "greenloop")
-(declare-function greenloop-review "greenloop-review")
-(declare-function greenloop-accept-all "greenloop-review")
-(declare-function greenloop-refuse-all "greenloop-review")
 (declare-function greenloop-source-request "greenloop")
 
 (defvar-local greenloop-talk-workspace nil "The workspace that this conversation is about.")
@@ -28,68 +23,66 @@
 (defvar-local greenloop-talk--end nil "Marker: where the answer goes on.")
 (defvar-local greenloop-talk--draft nil "Marker: where the model's words begin while they come.")
 
-(defconst greenloop-talk--question "## You\n\n")
+(defconst greenloop-talk--question "## You\n\n" "The heading of a question.")
 
 (defvar greenloop-talk-mode-map
   (let ((map (make-sparse-keymap)))
-    (define-key map (kbd "C-c C-c") #'greenloop-talk-send)
-    (define-key map (kbd "C-c C-k") #'greenloop-cancel)
-    (define-key map (kbd "C-c C-r") #'greenloop-review)
-    (define-key map (kbd "C-c C-a") #'greenloop-accept-all)
-    (define-key map (kbd "C-c C-d") #'greenloop-refuse-all)
-    (define-key map (kbd "C-c C-l") #'greenloop-ask-again)
-    (define-key map (kbd "C-c C-n") #'greenloop-talk-new)
-    (define-key map (kbd "C-c C-t") #'greenloop-talk-thoughts)
+    (cl-loop for (key command) in
+             '(("\C-c\C-c" greenloop-talk-send) ("\C-c\C-k" greenloop-cancel) ("\C-c\C-r" greenloop-review)
+               ("\C-c\C-a" greenloop-accept-all) ("\C-c\C-d" greenloop-refuse-all)
+               ("\C-c\C-l" greenloop-ask-again) ("\C-c\C-n" greenloop-talk-new)
+               ("\C-c\C-t" greenloop-talk-thoughts))
+             do (define-key map key command))
     map)
   "Keys of a conversation.")
 
 (define-minor-mode greenloop-talk-mode
   "A conversation with Greenloop in a Markdown buffer."
-  :lighter " Talk")
+  :lighter " Talk"
+  :group 'greenloop)
+
+(defun greenloop-talk-workspace-here ()
+  "Return the workspace of the current buffer, opened if need be."
+  (let ((workspace (greenloop-link-need-workspace)))
+    (when greenloop-talk-workspace (setq greenloop-talk-workspace workspace))
+    workspace))
 
 (defun greenloop-talk-buffer (workspace)
   "Return the buffer of the conversation in WORKSPACE; make one if need be."
-  (let* ((root (greenloop-workspace-root workspace))
-         (name (format "*Greenloop: %s*" (file-name-nondirectory (directory-file-name root))))
-         (found (cl-find-if (lambda (buffer)
-                              (let ((theirs (buffer-local-value 'greenloop-talk-workspace buffer)))
-                                (and theirs (equal root (greenloop-workspace-root theirs)))))
-                            (buffer-list))))
-    (with-current-buffer (or found (generate-new-buffer name))
-      (unless found
-        (setq default-directory root)
-        (if (require 'markdown-mode nil t) (markdown-mode) (text-mode))
-        (visual-line-mode)
-        (greenloop-talk-mode)
-        (setq greenloop-talk--end (make-marker)
-              greenloop-talk--draft (make-marker))
-        (insert greenloop-talk--question))
-      ;; after the connection was lost it is another one
-      (setq greenloop-talk-workspace workspace)
-      (current-buffer))))
+  (or (cl-find workspace (buffer-list)
+               :key (lambda (buffer) (buffer-local-value 'greenloop-talk-workspace buffer)))
+      (let ((root (greenloop-workspace-root workspace)))
+        (with-current-buffer (generate-new-buffer
+                              (format "*Greenloop: %s*" (file-name-nondirectory (directory-file-name root))))
+          (setq default-directory root)
+          (if (require 'markdown-mode nil t) (markdown-mode) (text-mode))
+          (visual-line-mode)
+          (greenloop-talk-mode)
+          (setq greenloop-talk-workspace workspace
+                greenloop-talk--end (make-marker)
+                greenloop-talk--draft (make-marker))
+          (insert greenloop-talk--question)
+          (current-buffer)))))
+
+;;;; Questions
 
 (defun greenloop-talk-question ()
-  "Return the text below the last heading of a question; point moves to its end."
+  "Return the text below the last heading of a question; go to its end."
   (goto-char (point-max))
-  (let ((end (point)))
-    (string-trim
-     (if (re-search-backward "^## You[ \t]*$" nil t)
-         (prog1 (buffer-substring-no-properties (match-end 0) end) (goto-char end))
-       (goto-char end)
-       ""))))
+  (string-trim (if (save-excursion (re-search-backward "^## You[ \t]*$" nil t))
+                   (buffer-substring-no-properties (match-end 0) (point))
+                 "")))
 
 (defun greenloop-talk-send ()
   "Ask what stands below the last heading `## You', and append the answer."
   (interactive)
   (let ((words (greenloop-talk-question)))
-    (when (string-empty-p words)
-      (user-error "Greenloop: write a question below the last heading, ## You"))
-    (greenloop-talk-ask greenloop-talk-workspace (greenloop-source-request "ask" words) words)))
+    (when (string-empty-p words) (user-error "Greenloop: write a question below the last heading, ## You"))
+    (greenloop-talk-ask (greenloop-talk-workspace-here) (greenloop-source-request "ask" words) words)))
 
 (defun greenloop-talk-ask (workspace request words)
   "Append WORDS as a question, and start the turn of REQUEST in WORKSPACE."
-  (when (greenloop-turn-running workspace)
-    (user-error "Greenloop: a turn is running; cancel it first"))
+  (when (greenloop-turn-running workspace) (user-error "Greenloop: a turn is running; cancel it first"))
   (let ((buffer (greenloop-talk-buffer workspace)))
     (with-current-buffer buffer
       (unless (equal (greenloop-talk-question) words)
@@ -98,9 +91,8 @@
       (greenloop-talk--heading "## Greenloop\n\n")
       (set-marker greenloop-talk--end (point))
       (set-marker greenloop-talk--draft nil)
-      (greenloop-talk--follow (point-max) t)
-      (setq greenloop-talk-turn
-            (greenloop-turn-start workspace buffer request greenloop-talk-conversation)))
+      (dolist (window (get-buffer-window-list nil nil t)) (set-window-point window (point)))
+      (setq greenloop-talk-turn (greenloop-turn-start workspace buffer request greenloop-talk-conversation)))
     (display-buffer buffer)
     greenloop-talk-turn))
 
@@ -111,28 +103,34 @@
   (delete-region (point) (point-max))
   (if (looking-back (concat "^" (regexp-quote (string-trim heading))) (line-beginning-position))
       (insert "\n\n")
-    (unless (bobp) (insert "\n\n"))
-    (insert heading)))
+    (insert (if (bobp) "" "\n\n") heading)))
 
-(defun greenloop-talk--follow (end &optional always)
-  "Let the windows that show the end of this buffer go on to END; all if ALWAYS."
-  (dolist (window (get-buffer-window-list nil nil t))
-    (when (or always (>= (window-point window) (or (marker-position greenloop-talk--end) 0)))
-      (set-window-point window end))))
+(defun greenloop-talk-new ()
+  "Begin a new conversation: the next question goes on with none."
+  (interactive)
+  (setq greenloop-talk-conversation nil)
+  (greenloop-talk-question)
+  (message "Greenloop: the next question begins a new conversation"))
 
-(defun greenloop-talk--say (turn text)
-  "Append TEXT to the answer of TURN."
-  (let ((buffer (greenloop-turn-talk turn)))
-    (when (buffer-live-p buffer)
-      (with-current-buffer buffer
-        (let ((follow (cl-remove-if-not
-                       (lambda (window) (= (window-point window) greenloop-talk--end))
-                       (get-buffer-window-list nil nil t))))
-          (save-excursion
-            (goto-char greenloop-talk--end)
-            (insert text)
-            (set-marker greenloop-talk--end (point)))
-          (dolist (window follow) (set-window-point window greenloop-talk--end)))))))
+(defun greenloop-talk-thoughts ()
+  "Show what the model thought in the newest turn."
+  (interactive)
+  (greenloop-link-show "*Greenloop thoughts*"
+                       (or (and greenloop-talk-turn
+                                (string-join (reverse (greenloop-turn-thoughts greenloop-talk-turn))))
+                           "The model told none.")))
+
+;;;; Answers
+
+(defun greenloop-talk--say (text)
+  "Append TEXT to the answer; windows whose cursor is at its end follow."
+  (let ((following (cl-remove greenloop-talk--end (get-buffer-window-list nil nil t)
+                              :key #'window-point :test-not #'=)))
+    (save-excursion
+      (goto-char greenloop-talk--end)
+      (insert text)
+      (set-marker greenloop-talk--end (point)))
+    (dolist (window following) (set-window-point window greenloop-talk--end))))
 
 (defun greenloop-talk--news (turn what params)
   "Show in the conversation WHAT is new of TURN, with PARAMS."
@@ -142,24 +140,18 @@
         ('started (setq greenloop-talk-conversation (greenloop-turn-conversation turn)))
         ('progress
          (greenloop-talk--undraft)
-         (greenloop-talk--say turn (format "- %s\n" (plist-get params :text)))
+         (greenloop-talk--say (format "- %s\n" (plist-get params :text)))
          (message "Greenloop: %s" (plist-get params :text)))
-        ('delta (unless (eq t (plist-get params :thought))
-                  (greenloop-talk--draft turn params)))
+        ((and 'delta (guard (not (eq t (plist-get params :thought)))))
+         (unless (marker-position greenloop-talk--draft)
+           (set-marker greenloop-talk--draft greenloop-talk--end)
+           (greenloop-talk--say "\n~~~text\n"))
+         (greenloop-talk--say (plist-get params :text)))
         ('ended (greenloop-talk--ended turn params))
         ((or 'accepted 'refused 'undone 'stale)
-         (greenloop-talk--say turn (format "\n%s\n" params))
+         (greenloop-talk--say (format "\n%s\n" params))
          (message "Greenloop: %s%s" params
-                  (if (eq what 'stale)
-                      (substitute-command-keys " Ask again with \\[greenloop-ask-again].") "")))))))
-
-(defun greenloop-talk--draft (turn params)
-  "Show the words in PARAMS that the model says in TURN as they come."
-  (unless (marker-position greenloop-talk--draft)
-    (let ((start (marker-position greenloop-talk--end)))
-      (greenloop-talk--say turn "\n~~~text\n")
-      (set-marker greenloop-talk--draft start)))
-  (greenloop-talk--say turn (plist-get params :text)))
+                  (if (eq what 'stale) (substitute-command-keys " Ask again: \\[greenloop-ask-again]") "")))))))
 
 (defun greenloop-talk--undraft ()
   "Remove the model's words: what was made of them has been judged, or comes anew."
@@ -169,39 +161,30 @@
 
 (defun greenloop-talk--ended (turn news)
   "Show how TURN ended, as NEWS say, and begin the next question."
-  (let ((fault (plist-get news :fault)))
+  (let* ((fault (plist-get news :fault))
+         (text (or (plist-get news :text) ""))
+         (said (cond (fault (format "Failed: %s" (greenloop-link-said
+                                                  (list :message (plist-get fault :message) :data fault))))
+                     ((eq (greenloop-turn-state turn) 'cancelled) "Cancelled.")
+                     (t (plist-get news :summary)))))
     (greenloop-talk--undraft)
-    (greenloop-talk--say
-     turn
-     (concat
-      (and-let* ((text (plist-get news :text)) ((not (string-blank-p text)))) (format "\n%s\n" (string-trim text)))
-      (mapconcat #'greenloop-talk--described (greenloop-turn-suggestions turn) "")
-      "\n"
-      (cond
-       (fault (format "**Failed.** %s%s" (plist-get fault :message)
-                      (if (string-empty-p (plist-get fault :way_out)) ""
-                        (format " (%s)" (plist-get fault :way_out)))))
-       ((eq (greenloop-turn-state turn) 'cancelled) "**Cancelled.**")
-       (t (plist-get news :summary)))
-      "\n"))
-    (let ((at-end (cl-remove-if-not
-                   (lambda (window) (= (window-point window) greenloop-talk--end))
-                   (get-buffer-window-list nil nil t))))
-      (save-excursion
-        (goto-char (point-max))
-        (when (= (point) greenloop-talk--end) (greenloop-talk--heading greenloop-talk--question)
-              (set-marker greenloop-talk--end (save-excursion (forward-line -2) (point)))))
-      (dolist (window at-end) (set-window-point window (point-max)))
-      (unless at-end (goto-char (point-max))))
-    (message "Greenloop: %s" (cond (fault (plist-get fault :message))
-                                   ((eq (greenloop-turn-state turn) 'cancelled) "cancelled")
-                                   (t (plist-get news :summary))))))
+    (greenloop-talk--say (concat (if (string-blank-p text) "" (format "\n%s\n" (string-trim text)))
+                                 (mapconcat #'greenloop-talk--described (greenloop-turn-suggestions turn) "")
+                                 (format "\n%s\n" said)))
+    (let ((following (cl-remove greenloop-talk--end (get-buffer-window-list nil nil t)
+                                :key #'window-point :test-not #'=)))
+      (when (= greenloop-talk--end (point-max))
+        (save-excursion
+          (goto-char (point-max))
+          (insert "\n" greenloop-talk--question)))
+      (dolist (window following) (set-window-point window (point-max))))
+    (message "Greenloop: %s" said)))
 
 (defun greenloop-talk--described (suggestion)
   "Return SUGGESTION in words: its badge, why to mistrust it, its files."
   (concat
-   (format "\n**%s**%s\n\n" (plist-get suggestion :label)
-           (mapconcat (lambda (flag) (format "; mistrust it: %s" flag)) (plist-get suggestion :flags) ""))
+   (format "\n**%s**\n\n" (plist-get suggestion :label))
+   (mapconcat (apply-partially #'format "- mistrust it: %s\n") (plist-get suggestion :flags) "")
    (mapconcat
     (lambda (file)
       (format "- `%s`: %s\n" (plist-get file :path)
@@ -210,65 +193,31 @@
                 ("delete" "goes")
                 ("rename" (format "becomes `%s`" (plist-get file :new_path)))
                 (_ (let ((count (length (plist-get file :hunks))))
-                     (if (= count 1) "1 change" (format "%d changes" count)))))))
+                     (format (if (= count 1) "%d change" "%d changes") count))))))
     (plist-get suggestion :files) "")
-   (mapconcat (lambda (problem)
-                (format "- %s: %s\n" (plist-get problem :severity)
-                        (replace-regexp-in-string "\n" "\n  " (plist-get problem :message))))
+   (mapconcat (lambda (problem) (concat "- " (greenloop-talk-problem problem)))
               (plist-get suggestion :problems) "")))
+
+(defun greenloop-talk-problem (problem)
+  "Return PROBLEM in words, as lines."
+  (format "%s%s: %s\n" (plist-get problem :severity)
+          (if (plist-get problem :path)
+              (format ", %s line %d" (plist-get problem :path)
+                      (1+ (or (plist-get (plist-get (plist-get problem :range) :start) :line) 0)))
+            "")
+          (replace-regexp-in-string "\n" "\n  " (string-trim (plist-get problem :message)))))
 
 (add-hook 'greenloop-turn-news-functions #'greenloop-talk--news)
 
 (defun greenloop-talk-note (workspace title text)
-  "Append TEXT under TITLE to the conversation of WORKSPACE, and show it."
-  (let ((buffer (greenloop-talk-buffer workspace)))
-    (with-current-buffer buffer
-      (let ((words (greenloop-talk-question)))
-        (when (string-empty-p words) (greenloop-talk--heading greenloop-talk--question)
-              (forward-line -2)
-              (delete-region (point) (point-max)))
-        (greenloop-talk--heading (format "## %s\n\n" title))
-        (insert "~~~text\n" (string-trim-right text "\n") "\n~~~\n")
-        (greenloop-talk--heading greenloop-talk--question)
-        (insert words)
-        (greenloop-talk--follow (point-max) t)))
-    (display-buffer buffer)
+  "Put TEXT under TITLE before the next question in WORKSPACE, and show it."
+  (with-current-buffer (greenloop-talk-buffer workspace)
+    (save-excursion
+      (greenloop-talk-question)
+      (unless (re-search-backward "^## You[ \t]*$" nil t) (goto-char (point-max)))
+      (insert (format "## %s\n\n~~~text\n%s\n~~~\n\n" title (string-trim-right text "\n"))))
+    (display-buffer (current-buffer))
     (message "Greenloop: %s: %s" title text)))
-
-;;;; Other conversations
-
-(defun greenloop-talk-new ()
-  "Begin a new conversation: the next question goes on with none."
-  (interactive)
-  (setq greenloop-talk-conversation nil)
-  (goto-char (point-max))
-  (greenloop-talk--heading greenloop-talk--question)
-  (message "Greenloop: a new conversation"))
-
-(defun greenloop-talk-thoughts ()
-  "Show what the model thought in the newest turn."
-  (interactive)
-  (let ((thoughts (and greenloop-talk-turn (greenloop-turn-thoughts greenloop-talk-turn))))
-    (unless thoughts (user-error "Greenloop: the model told no thoughts in this turn"))
-    (with-help-window "*Greenloop thoughts*"
-      (princ (string-join (reverse thoughts))))))
-
-(defun greenloop-talk-resume (workspace conversation)
-  "Go on in WORKSPACE with CONVERSATION, of which all that was said is shown."
-  (let ((buffer (greenloop-talk-buffer workspace))
-        (said (greenloop-link-wait 'conversation/read
-                                   (list :conversation (plist-get conversation :conversation)))))
-    (with-current-buffer buffer
-      (greenloop-talk-new)
-      (seq-doseq (entry (plist-get said :said))
-        (greenloop-talk--heading (if (equal (plist-get entry :role) "person")
-                                     greenloop-talk--question
-                                   "## Greenloop\n\n"))
-        (insert (string-trim (plist-get entry :text))))
-      (greenloop-talk--heading greenloop-talk--question)
-      (setq greenloop-talk-conversation (plist-get conversation :conversation)))
-    (pop-to-buffer buffer)
-    (goto-char (point-max))))
 
 (provide 'greenloop-talk)
 ;;; greenloop-talk.el ends here

@@ -30,6 +30,10 @@ A text that is nil: there is no file.  HUNKS say the same line by line,
 where there are any."
   from path old new hunks)
 
+(defun greenloop-text--refuse (format &rest words)
+  "Signal that nothing is written, for the reason that FORMAT and WORDS give."
+  (signal 'greenloop-text-refused (list (apply #'format format words))))
+
 ;;;; Reading
 
 (defun greenloop-text--coding ()
@@ -39,9 +43,7 @@ where there are any."
                           '(undecided prefer-utf-8 us-ascii raw-text no-conversion))
                     (coding-system-change-text-conversion coding 'utf-8)
                   coding)))
-    (if (vectorp (coding-system-eol-type known))
-        (coding-system-change-eol-conversion known 'unix)
-      known)))
+    (if (vectorp (coding-system-eol-type known)) (coding-system-change-eol-conversion known 'unix) known)))
 
 (defun greenloop-text--from-bytes (bytes)
   "Return the text of BYTES, nil if they are not UTF-8."
@@ -54,42 +56,29 @@ where there are any."
     (save-restriction
       (widen)
       (greenloop-text--from-bytes
-       (encode-coding-string (buffer-substring-no-properties (point-min) (point-max))
-                             (greenloop-text--coding))))))
+       (encode-coding-string (buffer-substring-no-properties (point-min) (point-max)) (greenloop-text--coding))))))
 
 (defun greenloop-text-sha256 (text)
   "Return the SHA-256 of TEXT in UTF-8."
   (secure-hash 'sha256 (encode-coding-string text 'utf-8-unix)))
 
-(defun greenloop-text--on-disk (file)
-  "Return the text of FILE on the disk, nil if there is none."
-  (when (file-exists-p file)
-    (with-temp-buffer
-      (set-buffer-multibyte nil)
-      (insert-file-contents-literally file)
-      (or (greenloop-text--from-bytes (buffer-string))
-          (signal 'greenloop-text-refused (list (format "%s is not UTF-8" file)))))))
-
-(defun greenloop-text-buffer (file)
-  "Return the buffer that visits FILE; one without edits follows the disk."
-  (when-let ((buffer (find-buffer-visiting file)))
-    (greenloop-text--refresh buffer)
-    buffer))
-
 (defun greenloop-text--refresh (buffer)
-  "Let BUFFER follow the disk where the person has not edited it."
+  "Let BUFFER follow the disk where the person has not edited it; return it."
   (with-current-buffer buffer
     (unless (or (buffer-modified-p) (verify-visited-file-modtime) (not (file-exists-p buffer-file-name)))
-      (let ((inhibit-message t)) (revert-buffer t t t)))))
+      (let ((inhibit-message t)) (revert-buffer t t t)))
+    buffer))
 
 (defun greenloop-text-now (file)
   "Return the text of FILE as the person has it, nil if there is no such file."
-  (if-let ((buffer (greenloop-text-buffer file)))
-      (if (or (buffer-modified-p buffer) (file-exists-p file))
-          (or (greenloop-text-of buffer)
-              (signal 'greenloop-text-refused (list (format "%s is not UTF-8" file))))
-        nil)
-    (greenloop-text--on-disk file)))
+  (let ((buffer (and (find-buffer-visiting file) (greenloop-text--refresh (find-buffer-visiting file)))))
+    (when (or (file-exists-p file) (and buffer (buffer-modified-p buffer)))
+      (or (if buffer (greenloop-text-of buffer)
+            (with-temp-buffer
+              (set-buffer-multibyte nil)
+              (insert-file-contents-literally file)
+              (greenloop-text--from-bytes (buffer-string))))
+          (greenloop-text--refuse "%s is not UTF-8" file)))))
 
 (defun greenloop-text-path (root &optional buffer)
   "Return the path below ROOT of the file of BUFFER, nil if it has none there."
@@ -100,46 +89,23 @@ where there are any."
 
 (defun greenloop-text-unsaved (root)
   "Return the buffers below ROOT that differ from the disk, for the sidecar."
-  (let (found)
-    (dolist (buffer (buffer-list))
-      (when-let ((path (greenloop-text-path root buffer)))
-        (greenloop-text--refresh buffer)
-        (when (buffer-modified-p buffer)
-          (if-let ((text (greenloop-text-of buffer)))
-              (push (list :path path :text text) found)
-            (message "Greenloop: %s is left out, for it would not be saved as UTF-8" path)))))
-    (vconcat found)))
+  (vconcat
+   (cl-loop for buffer in (buffer-list)
+            for path = (greenloop-text-path root buffer)
+            for modified = (and path (buffer-modified-p (greenloop-text--refresh buffer)))
+            for text = (and modified (greenloop-text-of buffer))
+            when text collect (list :path path :text text)
+            else if modified do (message "Greenloop: %s is left out, for it would not be saved as UTF-8" path))))
 
 (defun greenloop-text-open (root paths)
   "Return those of PATHS below ROOT that are open, for the sidecar."
   (vconcat
    (cl-loop for path in (delete-dups paths)
-            for buffer = (greenloop-text-buffer (expand-file-name path root))
-            for text = (and buffer (or (buffer-modified-p buffer)
-                                       (file-exists-p (expand-file-name path root)))
-                            (greenloop-text-of buffer))
+            for file = (expand-file-name path root)
+            for text = (and (find-buffer-visiting file) (greenloop-text-now file))
             when text collect (list :path path :text text))))
 
 ;;;; Places
-
-(defun greenloop-text-position (place)
-  "Return line and column of PLACE in the current buffer, as the sidecar counts."
-  (save-excursion
-    (save-restriction
-      (widen)
-      (goto-char place)
-      (let ((inhibit-field-text-motion t))
-        (list :line (1- (line-number-at-pos nil t))
-              :column (- (point) (line-beginning-position)))))))
-
-(defun greenloop-text-point (position)
-  "Return the place in the current buffer of the sidecar's POSITION."
-  (save-excursion
-    (save-restriction
-      (widen)
-      (goto-char (greenloop-text-line (plist-get position :line)))
-      (let ((inhibit-field-text-motion t))
-        (min (+ (point) (plist-get position :column)) (line-end-position))))))
 
 (defun greenloop-text-line (number)
   "Return where line NUMBER, counted from 0, begins in the whole current buffer."
@@ -150,10 +116,22 @@ where there are any."
       (forward-line number)
       (point))))
 
+(defun greenloop-text-position (place)
+  "Return line and column of PLACE in the current buffer, as the sidecar counts."
+  (let ((line (1- (line-number-at-pos place t))))
+    (list :line line :column (- place (greenloop-text-line line)))))
+
+(defun greenloop-text-point (position)
+  "Return the place in the current buffer of the sidecar's POSITION."
+  (save-excursion
+    (save-restriction
+      (widen)
+      (goto-char (greenloop-text-line (plist-get position :line)))
+      (min (+ (point) (plist-get position :column)) (line-end-position)))))
+
 (defun greenloop-text-lines (text)
   "Return how many lines TEXT has."
-  (let ((ends (cl-count ?\n text)))
-    (if (or (string-empty-p text) (string-suffix-p "\n" text)) ends (1+ ends))))
+  (+ (cl-count ?\n text) (if (or (string-empty-p text) (string-suffix-p "\n" text)) 0 1)))
 
 ;;;; Writing
 
@@ -165,18 +143,15 @@ if a text is not the one that its file was made for."
    for file in files
    for path = (plist-get file :path)
    for gone = (car (rassoc path renames))
+   for source = (if gone (cl-find gone files :key (lambda (one) (plist-get one :path)) :test #'equal) file)
+   for from = (plist-get source :path)
    unless (assoc path renames)
    collect
-   (let* ((source (if gone (cl-find gone files :key (lambda (one) (plist-get one :path)) :test #'equal)
-                    file))
-          (from (plist-get source :path))
-          (old (greenloop-text-now (expand-file-name from root)))
-          (base (plist-get source :base_sha256)))
-     (unless (equal base (and old (greenloop-text-sha256 old)))
-       (signal 'greenloop-text-refused
-               (list (format "%s has changed since; ask again on the new text" from))))
+   (let ((old (greenloop-text-now (expand-file-name from root))))
+     (unless (equal (plist-get source :base_sha256) (and old (greenloop-text-sha256 old)))
+       (greenloop-text--refuse "%s has changed since; ask again on the new text" from))
      (when (and gone (greenloop-text-now (expand-file-name path root)))
-       (signal 'greenloop-text-refused (list (format "%s is there already; ask again" path))))
+       (greenloop-text--refuse "%s is there already; ask again" path))
      (greenloop-text-step
       :from (expand-file-name from root) :path (expand-file-name path root)
       :old old :new (plist-get file :text) :hunks (append (plist-get file :hunks) nil)))))
@@ -191,19 +166,18 @@ if a text is not the one that its file was made for."
     :old (greenloop-text-step-new step) :new (greenloop-text-step-old step)
     :hunks (cl-loop for hunk in (greenloop-text-step-hunks step)
                     for start = (plist-get hunk :new_start)
-                    collect (list :start start
-                                  :end (+ start (greenloop-text-lines (plist-get hunk :new)))
+                    collect (list :start start :end (+ start (greenloop-text-lines (plist-get hunk :new)))
                                   :new (plist-get hunk :old))))))
 
 (defun greenloop-text-write (steps)
-  "Do STEPS, all or none; signals `greenloop-text-refused' with the reason."
+  "Do STEPS, all or none; signal `greenloop-text-refused' with the reason."
   (dolist (step steps)
-    (let ((buffer (find-buffer-visiting (greenloop-text-step-from step))))
-      (unless (equal (greenloop-text-now (greenloop-text-step-from step)) (greenloop-text-step-old step))
-        (signal 'greenloop-text-refused
-                (list (format "%s has changed since" (greenloop-text-step-from step)))))
+    (let* ((from (greenloop-text-step-from step))
+           (buffer (find-buffer-visiting from)))
+      (unless (equal (greenloop-text-now from) (greenloop-text-step-old step))
+        (greenloop-text--refuse "%s has changed since" from))
       (when (and buffer (buffer-local-value 'buffer-read-only buffer))
-        (signal 'greenloop-text-refused (list (format "the buffer %s is read-only" (buffer-name buffer)))))))
+        (greenloop-text--refuse "the buffer %s is read-only" buffer))))
   (let (done)
     (condition-case fault
         (dolist (step steps)
@@ -211,36 +185,31 @@ if a text is not the one that its file was made for."
           (push step done))
       (error
        (mapc #'greenloop-text--do (greenloop-text-inverse (reverse done)))
-       (signal 'greenloop-text-refused
-               (if (eq (car fault) 'greenloop-text-refused) (cdr fault)
-                 (list (error-message-string fault))))))))
+       (if (eq (car fault) 'greenloop-text-refused) (signal (car fault) (cdr fault))
+         (greenloop-text--refuse "%s" (error-message-string fault)))))))
 
 (defun greenloop-text--do (step)
   "Do one STEP."
   (let* ((from (greenloop-text-step-from step))
          (path (greenloop-text-step-path step))
-         (buffer (find-buffer-visiting from)))
-    (if (null (greenloop-text-step-new step))
-        (greenloop-text--remove from buffer)
-      (unless (equal from path) (greenloop-text--move from path buffer))
-      (make-directory (file-name-directory path) t)
-      (let ((enable-local-variables :safe)
-            (large-file-warning-threshold nil))
-        (with-current-buffer (find-file-noselect path t)
-          (let ((kept (buffer-modified-p)))
-            (greenloop-text--put (greenloop-text-step-new step) (greenloop-text-step-hunks step))
-            (unless (or kept (not greenloop-save-accepted)) (greenloop-text--save))))))))
-
-(defun greenloop-text--remove (file buffer)
-  "Remove FILE, and BUFFER that visits it."
-  (when (file-exists-p file) (delete-file file t))
-  (when buffer
-    (with-current-buffer buffer (set-buffer-modified-p nil))
-    (kill-buffer buffer)))
+         (buffer (find-buffer-visiting from))
+         (enable-local-variables :safe)
+         (large-file-warning-threshold nil))
+    (if (greenloop-text-step-new step)
+        (progn
+          (make-directory (file-name-directory path) t)
+          (unless (equal from path) (greenloop-text--move from path buffer))
+          (with-current-buffer (find-file-noselect path t)
+            (let ((kept (buffer-modified-p)))
+              (greenloop-text--put (greenloop-text-step-new step) (greenloop-text-step-hunks step))
+              (unless (or kept (not greenloop-save-accepted)) (greenloop-text--save)))))
+      (when (file-exists-p from) (delete-file from t))
+      (when buffer
+        (with-current-buffer buffer (set-buffer-modified-p nil))
+        (kill-buffer buffer)))))
 
 (defun greenloop-text--move (from to buffer)
   "Rename the file FROM to TO, and let BUFFER visit it there."
-  (make-directory (file-name-directory to) t)
   (when (file-exists-p from) (rename-file from to))
   (when buffer
     (with-current-buffer buffer
@@ -259,8 +228,6 @@ if a text is not the one that its file was made for."
 (defun greenloop-text--put (text hunks)
   "Make TEXT the text of the current buffer, by HUNKS where they lead to it.
 It is one step of undo; marks and cursors outside of HUNKS keep their place."
-  (when buffer-read-only
-    (signal 'greenloop-text-refused (list (format "the buffer %s is read-only" (buffer-name)))))
   (undo-boundary)
   (let ((group (prepare-change-group))
         (coding buffer-file-coding-system)
@@ -270,42 +237,40 @@ It is one step of undo; marks and cursors outside of HUNKS keep their place."
         (save-excursion
           (save-restriction
             (widen)
-            (when hunks (greenloop-text--put-hunks hunks))
+            (when hunks (mapc #'greenloop-text--put-hunk (reverse hunks)))
+            (unless (equal (greenloop-text-of (current-buffer)) text) (greenloop-text--put-whole text))
             (unless (equal (greenloop-text-of (current-buffer)) text)
-              (greenloop-text--put-whole text))
-            (unless (equal (greenloop-text-of (current-buffer)) text)
-              (signal 'greenloop-text-refused
-                      (list (format "%s cannot hold the new text" (buffer-name)))))
+              (greenloop-text--refuse "%s cannot hold the new text" (buffer-name)))
             (setq done t)))
-      (if done
-          (progn (undo-amalgamate-change-group group) (accept-change-group group))
-        (cancel-change-group group)
-        (setq buffer-file-coding-system coding))))
+      (if (not done)
+          (progn (cancel-change-group group)
+                 (setq buffer-file-coding-system coding))
+        (undo-amalgamate-change-group group)
+        (accept-change-group group))))
   (undo-boundary))
 
-(defun greenloop-text--put-hunks (hunks)
-  "Replace the lines that HUNKS are about, last ones first."
-  (dolist (hunk (reverse hunks))
-    (let ((start (greenloop-text-line (plist-get hunk :start)))
-          (end (greenloop-text-line (plist-get hunk :end))))
-      (goto-char start)
-      (insert (greenloop-text--decoded (plist-get hunk :new)))
-      (delete-region (point) (+ (point) (- end start))))))
+(defun greenloop-text--put-hunk (hunk)
+  "Replace the lines that HUNK is about."
+  (let ((start (greenloop-text-line (plist-get hunk :start)))
+        (end (greenloop-text-line (plist-get hunk :end))))
+    (goto-char start)
+    (insert (greenloop-text--decoded (plist-get hunk :new)))
+    (delete-region (point) (+ (point) (- end start)))))
 
 (defun greenloop-text--put-whole (text)
   "Replace the whole current buffer by TEXT, and its line ends by those of TEXT."
-  (let ((dos (and (string-search "\r\n" text) (not (string-match-p "\\(?:\\`\\|[^\r]\\)\n" text)))))
+  (let ((dos (and (string-search "\r\n" text) (not (string-match-p "\\(?:\\`\\|[^\r]\\)\n" text))))
+        (target (current-buffer)))
     (setq buffer-file-coding-system
           (coding-system-change-eol-conversion (greenloop-text--coding) (if dos 'dos 'unix)))
-    (let ((decoded (greenloop-text--decoded text))
-          (target (current-buffer)))
+    (let ((decoded (greenloop-text--decoded text)))
       (with-temp-buffer
         (insert decoded)
         (let ((source (current-buffer)))
           (with-current-buffer target (replace-buffer-contents source 1.0)))))))
 
 (defun greenloop-text--decoded (text)
-  "Return TEXT as the current buffer holds it."
+  "Return TEXT as the current buffer has it."
   (let ((coding (greenloop-text--coding)))
     (when (string-match-p "[^[:ascii:]]" text) (setq buffer-file-coding-system coding))
     (decode-coding-string (encode-coding-string text 'utf-8-unix) coding)))

@@ -5,7 +5,7 @@
 ;;; Commentary:
 
 ;; What happened in each turn, and what the person decided.  Nothing here
-;; shows anything: the conversation and the review hear of it by the hooks.
+;; shows anything: the conversation and the review hear of it by the hook.
 
 ;;; Code:
 
@@ -17,7 +17,7 @@
   "One request.  REQUEST is what it was made of, so that it can be made again.
 STATE is `running', `done', `cancelled' or `failed'.  SUGGESTIONS are best
 first.  DECIDED is an alist of (SUGGESTION . HUNK) → what became of it.
-ACCEPTANCES are newest first."
+ACCEPTANCES are newest first.  BUSY is `cancel' or `accept' meanwhile."
   id conversation workspace talk request (state 'running) suggestions decided
   acceptances ended thoughts busy)
 
@@ -29,22 +29,17 @@ ACCEPTANCES are newest first."
 (defvar greenloop-turn--early nil "News of turns that have no name yet.")
 (defvar greenloop-turn-news-functions nil
   "Called with a turn, what is new (a symbol), and its parameters.
-The news are `progress', `delta', `candidate', `ended', `accepted', `refused',
-`undone' and `stale'; the last four have a sentence for the person.")
+The news are `started', `progress', `delta', `candidate', `ended', and with a
+sentence for the person `accepted', `refused', `undone' and `stale'.")
 
 (defun greenloop-turn--tell (turn what params)
   "Let all hear WHAT is new of TURN: PARAMS."
   (run-hook-with-args 'greenloop-turn-news-functions turn what params))
 
-(defun greenloop-turn-named (id)
-  "Return the turn ID."
-  (cl-find id greenloop-turn-all :key #'greenloop-turn-id :test #'equal))
-
 (defun greenloop-turn-running (&optional workspace)
-  "Return the turns that run, of WORKSPACE or of all."
-  (cl-remove-if-not (lambda (turn)
-                      (and (eq (greenloop-turn-state turn) 'running)
-                           (or (null workspace) (eq workspace (greenloop-turn-workspace turn)))))
+  "Return the running turns of WORKSPACE, or of all."
+  (cl-remove-if-not (lambda (turn) (and (eq (greenloop-turn-state turn) 'running)
+                                        (memq workspace (list nil (greenloop-turn-workspace turn)))))
                     greenloop-turn-all))
 
 ;;;; Asking
@@ -53,15 +48,13 @@ The news are `progress', `delta', `candidate', `ended', `accepted', `refused',
   "Start the turn of REQUEST in WORKSPACE, going on with CONVERSATION.
 REQUEST is a property list of `turn/start', without workspace, buffers and
 conversation.  TALK is the buffer that shows it.  Returns the turn."
-  (let* ((turn (greenloop-turn--make :workspace workspace :talk talk :request request
-                                     :conversation conversation))
-         (params (append (list :workspace (greenloop-workspace-name workspace)
-                               :buffers (greenloop-text-unsaved (greenloop-workspace-root workspace))
-                               :conversation (or conversation ""))
-                         request)))
+  (let ((turn (greenloop-turn--make :workspace workspace :talk talk :request request :conversation conversation)))
     (push turn greenloop-turn-all)
     (greenloop-link-call
-     'turn/start params
+     'turn/start
+     (append (list :workspace (greenloop-workspace-name workspace) :conversation (or conversation "")
+                   :buffers (greenloop-text-unsaved (greenloop-workspace-root workspace)))
+             request)
      (lambda (answer)
        (setf (greenloop-turn-id turn) (plist-get answer :turn)
              (greenloop-turn-conversation turn) (plist-get answer :conversation))
@@ -72,12 +65,11 @@ conversation.  TALK is the buffer that shows it.  Returns the turn."
        ;; it was cancelled before it had a name
        (when (eq (greenloop-turn-busy turn) 'cancel) (greenloop-turn-cancel turn)))
      (lambda (fault)
-       (greenloop-turn--end turn (list :outcome "failed" :fault (greenloop-turn--fault fault)))))
+       (greenloop-turn--end
+        turn (list :outcome "failed"
+                   :fault (or (plist-get fault :data)
+                              (list :code "" :message (plist-get fault :message) :way_out ""))))))
     turn))
-
-(defun greenloop-turn--fault (fault)
-  "Return FAULT of an answer as `turn/ended' has faults."
-  (or (plist-get fault :data) (list :code "" :message (plist-get fault :message) :way_out "")))
 
 (defun greenloop-turn-cancel (turn)
   "Cancel TURN."
@@ -89,7 +81,7 @@ conversation.  TALK is the buffer that shows it.  Returns the turn."
 
 (defun greenloop-turn--heard (what news)
   "Take NEWS of a turn, which are about WHAT."
-  (let ((turn (greenloop-turn-named (plist-get news :turn))))
+  (let ((turn (cl-find (plist-get news :turn) greenloop-turn-all :key #'greenloop-turn-id :test #'equal)))
     (cond
      ((null turn)
       ;; the answer that names it was overtaken
@@ -112,14 +104,14 @@ conversation.  TALK is the buffer that shows it.  Returns the turn."
 
 (defun greenloop-turn--end (turn news)
   "End TURN, as NEWS say."
-  (let ((order (append (plist-get news :order) nil)))
-    (setf (greenloop-turn-state turn) (intern (plist-get news :outcome))
-          (greenloop-turn-ended turn) news
-          (greenloop-turn-suggestions turn)
-          (cl-loop for id in order
-                   for found = (greenloop-turn-suggestion turn id)
-                   when found collect found))
-    (greenloop-turn--tell turn 'ended news)))
+  (setf (greenloop-turn-state turn) (intern (plist-get news :outcome))
+        (greenloop-turn-ended turn) news
+        (greenloop-turn-suggestions turn)
+        (cl-loop for id across (or (plist-get news :order) [])
+                 for found = (cl-find id (greenloop-turn-suggestions turn)
+                                      :key (lambda (one) (plist-get one :id)) :test #'equal)
+                 when found collect found))
+  (greenloop-turn--tell turn 'ended news))
 
 (defun greenloop-turn--lost ()
   "End the turns that ran over a connection that is lost."
@@ -134,20 +126,14 @@ conversation.  TALK is the buffer that shows it.  Returns the turn."
 
 ;;;; Suggestions
 
-(defun greenloop-turn-suggestion (turn id)
-  "Return the suggestion ID of TURN."
-  (cl-find id (greenloop-turn-suggestions turn)
-           :key (lambda (one) (plist-get one :id)) :test #'equal))
-
 (defun greenloop-turn-keys (suggestion &optional path)
   "Return the keys of the hunks of SUGGESTION, or of those of its file PATH alone.
 A file without hunks, as one that is only renamed, has its path in their place."
   (cl-loop for file across (plist-get suggestion :files)
-           when (or (null path) (equal path (plist-get file :path)))
-           append (let ((hunks (append (plist-get file :hunks) nil)))
-                    (mapcar (lambda (id) (cons (plist-get suggestion :id) id))
-                            (if hunks (mapcar (lambda (hunk) (plist-get hunk :id)) hunks)
-                              (list (plist-get file :path)))))))
+           for ids = (mapcar (lambda (hunk) (plist-get hunk :id)) (plist-get file :hunks))
+           when (member path (list nil (plist-get file :path)))
+           append (mapcar (lambda (id) (cons (plist-get suggestion :id) id))
+                          (or ids (list (plist-get file :path))))))
 
 (defun greenloop-turn-decided-p (turn key)
   "Return what became of KEY in TURN, nil while it waits."
@@ -157,6 +143,10 @@ A file without hunks, as one that is only renamed, has its path in their place."
   "Note that KEYS of TURN are WHAT by now; nil: they wait again."
   (dolist (key keys)
     (setf (alist-get key (greenloop-turn-decided turn) nil t #'equal) what)))
+
+(defun greenloop-turn-waiting (turn suggestion)
+  "Return the keys of SUGGESTION of TURN that wait."
+  (cl-remove-if (apply-partially #'greenloop-turn-decided-p turn) (greenloop-turn-keys suggestion)))
 
 (defun greenloop-turn-shown (turn suggestion)
   "Report that the person has SUGGESTION of TURN before the eyes."
@@ -169,86 +159,74 @@ A file without hunks, as one that is only renamed, has its path in their place."
        #'ignore (lambda (_) (greenloop-turn--decide turn (list key) nil))))))
 
 (defun greenloop-turn--hunks (suggestion keys)
-  "Return KEYS of SUGGESTION as `suggestion/accept' has them: nil for all."
-  (unless (null (cl-set-difference (greenloop-turn-keys suggestion) keys :test #'equal))
+  "Return KEYS of SUGGESTION as requests have them: nil for all."
+  (when (cl-set-difference (greenloop-turn-keys suggestion) keys :test #'equal)
     (vconcat (mapcar #'cdr keys))))
-
-(defun greenloop-turn-waiting (turn suggestion &optional path)
-  "Return the keys of SUGGESTION of TURN that wait, of its file PATH or of all."
-  (cl-remove-if (lambda (key) (greenloop-turn-decided-p turn key))
-                (greenloop-turn-keys suggestion path)))
 
 (defun greenloop-turn-refuse (turn suggestion keys)
   "Refuse the hunks KEYS of SUGGESTION of TURN."
-  (let ((hunks (greenloop-turn--hunks suggestion keys)))
-    (greenloop-turn--decide turn keys 'refused)
-    (greenloop-link-call
-     'suggestion/refuse (list :turn (greenloop-turn-id turn)
-                              :suggestion (plist-get suggestion :id) :hunks hunks)
-     #'ignore)
-    (greenloop-turn--tell turn 'refused (format "Refused: %s." (greenloop-turn--named suggestion keys)))))
+  (greenloop-turn--decide turn keys 'refused)
+  (greenloop-link-call
+   'suggestion/refuse (list :turn (greenloop-turn-id turn) :suggestion (plist-get suggestion :id)
+                            :hunks (greenloop-turn--hunks suggestion keys))
+   #'ignore)
+  (greenloop-turn--tell turn 'refused (format "Refused: %s." (greenloop-turn--named suggestion keys))))
 
 (defun greenloop-turn-accept (turn suggestion keys)
   "Accept the hunks KEYS of SUGGESTION of TURN, and write them."
   (when (greenloop-turn-busy turn)
     (user-error "Greenloop: the last change is still being handed over"))
   (setf (greenloop-turn-busy turn) 'accept)
-  (let ((paths (cl-loop for file across (plist-get suggestion :files)
-                        collect (plist-get file :path)
-                        when (plist-get file :new_path) collect it))
-        (root (greenloop-workspace-root (greenloop-turn-workspace turn))))
-    (greenloop-link-call
-     'suggestion/accept
-     (list :turn (greenloop-turn-id turn) :suggestion (plist-get suggestion :id)
-           :hunks (greenloop-turn--hunks suggestion keys)
-           :buffers (greenloop-text-open root paths))
-     (lambda (handover)
-       (setf (greenloop-turn-busy turn) nil)
-       (greenloop-turn--write turn suggestion keys handover))
-     (lambda (fault)
-       (setf (greenloop-turn-busy turn) nil)
-       (greenloop-turn--tell turn 'stale (format "Nothing was written: %s." (greenloop-link-said fault)))))))
+  (greenloop-link-call
+   'suggestion/accept
+   (list :turn (greenloop-turn-id turn) :suggestion (plist-get suggestion :id)
+         :hunks (greenloop-turn--hunks suggestion keys)
+         :buffers (greenloop-text-open
+                   (greenloop-workspace-root (greenloop-turn-workspace turn))
+                   (cl-loop for file across (plist-get suggestion :files)
+                            collect (plist-get file :path)
+                            when (plist-get file :new_path) collect it)))
+   (lambda (handover)
+     (setf (greenloop-turn-busy turn) nil)
+     (greenloop-turn--write turn suggestion keys handover))
+   (lambda (fault)
+     (setf (greenloop-turn-busy turn) nil)
+     (greenloop-turn--tell turn 'stale (format "Nothing was written: %s." (greenloop-link-said fault))))))
 
 (defun greenloop-turn--write (turn suggestion keys handover)
   "Write HANDOVER, which is what KEYS of SUGGESTION of TURN come to, and report it."
-  (let ((id (plist-get handover :acceptance))
-        (root (greenloop-workspace-root (greenloop-turn-workspace turn)))
-        (renames (cl-loop for file across (plist-get suggestion :files)
-                          when (plist-get file :new_path)
-                          collect (cons (plist-get file :path) (plist-get file :new_path)))))
-    (condition-case refusal
-        (let ((steps (greenloop-text-plan root (append (plist-get handover :files) nil) renames)))
-          (greenloop-text-write steps)
-          (greenloop-turn--decide turn keys 'accepted)
-          (push (greenloop-turn--acceptance :id id :turn turn :steps steps :keys keys)
-                (greenloop-turn-acceptances turn))
-          (greenloop-turn--watch (car (greenloop-turn-acceptances turn)))
-          (greenloop-link-call 'suggestion/applied (list :acceptance id :applied t) #'ignore)
-          (greenloop-turn--tell
-           turn 'accepted (format "Accepted: %s. %s%s" (greenloop-turn--named suggestion keys)
-                                  (capitalize (substring (plist-get handover :label) 0 1))
-                                  (concat (substring (plist-get handover :label) 1)
-                                          (if (eq t (plist-get handover :rebased))
-                                              ", judged anew on the text that changed meanwhile."
-                                            ".")))))
-      (greenloop-text-refused
-       (let ((why (cadr refusal)))
-         (greenloop-link-call 'suggestion/applied
-                              (list :acceptance id :applied :json-false :note why) #'ignore)
-         (greenloop-turn--tell turn 'stale (format "Nothing was written: %s." why)))))))
+  (let* ((id (plist-get handover :acceptance))
+         (renames (cl-loop for file across (plist-get suggestion :files)
+                           when (plist-get file :new_path) collect (cons (plist-get file :path) it)))
+         (why (condition-case refusal
+                  (let ((steps (greenloop-text-plan (greenloop-workspace-root (greenloop-turn-workspace turn))
+                                                    (append (plist-get handover :files) nil) renames)))
+                    (greenloop-text-write steps)
+                    (greenloop-turn--decide turn keys 'accepted)
+                    (push (greenloop-turn--acceptance :id id :turn turn :steps steps :keys keys)
+                          (greenloop-turn-acceptances turn))
+                    (greenloop-turn--watch (car (greenloop-turn-acceptances turn)))
+                    nil)
+                (greenloop-text-refused (cadr refusal)))))
+    (greenloop-link-call 'suggestion/applied
+                         (list :acceptance id :applied (if why :json-false t) :note (or why "")) #'ignore)
+    (if why
+        (greenloop-turn--tell turn 'stale (format "Nothing was written: %s." why))
+      (greenloop-turn--tell turn 'accepted
+                            (format "Accepted: %s; %s%s." (greenloop-turn--named suggestion keys)
+                                    (plist-get handover :label)
+                                    (if (eq t (plist-get handover :rebased))
+                                        ", judged anew on the text that changed meanwhile"
+                                      ""))))))
 
 (defun greenloop-turn--named (suggestion keys)
   "Return KEYS of SUGGESTION in words."
   (if (null (greenloop-turn--hunks suggestion keys)) "all changes"
-    (mapconcat
-     #'identity
+    (string-join
      (cl-loop for file across (plist-get suggestion :files)
-              for mine = (cl-intersection keys (greenloop-turn-keys suggestion (plist-get file :path))
-                                          :test #'equal)
-              when mine collect (format "%s of %s"
-                                        (if (= (length mine) 1) "one change"
-                                          (format "%d changes" (length mine)))
-                                        (plist-get file :path)))
+              for path = (plist-get file :path)
+              for count = (length (cl-intersection keys (greenloop-turn-keys suggestion path) :test #'equal))
+              when (> count 0) collect (format (if (= count 1) "%d change of %s" "%d changes of %s") count path))
      ", ")))
 
 ;;;; Undo
@@ -276,25 +254,23 @@ A file without hunks, as one that is only renamed, has its path in their place."
 
 (defun greenloop-turn--watch (acceptance)
   "Notice it when ACCEPTANCE is taken back by plain `undo' in its buffers."
-  (let (watch (buffers (cl-loop for step in (greenloop-acceptance-steps acceptance)
-                                when (find-buffer-visiting (greenloop-text-step-path step)) collect it)))
+  (let (watch)
     (setq watch
           (lambda ()
-            (when (string-match-p "undo" (format "%s" this-command))
-              (when (and (not (greenloop-acceptance-undone acceptance))
-                         (greenloop-turn--as-before-p acceptance))
-                (greenloop-turn--undone acceptance)))
-            (when (greenloop-acceptance-undone acceptance)
-              (remove-hook 'post-command-hook watch t))))
-    (dolist (buffer buffers)
-      (with-current-buffer buffer (add-hook 'post-command-hook watch nil t)))))
+            (when (and (string-match-p "undo" (format "%s" this-command))
+                       (not (greenloop-acceptance-undone acceptance))
+                       (greenloop-turn--as-before-p acceptance))
+              (greenloop-turn--undone acceptance))
+            (when (greenloop-acceptance-undone acceptance) (remove-hook 'post-command-hook watch t))))
+    (dolist (step (greenloop-acceptance-steps acceptance))
+      (when-let ((buffer (find-buffer-visiting (greenloop-text-step-path step))))
+        (with-current-buffer buffer (add-hook 'post-command-hook watch nil t))))))
 
 (defun greenloop-turn--as-before-p (acceptance)
   "Say whether every file of ACCEPTANCE has the text that it had before."
   (cl-every (lambda (step)
               (and (equal (greenloop-text-step-path step) (greenloop-text-step-from step))
-                   (equal (greenloop-text-now (greenloop-text-step-path step))
-                          (greenloop-text-step-old step))))
+                   (equal (greenloop-text-now (greenloop-text-step-path step)) (greenloop-text-step-old step))))
             (greenloop-acceptance-steps acceptance)))
 
 (provide 'greenloop-turn)

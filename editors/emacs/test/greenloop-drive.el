@@ -65,7 +65,7 @@
               (greenloop-drive--key keys)
               (greenloop-drive--handed)))
      ((member path '(nil "")) (greenloop-drive--key all-keys))
-     (t (greenloop-drive--goto 'greenloop-path (lambda (value) (equal value path)))
+     (t (greenloop-drive--goto 'greenloop-file (lambda (value) (equal (plist-get value :path) path)))
         (greenloop-drive--key file-keys))))
   (greenloop-drive--handed))
 
@@ -132,8 +132,8 @@
                 (greenloop-drive--hear)))
       ("await-status" (greenloop-drive--until
                        "the build status"
-                       (lambda () (string-match-p (alist-get 'state step)
-                                                  (format-mode-line '(:eval (greenloop-build-lighter)))))))
+                       ;; what the mode line shows; in batch Emacs formats none
+                       (lambda () (string-match-p (concat ":" (alist-get 'state step)) (greenloop-build-lighter)))))
       ("await-problem" (with-current-buffer (find-file-noselect path)
                          (flymake-start)
                          (greenloop-drive--until "the problem" (lambda () (greenloop-drive--problem step)))))
