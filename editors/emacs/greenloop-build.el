@@ -1,9 +1,6 @@
 ;;; greenloop-build.el --- Whether the build is green  -*- lexical-binding: t; -*-
-
 ;; SPDX-License-Identifier: Apache-2.0
-
 ;;; Commentary:
-
 ;; The minor mode of source buffers: build status in the mode line, build
 ;; errors by `flymake', and a hint to the sidecar after a save.
 
@@ -75,14 +72,13 @@ Starts Greenloop's sidecar if it does not run."
                     (list :workspace (greenloop-workspace-name workspace) :path path))))
 
 ;;;; Build errors
-
 (defun greenloop-build-flymake (report &rest _)
   "A backend of `flymake': REPORT gets the build's errors in this buffer."
   (setq greenloop-build--report report)
   (greenloop-build--diagnose))
 
 (defun greenloop-build--diagnose ()
-  "Report what the build says of this buffer."
+  "Report the build's problems in this buffer."
   (when greenloop-build--report
     (let* ((workspace (greenloop-link-workspace))
            (path (and workspace (greenloop-text-path (greenloop-workspace-root workspace)))))

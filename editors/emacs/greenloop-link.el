@@ -1,9 +1,6 @@
 ;;; greenloop-link.el --- The connection to Greenloop's sidecar  -*- lexical-binding: t; -*-
-
 ;; SPDX-License-Identifier: Apache-2.0
-
 ;;; Commentary:
-
 ;; One process, `greenloop aid connect', for the whole of Emacs.  It starts
 ;; the sidecar on first use, and outlives the sidecar's restarts.
 ;;
@@ -63,22 +60,18 @@ and the ID, and sends the answer some day."
   (if (functionp result) (funcall result link id) (cl-call-next-method)))
 
 ;;;; The queue
-
 (defun greenloop-link--later (function &rest arguments)
   "Call FUNCTION with ARGUMENTS soon, after all that came before."
   (setq greenloop-link--queue (nconc greenloop-link--queue (list (cons function arguments))))
-  (unless greenloop-link--timer
-    (setq greenloop-link--timer (run-at-time 0 nil #'greenloop-link--work))))
+  (unless greenloop-link--timer (setq greenloop-link--timer (run-at-time 0 nil #'greenloop-link--work))))
 
 (defun greenloop-link--work ()
   "Handle what came.  An error in one handler does not stop the others."
   (unwind-protect
-      (while greenloop-link--queue
-        (let ((entry (pop greenloop-link--queue))) (apply (car entry) (cdr entry))))
+      (while greenloop-link--queue (let ((entry (pop greenloop-link--queue))) (apply (car entry) (cdr entry))))
     (setq greenloop-link--timer (and greenloop-link--queue (run-at-time 0 nil #'greenloop-link--work)))))
 
 ;;;; The connection
-
 (defun greenloop-link-on (method function)
   "Let FUNCTION have the parameters of each notification METHOD, a symbol."
   (setf (alist-get method greenloop-link--handlers) function))
@@ -110,8 +103,7 @@ and the ID, and sends the answer some day."
 (defun greenloop-link--lost ()
   "Note that nobody follows the workspaces any more."
   (cl-loop for (_ . workspace) in greenloop-link--workspaces
-           do (setf (greenloop-workspace-name workspace) nil
-                    (greenloop-workspace-status workspace) nil))
+           do (setf (greenloop-workspace-name workspace) nil (greenloop-workspace-status workspace) nil))
   (mapc #'greenloop-link--take-back (mapcar #'car greenloop-link--questions))
   (run-hooks 'greenloop-link-lost-hook))
 
@@ -119,8 +111,7 @@ and the ID, and sends the answer some day."
   "Queue the notification METHOD with PARAMS."
   (if (eq method '$/cancelRequest)
       (greenloop-link--take-back (plist-get params :id))
-    (when-let ((handler (alist-get method greenloop-link--handlers)))
-      (greenloop-link--later handler params))))
+    (when-let ((handler (alist-get method greenloop-link--handlers))) (greenloop-link--later handler params))))
 
 (defun greenloop-link--requested (_link method params)
   "Take the sidecar's request METHOD with PARAMS."
@@ -131,7 +122,6 @@ and the ID, and sends the answer some day."
     (run-at-time 0 nil #'greenloop-link--ask)))
 
 ;;;; Requests
-
 (defun greenloop-link-said (fault)
   "Return FAULT of an answer in words, its way out among them."
   (let ((way-out (or (plist-get (plist-get fault :data) :way_out) ""))
@@ -158,7 +148,6 @@ A refusal becomes a `user-error' with its way out."
                                         :data (alist-get 'jsonrpc-error-data (cddr fault))))))))
 
 ;;;; Questions of the sidecar
-
 (defun greenloop-link--take-back (id)
   "Take the question ID back: nobody waits for its answer any more."
   (setq greenloop-link--questions (assoc-delete-all id greenloop-link--questions))
@@ -203,13 +192,11 @@ Whatever the person does not say is a no."
     (display-buffer (current-buffer))))
 
 ;;;; Workspaces
-
 (defun greenloop-link--folder ()
   "Return the folder of the current buffer's project."
   (when (file-remote-p default-directory)
     (user-error "Greenloop: %s is on another machine; run Emacs there" default-directory))
-  (let ((project (project-current)))
-    (file-truename (if project (project-root project) default-directory))))
+  (let ((project (project-current))) (file-truename (if project (project-root project) default-directory))))
 
 (defun greenloop-link-workspace ()
   "Return the workspace of the current buffer if it is open, else nil."

@@ -1,9 +1,6 @@
 ;;; greenloop-review.el --- A suggestion under review, in diff-mode  -*- lexical-binding: t; -*-
-
 ;; SPDX-License-Identifier: Apache-2.0
-
 ;;; Commentary:
-
 ;; The hunks of a suggestion in `diff-mode'.  The usual keys apply a hunk, and
 ;; kill one, which is to refuse it; what is written comes from the sidecar,
 ;; never from the diff.
@@ -21,6 +18,7 @@
 
 (defvar-local greenloop-review-turn nil "The turn under review.")
 (defvar-local greenloop-review-suggestion nil "The suggestion under review.")
+(defvar-local greenloop-review--bases nil "Alist of a hash → the lines of that text.")
 
 (defvar greenloop-review-mode-map
   (let ((map (make-sparse-keymap)))
@@ -54,22 +52,15 @@
           (file-name-nondirectory (directory-file-name (greenloop-workspace-root workspace)))))
 
 ;;;; Showing
-
 (defun greenloop-review-show (turn suggestion)
   "Fill the review with SUGGESTION of TURN, and display it."
   (let ((workspace (greenloop-turn-workspace turn)))
     (with-current-buffer (get-buffer-create (greenloop-review--name workspace))
       (unless (derived-mode-p 'greenloop-review-mode) (greenloop-review-mode))
-      (let ((again (equal (plist-get suggestion :id) (plist-get greenloop-review-suggestion :id)))
-            (line (line-number-at-pos)))
-        (setq default-directory (greenloop-workspace-root workspace)
-              greenloop-review-turn turn
-              greenloop-review-suggestion suggestion
-              next-error-last-buffer (current-buffer))
-        (greenloop-review--fill)
-        (goto-char (point-min))
-        (if again (forward-line (1- line)) (ignore-errors (diff-hunk-next)))
-        (dolist (window (get-buffer-window-list nil nil t)) (set-window-point window (point))))
+      (setq default-directory (greenloop-workspace-root workspace)
+            greenloop-review-turn turn
+            next-error-last-buffer (current-buffer))
+      (greenloop-review--fill suggestion)
       (display-buffer (current-buffer))
       (greenloop-review--seen))))
 
@@ -78,12 +69,15 @@
   (when (and greenloop-review-suggestion (get-buffer-window nil t))
     (greenloop-turn-shown greenloop-review-turn greenloop-review-suggestion)))
 
-(defun greenloop-review--fill ()
-  "Write the suggestion, and what became of each hunk, into the current buffer."
+(defun greenloop-review--fill (suggestion)
+  "Show SUGGESTION, and what became of each hunk; a line that was shown stays."
   (let* ((inhibit-read-only t)
-         (suggestion greenloop-review-suggestion)
          (all (greenloop-turn-suggestions greenloop-review-turn))
-         (at (cl-position suggestion all)))
+         (at (cl-position suggestion all))
+         (same (equal (plist-get suggestion :id) (plist-get greenloop-review-suggestion :id)))
+         (places (mapcar (lambda (window) (cons window (line-number-at-pos (if window (window-point window) (point)))))
+                         (cons nil (get-buffer-window-list nil nil t)))))
+    (setq greenloop-review-suggestion suggestion)
     (erase-buffer)
     (insert (format "Suggestion%s: %s\n" (if (and at (cdr all)) (format " %d of %d" (1+ at) (length all)) "")
                     (plist-get suggestion :label))
@@ -94,7 +88,11 @@
 \\[greenloop-review-accept-file] the file, \\[greenloop-accept-all] all; k refuse the hunk, K the file, \
 \\[greenloop-refuse-all] all; \\[greenloop-undo] undo;\nn next, p previous, RET go to it, \
 \\[greenloop-review-ediff] ediff, \\[greenloop-ask-again] ask again, \\[greenloop-talk] conversation, q close\n\n"))
-    (seq-doseq (file (plist-get suggestion :files)) (greenloop-review--insert file))))
+    (seq-doseq (file (plist-get suggestion :files)) (greenloop-review--insert file))
+    (pcase-dolist (`(,window . ,line) places)
+      (goto-char (point-min))
+      (if same (forward-line (1- line)) (ignore-errors (diff-hunk-next)))
+      (when window (set-window-point window (point))))))
 
 (defun greenloop-review--insert (file)
   "Insert FILE of the suggestion as a diff.
@@ -154,26 +152,13 @@ Its lines have the property `greenloop-file', those of a hunk `greenloop-keys'."
                                        (setq start (1+ (or (string-search "\n" text start) (1- (length text)))))))))
 
 (defun greenloop-review--base (file)
-  "Return the lines of what FILE is about; none if it is not there as it was."
-  (let ((now (greenloop-text-now (expand-file-name (plist-get file :path)))))
-    (if (and now (equal (greenloop-text-sha256 now) (plist-get file :base_sha256)))
-        (greenloop-review--lines now)
-      [])))
-
-(defun greenloop-review--mark ()
-  "Write behind each hunk's header what became of it."
-  (let ((inhibit-read-only t))
-    (save-excursion
-      (goto-char (point-min))
-      (while (not (eobp))
-        (when-let ((keys (and (looking-at "@@ ") (get-text-property (point) 'greenloop-keys))))
-          (unless (and (not (bobp)) (eq keys (get-text-property (1- (point)) 'greenloop-keys)))
-            (let ((state (greenloop-turn-decided-p greenloop-review-turn (car keys)))
-                  (properties (text-properties-at (point))))
-              (when (re-search-forward "@@.*@@\\(.*\\)$" (line-end-position) t)
-                (replace-match (if state (format " %s" state) "") t t nil 1)
-                (set-text-properties (line-beginning-position) (line-end-position) properties)))))
-        (forward-line)))))
+  "Return the lines of what FILE is about; none if nobody has them any more."
+  (let ((now (greenloop-text-now (expand-file-name (plist-get file :path))))
+        (base (plist-get file :base_sha256)))
+    ;; kept, for what is accepted changes the text
+    (when (and now (equal (greenloop-text-sha256 now) base))
+      (setf (alist-get base greenloop-review--bases nil nil #'equal) (greenloop-review--lines now)))
+    (or (cdr (assoc base greenloop-review--bases)) [])))
 
 (defun greenloop-review--news (turn what _params)
   "Show in the review WHAT is new of TURN."
@@ -186,12 +171,11 @@ Its lines have the property `greenloop-file', those of a hunk `greenloop-keys'."
          (unless (and mine (cl-find 'shown (greenloop-turn-decided turn) :key #'cdr :test-not #'eq))
            (greenloop-review-show turn best))))
       ((or 'accepted 'refused 'undone)
-       (when mine (with-current-buffer buffer (greenloop-review--mark)))))))
+       (when mine (with-current-buffer buffer (greenloop-review--fill greenloop-review-suggestion)))))))
 
 (add-hook 'greenloop-turn-news-functions #'greenloop-review--news 90)
 
 ;;;; Deciding
-
 (defun greenloop-review--here (property)
   "Return PROPERTY of the line at point."
   (or (get-text-property (line-beginning-position) property)
@@ -268,7 +252,6 @@ Its lines have the property `greenloop-file', those of a hunk `greenloop-keys'."
     (greenloop-review-show greenloop-review-turn (nth (mod (1+ at) (length all)) all))))
 
 ;;;; Going to the changes
-
 (defun greenloop-review--line ()
   "Return the line, from 0, of the change at point in its file as it is now."
   (let* ((hunks (plist-get (greenloop-review--here 'greenloop-file) :hunks))
@@ -308,25 +291,24 @@ This is the `next-error-function' of the review."
   (greenloop-review-source))
 
 ;;;; Ediff
-
 (defun greenloop-review-ediff ()
-  "Look at the file at point by `ediff': as it is, and as it is suggested.
+  "Look at the file at point by `ediff', before the change and after it.
 Both sides are copies; changes are accepted in the review."
   (interactive nil greenloop-review-mode)
   (let* ((file (greenloop-review--here 'greenloop-file))
          (path (plist-get file :path))
          (lines (append (greenloop-review--base file) nil))
-         (left (greenloop-review--copy path "as it is" (apply #'concat lines))))
+         (left (greenloop-review--copy path "before" (apply #'concat lines))))
     (unless (or lines (null (plist-get file :base_sha256)))
       (user-error "Greenloop: %s has changed since; ask again on the new text" path))
     (seq-doseq (hunk (reverse (plist-get file :hunks)))
       (setq lines (append (seq-take lines (plist-get hunk :start)) (list (plist-get hunk :new))
                           (seq-drop lines (plist-get hunk :end)))))
     (require 'ediff)
-    (ediff-buffers left (greenloop-review--copy path "as suggested" (apply #'concat lines)))))
+    (ediff-buffers left (greenloop-review--copy path "after" (apply #'concat lines)))))
 
 (defun greenloop-review--copy (path what text)
-  "Return a buffer that shows TEXT, which is PATH WHAT."
+  "Return a buffer with TEXT, which is PATH WHAT."
   (with-current-buffer (get-buffer-create (format "%s, %s" path what))
     (let ((inhibit-read-only t)
           (buffer-file-name path))

@@ -1,9 +1,6 @@
 ;;; greenloop-talk.el --- The conversation, an ordinary Markdown buffer  -*- lexical-binding: t; -*-
-
 ;; SPDX-License-Identifier: Apache-2.0
-
 ;;; Commentary:
-
 ;; A conversation is a Markdown buffer.  Nothing in it is protected: move,
 ;; search, copy, kill, edit and save it like any text.  What stands below the
 ;; last heading `## You' is the next question; a key appends the answer to it,
@@ -65,9 +62,8 @@
           (current-buffer)))))
 
 ;;;; Questions
-
 (defun greenloop-talk-question ()
-  "Return the text below the last heading of a question; go to its end."
+  "Return what stands below the last heading of a question, and move there."
   (goto-char (point-max))
   (string-trim (if (save-excursion (re-search-backward "^## You[ \t]*$" nil t))
                    (buffer-substring-no-properties (match-end 0) (point))
@@ -106,7 +102,7 @@
     (insert (if (bobp) "" "\n\n") heading)))
 
 (defun greenloop-talk-new ()
-  "Begin a new conversation: the next question goes on with none."
+  "Begin a new conversation with the next question."
   (interactive)
   (setq greenloop-talk-conversation nil)
   (greenloop-talk-question)
@@ -121,7 +117,6 @@
                            "The model told none.")))
 
 ;;;; Answers
-
 (defun greenloop-talk--say (text)
   "Append TEXT to the answer; windows whose cursor is at its end follow."
   (let ((following (cl-remove greenloop-talk--end (get-buffer-window-list nil nil t)

@@ -1,9 +1,6 @@
 ;;; greenloop-text.el --- What buffers would write, and writing into them  -*- lexical-binding: t; -*-
-
 ;; SPDX-License-Identifier: Apache-2.0
-
 ;;; Commentary:
-
 ;; The sidecar knows files by the bytes that lie on the disk, Emacs by what
 ;; its coding systems make of them.  Here the two meet: a buffer's text is
 ;; always what the buffer would write, line ends included.
@@ -35,7 +32,6 @@ where there are any."
   (signal 'greenloop-text-refused (list (apply #'format format words))))
 
 ;;;; Reading
-
 (defun greenloop-text--coding ()
   "Return the coding system with which the current buffer would be written."
   (let* ((coding (or buffer-file-coding-system 'utf-8-unix))
@@ -106,7 +102,6 @@ where there are any."
             when text collect (list :path path :text text))))
 
 ;;;; Places
-
 (defun greenloop-text-line (number)
   "Return where line NUMBER, counted from 0, begins in the whole current buffer."
   (save-excursion
@@ -134,9 +129,8 @@ where there are any."
   (+ (cl-count ?\n text) (if (or (string-empty-p text) (string-suffix-p "\n" text)) 0 1)))
 
 ;;;; Writing
-
 (defun greenloop-text-plan (root files renames)
-  "Return the steps that write FILES of a hand-over below ROOT.
+  "Return how to write FILES of a hand-over below ROOT.
 RENAMES is a list of (OLD . NEW) paths.  Signals `greenloop-text-refused'
 if a text is not the one that its file was made for."
   (cl-loop
@@ -156,10 +150,10 @@ if a text is not the one that its file was made for."
       :from (expand-file-name from root) :path (expand-file-name path root)
       :old old :new (plist-get file :text) :hunks (append (plist-get file :hunks) nil)))))
 
-(defun greenloop-text-inverse (steps)
-  "Return what takes STEPS back."
+(defun greenloop-text-inverse (plan)
+  "Return the inverse of PLAN."
   (cl-loop
-   for step in (reverse steps)
+   for step in (reverse plan)
    collect
    (greenloop-text-step
     :from (greenloop-text-step-path step) :path (greenloop-text-step-from step)
@@ -169,9 +163,9 @@ if a text is not the one that its file was made for."
                     collect (list :start start :end (+ start (greenloop-text-lines (plist-get hunk :new)))
                                   :new (plist-get hunk :old))))))
 
-(defun greenloop-text-write (steps)
-  "Do STEPS, all or none; signal `greenloop-text-refused' with the reason."
-  (dolist (step steps)
+(defun greenloop-text-write (plan)
+  "Do all of PLAN, or none; signal `greenloop-text-refused' with the reason."
+  (dolist (step plan)
     (let* ((from (greenloop-text-step-from step))
            (buffer (find-buffer-visiting from)))
       (unless (equal (greenloop-text-now from) (greenloop-text-step-old step))
@@ -180,7 +174,7 @@ if a text is not the one that its file was made for."
         (greenloop-text--refuse "the buffer %s is read-only" buffer))))
   (let (done)
     (condition-case fault
-        (dolist (step steps)
+        (dolist (step plan)
           (greenloop-text--do step)
           (push step done))
       (error
@@ -243,8 +237,7 @@ It is one step of undo; marks and cursors outside of HUNKS keep their place."
               (greenloop-text--refuse "%s cannot hold the new text" (buffer-name)))
             (setq done t)))
       (if (not done)
-          (progn (cancel-change-group group)
-                 (setq buffer-file-coding-system coding))
+          (progn (cancel-change-group group) (setq buffer-file-coding-system coding))
         (undo-amalgamate-change-group group)
         (accept-change-group group))))
   (undo-boundary))
@@ -266,8 +259,7 @@ It is one step of undo; marks and cursors outside of HUNKS keep their place."
     (let ((decoded (greenloop-text--decoded text)))
       (with-temp-buffer
         (insert decoded)
-        (let ((source (current-buffer)))
-          (with-current-buffer target (replace-buffer-contents source 1.0)))))))
+        (let ((source (current-buffer))) (with-current-buffer target (replace-buffer-contents source 1.0)))))))
 
 (defun greenloop-text--decoded (text)
   "Return TEXT as the current buffer has it."

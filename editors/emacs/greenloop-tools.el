@@ -1,9 +1,6 @@
 ;;; greenloop-tools.el --- The team's own tools  -*- lexical-binding: t; -*-
-
 ;; SPDX-License-Identifier: Apache-2.0
-
 ;;; Commentary:
-
 ;; A tool is chosen by completion; its arguments are asked for one by one, as
 ;; their JSON schema describes them; what it answers goes to the conversation.
 

@@ -1,9 +1,6 @@
 ;;; greenloop-turn.el --- A turn: from a request to what is accepted  -*- lexical-binding: t; -*-
-
 ;; SPDX-License-Identifier: Apache-2.0
-
 ;;; Commentary:
-
 ;; What happened in each turn, and what the person decided.  Nothing here
 ;; shows anything: the conversation and the review hear of it by the hook.
 
@@ -26,7 +23,6 @@ ACCEPTANCES are newest first.  BUSY is `cancel' or `accept' meanwhile."
   id turn steps keys undone)
 
 (defvar greenloop-turn-all nil "Every turn of this session, newest first.")
-(defvar greenloop-turn--early nil "News of turns that have no name yet.")
 (defvar greenloop-turn-news-functions nil
   "Called with a turn, what is new (a symbol), and its parameters.
 The news are `started', `progress', `delta', `candidate', `ended', and with a
@@ -37,13 +33,12 @@ sentence for the person `accepted', `refused', `undone' and `stale'.")
   (run-hook-with-args 'greenloop-turn-news-functions turn what params))
 
 (defun greenloop-turn-running (&optional workspace)
-  "Return the running turns of WORKSPACE, or of all."
+  "Return what is running in WORKSPACE, or anywhere."
   (cl-remove-if-not (lambda (turn) (and (eq (greenloop-turn-state turn) 'running)
                                         (memq workspace (list nil (greenloop-turn-workspace turn)))))
                     greenloop-turn-all))
 
 ;;;; Asking
-
 (defun greenloop-turn-start (workspace talk request conversation)
   "Start the turn of REQUEST in WORKSPACE, going on with CONVERSATION.
 REQUEST is a property list of `turn/start', without workspace, buffers and
@@ -59,9 +54,6 @@ conversation.  TALK is the buffer that shows it.  Returns the turn."
        (setf (greenloop-turn-id turn) (plist-get answer :turn)
              (greenloop-turn-conversation turn) (plist-get answer :conversation))
        (greenloop-turn--tell turn 'started answer)
-       (let ((early (reverse greenloop-turn--early)))
-         (setq greenloop-turn--early nil)
-         (cl-loop for (what . news) in early do (greenloop-turn--heard what news)))
        ;; it was cancelled before it had a name
        (when (eq (greenloop-turn-busy turn) 'cancel) (greenloop-turn-cancel turn)))
      (lambda (fault)
@@ -78,29 +70,21 @@ conversation.  TALK is the buffer that shows it.  Returns the turn."
     (setf (greenloop-turn-busy turn) 'cancel)))
 
 ;;;; News
-
 (defun greenloop-turn--heard (what news)
   "Take NEWS of a turn, which are about WHAT."
   (let ((turn (cl-find (plist-get news :turn) greenloop-turn-all :key #'greenloop-turn-id :test #'equal)))
-    (cond
-     ((null turn)
-      ;; the answer that names it was overtaken
-      (when (cl-find nil greenloop-turn-all :key #'greenloop-turn-id)
-        (push (cons what news) greenloop-turn--early)))
-     ((not (eq (greenloop-turn-state turn) 'running)))
-     ((eq what 'ended) (greenloop-turn--end turn news))
-     (t (pcase what
-          ('candidate (greenloop-turn--rank turn (plist-get news :suggestion) (plist-get news :rank)))
-          ('delta (when (eq t (plist-get news :thought))
-                    (push (plist-get news :text) (greenloop-turn-thoughts turn)))))
-        (greenloop-turn--tell turn what news)))))
-
-(defun greenloop-turn--rank (turn suggestion rank)
-  "Put SUGGESTION at RANK among those of TURN."
-  (let ((others (cl-remove (plist-get suggestion :id) (greenloop-turn-suggestions turn)
-                           :key (lambda (one) (plist-get one :id)) :test #'equal)))
-    (setf (greenloop-turn-suggestions turn)
-          (append (seq-take others rank) (list suggestion) (seq-drop others rank)))))
+    (when (and turn (eq (greenloop-turn-state turn) 'running))
+      (pcase what
+        ('candidate
+         (let* ((suggestion (plist-get news :suggestion))
+                (others (cl-remove (plist-get suggestion :id) (greenloop-turn-suggestions turn)
+                                   :key (lambda (one) (plist-get one :id)) :test #'equal))
+                (rank (plist-get news :rank)))
+           (setf (greenloop-turn-suggestions turn)
+                 (append (seq-take others rank) (list suggestion) (seq-drop others rank)))))
+        ((and 'delta (guard (eq t (plist-get news :thought))))
+         (push (plist-get news :text) (greenloop-turn-thoughts turn))))
+      (if (eq what 'ended) (greenloop-turn--end turn news) (greenloop-turn--tell turn what news)))))
 
 (defun greenloop-turn--end (turn news)
   "End TURN, as NEWS say."
@@ -114,7 +98,7 @@ conversation.  TALK is the buffer that shows it.  Returns the turn."
   (greenloop-turn--tell turn 'ended news))
 
 (defun greenloop-turn--lost ()
-  "End the turns that ran over a connection that is lost."
+  "End what ran over a connection that is lost."
   (dolist (turn (greenloop-turn-running))
     (greenloop-turn--end
      turn '(:outcome "failed" :fault (:code "sidecar-unreachable" :way_out "ask again"
@@ -125,7 +109,6 @@ conversation.  TALK is the buffer that shows it.  Returns the turn."
 (add-hook 'greenloop-link-lost-hook #'greenloop-turn--lost)
 
 ;;;; Suggestions
-
 (defun greenloop-turn-keys (suggestion &optional path)
   "Return the keys of the hunks of SUGGESTION, or of those of its file PATH alone.
 A file without hunks, as one that is only renamed, has its path in their place."
@@ -141,8 +124,7 @@ A file without hunks, as one that is only renamed, has its path in their place."
 
 (defun greenloop-turn--decide (turn keys what)
   "Note that KEYS of TURN are WHAT by now; nil: they wait again."
-  (dolist (key keys)
-    (setf (alist-get key (greenloop-turn-decided turn) nil t #'equal) what)))
+  (dolist (key keys) (setf (alist-get key (greenloop-turn-decided turn) nil t #'equal) what)))
 
 (defun greenloop-turn-waiting (turn suggestion)
   "Return the keys of SUGGESTION of TURN that wait."
@@ -160,8 +142,7 @@ A file without hunks, as one that is only renamed, has its path in their place."
 
 (defun greenloop-turn--hunks (suggestion keys)
   "Return KEYS of SUGGESTION as requests have them: nil for all."
-  (when (cl-set-difference (greenloop-turn-keys suggestion) keys :test #'equal)
-    (vconcat (mapcar #'cdr keys))))
+  (when (cl-set-difference (greenloop-turn-keys suggestion) keys :test #'equal) (vconcat (mapcar #'cdr keys))))
 
 (defun greenloop-turn-refuse (turn suggestion keys)
   "Refuse the hunks KEYS of SUGGESTION of TURN."
@@ -174,8 +155,7 @@ A file without hunks, as one that is only renamed, has its path in their place."
 
 (defun greenloop-turn-accept (turn suggestion keys)
   "Accept the hunks KEYS of SUGGESTION of TURN, and write them."
-  (when (greenloop-turn-busy turn)
-    (user-error "Greenloop: the last change is still being handed over"))
+  (when (greenloop-turn-busy turn) (user-error "Greenloop: the last change is still being handed over"))
   (setf (greenloop-turn-busy turn) 'accept)
   (greenloop-link-call
    'suggestion/accept
@@ -230,7 +210,6 @@ A file without hunks, as one that is only renamed, has its path in their place."
      ", ")))
 
 ;;;; Undo
-
 (defun greenloop-turn-last-acceptance (workspace)
   "Return the newest acceptance in WORKSPACE that was not taken back."
   (cl-loop for turn in greenloop-turn-all

@@ -6,9 +6,7 @@
 ;; Keywords: tools, languages
 ;; URL: https://example.org/greenloop
 ;; SPDX-License-Identifier: Apache-2.0
-
 ;;; Commentary:
-
 ;; Greenloop shows only changes that a build has checked.  Ask for one with
 ;; `greenloop-ask', have the current error fixed with `greenloop-fix', or
 ;; write in the conversation, `greenloop-talk'.  All commands are in
@@ -90,7 +88,7 @@ With a prefix argument add WORDS of your own."
 
 ;;;###autoload
 (defun greenloop-cancel ()
-  "Cancel the turn that runs."
+  "Cancel the running turn."
   (interactive)
   (mapc #'greenloop-turn-cancel (or (greenloop-turn-running (greenloop-talk-workspace-here))
                                     (user-error "Greenloop: no turn is running")))
