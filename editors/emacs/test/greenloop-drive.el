@@ -176,6 +176,25 @@
                  seen)))
     seen))
 
+(defun greenloop-drive--write (file root problem)
+  "Write into FILE how the turns ended, what was told, the buffers below ROOT, and PROBLEM."
+  (with-temp-file file
+    (insert (json-serialize
+             (list :turns (vconcat (reverse greenloop-drive--turns)) :told (vconcat (reverse greenloop-drive--told))
+                   :buffers (greenloop-drive--buffers root) :problem problem)
+             :false-object :false))))
+
+(defun greenloop-drive-report (file)
+  "Write the report of what a person did by keys into FILE."
+  (interactive "FReport written to: ")
+  (dolist (turn (reverse greenloop-turn-all))
+    (setq greenloop-drive--turn turn)
+    (greenloop-drive--ended))
+  ;; so that the sidecar has heard of all
+  (greenloop-link-wait 'sidecar/status (make-hash-table))
+  (greenloop-drive--write file (greenloop-workspace-root (greenloop-link-need-workspace)) "")
+  (message "the report is written"))
+
 (ert-deftest greenloop-drive ()
   "Play the job that the environment names, and write the report."
   (let* ((job (with-temp-buffer
@@ -193,13 +212,7 @@
     (condition-case fault
         (seq-doseq (step (alist-get 'steps job)) (greenloop-drive--step step))
       (error (setq problem (error-message-string fault))))
-    (with-temp-file (alist-get 'report job)
-      (insert (json-serialize
-               (list :turns (vconcat (reverse greenloop-drive--turns))
-                     :told (vconcat (reverse greenloop-drive--told))
-                     :buffers (greenloop-drive--buffers root)
-                     :problem problem)
-               :false-object :false)))
+    (greenloop-drive--write (alist-get 'report job) root problem)
     (should (equal problem ""))))
 
 (provide 'greenloop-drive)
