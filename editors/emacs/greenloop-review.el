@@ -18,6 +18,7 @@
 
 (defvar-local greenloop-review-turn nil "The turn under review.")
 (defvar-local greenloop-review-suggestion nil "The suggestion under review.")
+(defvar-local greenloop-review--fresh nil "Whether `next-error' has not come here yet.")
 (defvar-local greenloop-review--bases nil "Alist of a hash → the lines of that text.")
 
 (defvar greenloop-review-mode-map
@@ -57,6 +58,8 @@
   (let ((workspace (greenloop-turn-workspace turn)))
     (with-current-buffer (get-buffer-create (greenloop-review--name workspace))
       (unless (derived-mode-p 'greenloop-review-mode) (greenloop-review-mode))
+      ;; what another turn suggests may have the same name
+      (unless (eq turn greenloop-review-turn) (setq greenloop-review-suggestion nil))
       (setq default-directory (greenloop-workspace-root workspace)
             greenloop-review-turn turn
             next-error-last-buffer (current-buffer))
@@ -77,7 +80,8 @@
          (same (equal (plist-get suggestion :id) (plist-get greenloop-review-suggestion :id)))
          (places (mapcar (lambda (window) (cons window (line-number-at-pos (if window (window-point window) (point)))))
                          (cons nil (get-buffer-window-list nil nil t)))))
-    (setq greenloop-review-suggestion suggestion)
+    (setq greenloop-review-suggestion suggestion
+          greenloop-review--fresh (or greenloop-review--fresh (not same)))
     (erase-buffer)
     (insert (format "Suggestion%s: %s\n" (if (and at (cdr all)) (format " %d of %d" (1+ at) (length all)) "")
                     (plist-get suggestion :label))
@@ -283,10 +287,10 @@ Its lines have the property `greenloop-file', those of a hunk `greenloop-keys'."
 (defun greenloop-review-next-error (count reset)
   "Go to the change COUNT further; from the first one on if RESET.
 This is the `next-error-function' of the review."
-  (when reset
-    (goto-char (point-min))
-    (re-search-forward "^diff " nil 'end))
-  (diff-hunk-next (if reset (max count 1) count))
+  (when reset (goto-char (point-min)))
+  ;; the first step leads to the change at point
+  (unless (and greenloop-review--fresh (= count 1) (not reset)) (diff-hunk-next (if reset (max count 1) count)))
+  (setq greenloop-review--fresh nil)
   (dolist (window (get-buffer-window-list nil nil t)) (set-window-point window (point)))
   (greenloop-review-source))
 

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.editors.stage import GENEROUS, Job
+GENEROUS = 45.0
 
 LAYER = Path(__file__).resolve().parents[2] / "editors" / "emacs"
 # what the README says, and the driver's report
@@ -23,6 +24,7 @@ _INIT = """
 (setq greenloop-command '({command}) make-backup-files nil create-lockfiles nil inhibit-startup-screen t)
 (menu-bar-mode -1)
 (add-to-list 'load-path {tests})
+(add-to-list 'load-path "/usr/share/emacs/site-lisp/elpa-src/markdown-mode-2.5")
 (require 'greenloop-drive)
 """
 
