@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.editors.stage import GENEROUS, Job
-GENEROUS = 45.0
 
 LAYER = Path(__file__).resolve().parents[2] / "editors" / "emacs"
 # what the README says, and the driver's report
