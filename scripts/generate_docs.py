@@ -4,6 +4,7 @@ A page that can drift is made from the code: the command-line reference from the
 configuration reference from the typed settings.
 """
 
+import json
 import sys
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -13,6 +14,7 @@ import typer
 from typer.core import TyperArgument, TyperCommand, TyperGroup
 
 from greenloop.aid.protocol import schema
+from greenloop.aid.protocol.luals import lua_types
 from greenloop.ces.server.app import openapi
 from greenloop.cli.config import keys, sections
 from greenloop.cli.init import as_toml
@@ -127,6 +129,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/ces-openapi.json": openapi,
     "docs/protocol-reference.md": schema.reference,
     "protocol/schema.json": schema.schema,
+    "editors/neovim/lua/greenloop/protocol.lua": lambda: lua_types(json.loads(schema.schema())),
 }
 
 

@@ -21,8 +21,8 @@ def schema() -> str:
 
     ``$defs`` has every record; ``methods`` and ``notifications`` name their params and results in it.
     """
-    records = _records()
-    _, found = models_json_schema([(record, "validation") for record in records], ref_template="#/$defs/{model}")
+    every = records()
+    _, found = models_json_schema([(record, "validation") for record in every], ref_template="#/$defs/{model}")
     body = {
         "$schema": _DIALECT,
         "title": "The protocol between editors and Greenloop's sidecar",
@@ -64,7 +64,7 @@ def reference() -> str:
     lines += ["A part of the sidecar may have more of them.", ""]
     lines += [f"- `{code.value}`: {MEANINGS[code]}" for code in Code]
     lines += ["", "## Records"]
-    for record in _records():
+    for record in records():
         lines += ["", f"### {record.__name__}", "", _one_line(record.__doc__ or "")]
         if record.model_fields:
             lines += ["", "| field | type | default | meaning |", "|---|---|---|---|"]
@@ -75,7 +75,7 @@ def reference() -> str:
     return "\n".join(lines) + "\n"
 
 
-def _records() -> list[type[BaseModel]]:
+def records() -> list[type[BaseModel]]:
     """Return every record that a message has, each once, in the order of the catalogue."""
     found: dict[type[BaseModel], None] = {}
 
