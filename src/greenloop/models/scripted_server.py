@@ -7,12 +7,13 @@ import json
 import select
 import socket
 import threading
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal, Self
 
 Body = dict[str, Any]
+GATE_SECONDS = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,8 @@ class Served:
     piece_seconds: float = 0.0
     then: Literal["end", "hang", "cut"] = "end"
     headers: tuple[tuple[str, str], ...] = ()
+    gates: Mapping[int, Callable[[], bool]] = field(default_factory=dict)
+    """Number of a piece → what has to be true before it is sent; asked every ``GATE_SECONDS``."""
 
 
 def event(delta: Body, *, index: int = 0, reason: str | None = None) -> bytes:
@@ -114,6 +117,8 @@ class ScriptedServer:
         for number, piece in enumerate(served.pieces):
             if number:
                 self._wait(to, served.piece_seconds)
+            while (gate := served.gates.get(number)) is not None and not gate():
+                self._wait(to, GATE_SECONDS)
             to.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
             to.wfile.flush()
         if served.then == "hang":

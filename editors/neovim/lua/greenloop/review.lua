@@ -1,0 +1,383 @@
+--- A suggestion before the person: in the conversation as a diff, in its files as marks, and as a quickfix list.
+
+local apply = require("greenloop.apply")
+local chat = require("greenloop.chat")
+local config = require("greenloop.config")
+local session = require("greenloop.session")
+local text = require("greenloop.text")
+local turns = require("greenloop.turn")
+
+local M = {}
+
+local space = vim.api.nvim_create_namespace("greenloop.review")
+local MOST_LINES = 40 -- of one hunk that are drawn; the conversation has them all
+
+---@class greenloop.Review
+---@field turn greenloop.Turn
+---@field suggestion greenloop.Proposed
+---@field decided table<string, true> hunks that the person has decided on
+---@field marks table<integer, table<integer, string>> buffer → mark → hunk
+---@field mapped table<integer, string[]> buffer → its keys
+---@field list? integer the quickfix list
+
+---@type greenloop.Review?
+M.shown = nil
+
+vim.api.nvim_set_hl(0, "GreenloopDelete", { default = true, link = "DiffDelete" })
+vim.api.nvim_set_hl(0, "GreenloopAdd", { default = true, link = "DiffAdd" })
+vim.api.nvim_set_hl(0, "GreenloopBadge", { default = true, link = "Comment" })
+
+---@return table<string, fun()> name of a key → what it does
+local function actions()
+  return {
+    accept = function()
+      M.accept(M.here())
+    end,
+    refuse = function()
+      M.refuse(M.here())
+    end,
+    accept_all = M.accept,
+    refuse_all = M.refuse,
+    next = function()
+      M.go(1)
+    end,
+    previous = function()
+      M.go(-1)
+    end,
+  }
+end
+
+---@param review greenloop.Review
+---@param buffer integer
+local function map(review, buffer)
+  if review.mapped[buffer] then
+    return
+  end
+  review.mapped[buffer] = {}
+  for name, act in pairs(actions()) do
+    local key = config.options.keys[name]
+    if key ~= "" then
+      vim.keymap.set("n", key, function()
+        act()
+      end, { buffer = buffer, nowait = true, desc = "Greenloop: " .. name:gsub("_", " ") })
+      table.insert(review.mapped[buffer], key)
+    end
+  end
+end
+
+---@param review greenloop.Review
+---@param file greenloop.FileChange
+---@return greenloop.Hunk[] those that the person has not decided on
+local function undecided(review, file)
+  return vim.tbl_filter(function(hunk)
+    return not review.decided[hunk.id]
+  end, file.hunks or {})
+end
+
+---@param review greenloop.Review
+---@param buffer integer
+---@param file greenloop.FileChange
+---@param hunk greenloop.Hunk
+local function mark(review, buffer, file, hunk)
+  local count = vim.api.nvim_buf_line_count(buffer)
+  local first = math.min(turns.line_now(review.turn, buffer, hunk.start), count)
+  local behind = math.min(first + hunk["end"] - hunk.start, count)
+  local new = text.lines((hunk.new:gsub("\r", "")), "\n")
+  local lines = {}
+  for at, line in ipairs(new) do
+    if at > MOST_LINES then
+      table.insert(lines, { { ("… and %d lines more"):format(#new - MOST_LINES), "GreenloopBadge" } })
+      break
+    end
+    table.insert(lines, { { line == "" and " " or line, "GreenloopAdd" } })
+  end
+  local keys = config.options.keys
+  local what = file.kind == "delete" and "this file goes" or review.suggestion.label
+  local words = ("  %s · %s accepts, %s refuses"):format(what, keys.accept, keys.refuse)
+  local above = behind == first and first < count
+  local at = vim.api.nvim_buf_set_extmark(buffer, space, above and first or math.max(first, behind - 1), 0, {
+    virt_lines = lines,
+    virt_lines_above = above,
+  })
+  local row = math.min(first, count - 1)
+  local badge = vim.api.nvim_buf_set_extmark(buffer, space, row, 0, {
+    end_row = behind,
+    hl_group = behind > first and "GreenloopDelete" or nil,
+    hl_eol = true,
+    virt_text = { { words, "GreenloopBadge" } },
+  })
+  review.marks[buffer][at], review.marks[buffer][badge] = hunk.id, hunk.id
+end
+
+--- Draw what is not decided in a buffer that holds one of the files.
+---@param review greenloop.Review
+---@param file greenloop.FileChange
+local function draw(review, file)
+  local buffer = text.buffer(text.absolute(review.turn.workspace.root, file.path))
+  if not buffer then
+    return
+  end
+  vim.api.nvim_buf_clear_namespace(buffer, space, 0, -1)
+  review.marks[buffer] = {}
+  map(review, buffer)
+  for _, hunk in ipairs(undecided(review, file)) do
+    mark(review, buffer, file, hunk)
+  end
+end
+
+---@param review greenloop.Review
+local function list(review)
+  local items = {}
+  for _, file in ipairs(review.suggestion.files) do
+    local path = text.absolute(review.turn.workspace.root, file.path)
+    for _, hunk in ipairs(undecided(review, file)) do
+      local lines = text.lines((hunk.new:gsub("\r", "")), "\n")
+      local place = { filename = path, lnum = turns.line_now(review.turn, text.buffer(path) or -1, hunk.start) + 1 }
+      if file.kind == "create" then
+        -- there is no file to go to yet; the conversation shows it
+        place = { bufnr = chat.buffer(), lnum = vim.api.nvim_buf_line_count(assert(chat.buffer())) }
+      end
+      local what = ("%s %s [%s] %s"):format(file.kind, file.path, review.suggestion.label, vim.trim(lines[1] or ""))
+      table.insert(items, vim.tbl_extend("error", place, { text = what, type = "I" }))
+    end
+  end
+  local title = "Greenloop: " .. review.suggestion.label
+  local fresh = not review.list or vim.fn.getqflist({ id = review.list, all = 0 }).id == 0
+  vim.fn.setqflist({}, fresh and " " or "r", { title = title, items = items, id = review.list })
+  review.list = review.list or vim.fn.getqflist({ id = 0 }).id
+  return #items
+end
+
+--- Take marks and keys away.
+function M.close()
+  for buffer, keys in pairs(M.shown and M.shown.mapped or {}) do
+    if vim.api.nvim_buf_is_valid(buffer) then
+      vim.api.nvim_buf_clear_namespace(buffer, space, 0, -1)
+      for _, key in ipairs(keys) do
+        pcall(vim.keymap.del, "n", key, { buffer = buffer })
+      end
+    end
+  end
+  M.shown = nil
+end
+
+--- Draw again what is left; where nothing is, the review is over.
+local function refresh()
+  local review = M.shown
+  if not review then
+    return
+  end
+  if list(review) == 0 and #review.suggestion.files > 0 then
+    local whole = vim.iter(review.suggestion.files):any(function(file)
+      return not next(file.hunks or {})
+    end)
+    if not whole or review.decided["*"] then
+      return M.close()
+    end
+  end
+  for _, file in ipairs(review.suggestion.files) do
+    draw(review, file)
+  end
+end
+
+--- Show a suggestion of a turn that has ended.
+---@param turn greenloop.Turn
+---@param suggestion greenloop.Proposed
+function M.show(turn, suggestion)
+  M.close()
+  local review =
+    { turn = turn, suggestion = suggestion, decided = {}, marks = {}, mapped = {} }
+  M.shown = review
+  local said = { ("### %s%s"):format(suggestion.label, suggestion.fixed and ", and the error is fixed" or "") }
+  for _, flag in ipairs(suggestion.flags or {}) do
+    table.insert(said, "- mistrust it: " .. flag)
+  end
+  for _, problem in ipairs(suggestion.problems or {}) do
+    local line = problem.range and (":" .. problem.range.start.line + 1) or ""
+    table.insert(said, ("- %s%s: %s"):format(problem.path or "", line, (problem.message:gsub("\n", " "))))
+  end
+  chat.say(table.concat(said, "\n"))
+  chat.say("```diff\n" .. vim.trim(suggestion.diff:gsub("\r", "")) .. "\n```")
+  map(review, assert(chat.buffer()))
+  refresh()
+  session.request("suggestion/shown", { turn = turn.id, suggestion = suggestion.id }, function(fault)
+    if fault then
+      chat.fault(fault)
+    end
+  end)
+end
+
+---@return greenloop.Review?
+local function reviewing()
+  if not M.shown then
+    chat.tell("there is no suggestion to decide on", vim.log.levels.WARN)
+  end
+  return M.shown
+end
+
+--- The hunks under the cursor; nil, which means all of them, in the conversation.
+---@return string[]?
+function M.here()
+  local buffer = vim.api.nvim_get_current_buf()
+  local marks = M.shown and M.shown.marks[buffer]
+  if not marks then
+    return nil
+  end
+  local row = vim.api.nvim_win_get_cursor(0)[1] - 1
+  local found = vim.api.nvim_buf_get_extmarks(buffer, space, { row, 0 }, { row, -1 }, { overlap = true })
+  for _, one in ipairs(found) do
+    if marks[one[1]] then
+      return { marks[one[1]] }
+    end
+  end
+  return {}
+end
+
+--- All undecided hunks of one file.
+---@param path string relative
+---@return string[]
+function M.of_file(path)
+  local ids = {}
+  for _, file in ipairs(M.shown and M.shown.suggestion.files or {}) do
+    for _, hunk in ipairs(file.path == path and undecided(assert(M.shown), file) or {}) do
+      table.insert(ids, hunk.id)
+    end
+  end
+  return ids
+end
+
+---@param review greenloop.Review
+---@param hunks? string[]
+---@return string[]? hunks to name; nil for all of the suggestion
+---@return boolean whether there is something to decide
+local function choice(review, hunks)
+  if hunks then
+    return hunks, next(hunks) ~= nil
+  elseif not next(review.decided) then
+    return nil, true
+  end
+  local left = {}
+  for _, file in ipairs(review.suggestion.files) do
+    for _, hunk in ipairs(undecided(review, file)) do
+      table.insert(left, hunk.id)
+    end
+  end
+  return left, next(left) ~= nil
+end
+
+---@param review greenloop.Review
+---@param hunks? string[]
+local function decide(review, hunks)
+  for _, id in ipairs(hunks or { "*" }) do
+    review.decided[id] = true
+  end
+  for _, file in ipairs(hunks and {} or review.suggestion.files) do
+    for _, hunk in ipairs(file.hunks or {}) do
+      review.decided[hunk.id] = true
+    end
+  end
+  if M.shown == review then
+    refresh()
+  end
+end
+
+--- Accept hunks, or all that is left.
+---@param hunks? string[]
+---@param done? fun()
+function M.accept(hunks, done)
+  local review = reviewing()
+  local wanted, some = nil, false
+  if review then
+    wanted, some = choice(review, hunks)
+  end
+  if not review or not some then
+    return review and chat.tell("there is no change under the cursor", vim.log.levels.WARN)
+  end
+  apply.accept(review.turn, review.suggestion, wanted, function(written)
+    if written then
+      decide(review, wanted)
+    end
+    if done then
+      done()
+    end
+  end)
+end
+
+--- Refuse hunks, or all that is left.
+---@param hunks? string[]
+---@param done? fun()
+function M.refuse(hunks, done)
+  local review = reviewing()
+  local wanted, some = nil, false
+  if review then
+    wanted, some = choice(review, hunks)
+  end
+  if not review or not some then
+    return review and chat.tell("there is no change under the cursor", vim.log.levels.WARN)
+  end
+  local words = { turn = review.turn.id, suggestion = review.suggestion.id, hunks = wanted }
+  session.request("suggestion/refuse", words, function(fault)
+    if fault then
+      chat.fault(fault)
+    else
+      chat.say(wanted and "Refused in part." or "Refused.")
+      decide(review, wanted)
+    end
+    if done then
+      done()
+    end
+  end)
+end
+
+--- Go to the next change, or the one before, over all files.
+---@param step integer 1 or -1
+function M.go(step)
+  local review = reviewing()
+  if not review then
+    return
+  end
+  list(review)
+  local found = vim.fn.getqflist({ id = review.list, idx = 0, size = 0 })
+  if found.size == 0 then
+    return chat.tell("every change is decided on", vim.log.levels.WARN)
+  end
+  review.index = ((review.index or (step > 0 and 0 or 1)) - 1 + step) % found.size + 1
+  vim.cmd(("silent %dchistory | silent cc %d"):format(vim.fn.getqflist({ id = review.list, nr = 0 }).nr, review.index))
+end
+
+--- Show the suggestion that comes next.
+function M.other()
+  local review = reviewing()
+  local order = review and review.turn.order or {}
+  if review and #order < 2 then
+    return chat.tell("there is no other suggestion", vim.log.levels.WARN)
+  end
+  for at, id in ipairs(order) do
+    if review and id == review.suggestion.id then
+      return M.show(review.turn, review.turn.suggestions[order[at % #order + 1]])
+    end
+  end
+end
+
+turns.show = function(turn)
+  local best = turns.best(turn)
+  if turn.ended and turn.ended.text and turn.ended.text ~= "" and not best then
+    chat.say(turn.ended.text)
+  end
+  if best then
+    M.show(turn, best)
+  end
+end
+
+vim.api.nvim_create_autocmd("BufReadPost", {
+  group = vim.api.nvim_create_augroup("greenloop.review", {}),
+  callback = function(event)
+    for _, file in ipairs(M.shown and M.shown.suggestion.files or {}) do
+      if text.absolute(assert(M.shown).turn.workspace.root, file.path) == vim.api.nvim_buf_get_name(event.buf) then
+        draw(assert(M.shown), file)
+      end
+    end
+  end,
+})
+
+return M
