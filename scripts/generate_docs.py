@@ -4,15 +4,19 @@ A page that can drift is made from the code: the command-line reference from the
 configuration reference from the typed settings.
 """
 
+import json
 import sys
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
 import typer
+from pydantic.fields import FieldInfo
 from typer.core import TyperArgument, TyperCommand, TyperGroup
 
+from greenloop.aid.editor_settings import EditorSettings
 from greenloop.aid.protocol import schema
+from greenloop.aid.protocol.typescript import typescript
 from greenloop.ces.server.app import openapi
 from greenloop.cli.config import keys, sections
 from greenloop.cli.init import as_toml
@@ -120,6 +124,35 @@ def _cell(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|")
 
 
+VSCODE = "editors/vscode/package.json"
+
+
+def vscode_package() -> str:
+    """Return the extension's package.json with its settings made from the record; the rest is as it stands."""
+    package = json.loads((ROOT / VSCODE).read_text())
+    package["contributes"]["configuration"] = {
+        "title": "Greenloop",
+        "properties": {f"greenloop.{_camel(name)}": _vscode(field) for name, field in EditorSettings.model_fields.items()},
+    }
+    return json.dumps(package, indent=2, ensure_ascii=False) + "\n"
+
+
+def _vscode(field: FieldInfo) -> dict[str, Any]:
+    """Return a setting as VS Code describes it. The program belongs to a machine, never to a folder that one opens."""
+    about = {"markdownDescription": " ".join((field.description or "").split())}
+    default = field.get_default()
+    if isinstance(default, bool):
+        return {"type": "boolean", "default": default, "scope": "window", **about}
+    assert isinstance(default, tuple), "VS Code's form of this type is still to be said"
+    listed = {"type": "array", "items": {"type": "string"}, "minItems": 1}
+    return {**listed, "default": list(default), "scope": "machine", **about}
+
+
+def _camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(word.capitalize() for word in rest)
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "docs/configuration.md": configuration,
     "docs/cli.md": command_line,
@@ -127,6 +160,8 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/ces-openapi.json": openapi,
     "docs/protocol-reference.md": schema.reference,
     "protocol/schema.json": schema.schema,
+    "editors/vscode/src/protocol.ts": typescript,
+    VSCODE: vscode_package,
 }
 
 

@@ -21,6 +21,3 @@ class EditorSettings(BaseModel):
     """Show the errors of the build among the editor's own diagnostics. Without it only their number is shown."""
     code_lens: bool = True
     """Show "Fix with Greenloop" above lines with an error."""
-    save_accepted: bool = True
-    """Save the files of an accepted suggestion that had no unsaved changes before, so that the build sees them. Files with
-    unsaved changes are never saved."""
