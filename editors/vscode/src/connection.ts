@@ -5,6 +5,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import {
   type CancellationToken, createMessageConnection, type MessageConnection, ResponseError, StreamMessageReader, StreamMessageWriter,
 } from "vscode-jsonrpc/node";
+import { tell } from "./conversation.js";
 import { type Approval, type ApprovalRequest, type Fault, type News, type Notes, PROTOCOL, type Requests } from "./protocol.js";
 
 /** An error by its name: what happened, and the way out. */
@@ -17,10 +18,6 @@ export class Faulty extends Error {
   get told(): string {
     return tell(this.fault);
   }
-}
-
-export function tell(fault: Fault): string {
-  return fault.way_out ? `${fault.message} (${fault.way_out})` : fault.message;
 }
 
 /** Whatever was thrown, as a fault. */

@@ -1,7 +1,11 @@
 // What the person sees of a conversation. News of the sidecar change it; the view shows it. Nothing of VS Code is known here.
 
-import { tell } from "./connection.js";
 import type { Fault, FileChange, Hunk, News, Proposed, Said } from "./protocol.js";
+
+/** A fault as people are told it. */
+export function tell(fault: Fault): string {
+  return fault.way_out ? `${fault.message} (${fault.way_out})` : fault.message;
+}
 
 export type Decision = "accepted" | "refused";
 
@@ -27,6 +31,8 @@ export interface Turn {
   thoughts: string[];
   suggestions: Suggestion[];
   outcome: "" | "done" | "cancelled" | "failed";
+  /** The name of what went wrong. */
+  fault: string;
   summary: string;
   text: string;
   /** What went wrong, and what was told afterwards. */
@@ -46,7 +52,7 @@ export class Conversation {
 
   begin(words: string): Turn {
     const turn: Turn = {
-      kind: "turn", turn: "", words, progress: "starting", drafts: [], thoughts: [], suggestions: [], outcome: "", summary: "",
+      kind: "turn", turn: "", words, progress: "starting", drafts: [], thoughts: [], suggestions: [], outcome: "", fault: "", summary: "",
       text: "", notes: [],
     };
     this.items.push(turn);
@@ -94,7 +100,10 @@ export class Conversation {
       Object.assign(turn, { outcome, summary, text, progress: "" });
       const place = (one: Suggestion): number => (order.includes(one.proposed.id) ? order.indexOf(one.proposed.id) : order.length);
       turn.suggestions.sort((a, b) => place(a) - place(b));
-      if (fault) turn.notes.push(tell(fault));
+      if (fault) {
+        turn.fault = fault.code;
+        turn.notes.push(tell(fault));
+      }
     }
     this.changed();
   }
@@ -102,6 +111,7 @@ export class Conversation {
   /** The turn could not begin, or its sidecar is gone. */
   fail(turn: Turn, fault: Fault): void {
     turn.outcome = fault.code === "cancelled" ? "cancelled" : "failed";
+    turn.fault = fault.code;
     turn.progress = "";
     turn.notes.push(tell(fault));
     this.changed();

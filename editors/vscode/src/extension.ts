@@ -138,16 +138,13 @@ class Greenloop implements Listener, vscode.Disposable {
 
   private async act(doing: Doing): Promise<void> {
     if (doing.do === "ask") return this.turns.start({ kind: "ask", prompt: doing.words, whole: doing.whole });
-    if (doing.do === "fix") return this.fix();
-    if (doing.do === "cancel") return this.turns.cancel();
-    if (doing.do === "again") return this.turns.again();
-    if (doing.do === "undo") return this.turns.undo();
-    if (doing.do === "ready") return;
     if (doing.do === "banner") return void (await vscode.commands.executeCommand(this.banner()?.command ?? "greenloop.chat.focus"));
+    if (!("turn" in doing)) return doing.do === "ready" ? undefined : void (await vscode.commands.executeCommand(`greenloop.${doing.do}`));
     const found = this.conversation.find(doing.turn, doing.suggestion);
     if (found === undefined) return;
     if (doing.do === "shown") return this.turns.see(found);
     if (doing.do === "review") return this.turns.show(found);
+    if (doing.do === "undo") return this.turns.undo();
     if (doing.do === "go") return this.turns.goTo(found, doing.hunks?.[0] ?? "");
     return this.turns[doing.do](found, doing.hunks);
   }

@@ -97,6 +97,7 @@ export class Turns {
   async refuse(found: Found, hunks: readonly string[] | null): Promise<void> {
     const all = hunks === null && open(found.suggestion).length === hunksOf(found.suggestion).length;
     const named = all ? null : (hunks ?? open(found.suggestion));
+    await this.see(found); // nobody decides on what is not before the eyes
     await this.sidecar.request("suggestion/refuse", { turn: found.turn.turn, suggestion: found.suggestion.proposed.id, hunks: named && [...named] });
     this.conversation.decide(found.suggestion, hunks, "refused");
   }
@@ -129,6 +130,7 @@ export class Turns {
     if (named?.length === 0 || suggestion.whole) return told("Nothing of this is open any more.");
     const paths = suggestion.proposed.files.flatMap((file) => [file.path, after(file)]);
     try {
+      await this.see(found); // nobody decides on what is not before the eyes
       const buffers = await present(this.workspaces, workspace, [...new Set(paths)]);
       const handover = await this.sidecar.request("suggestion/accept", {
         turn: turn.turn, suggestion: suggestion.proposed.id, hunks: named && [...named], buffers,

@@ -51,7 +51,8 @@ const folds = new Map<string, boolean>();
 /** The model's blocks of changes are no Markdown, so its drafts are shown as they are; what it says beside them is. */
 function drawTurn(turn: Turn, last: boolean): HTMLElement {
   const name = turn.turn || "new";
-  const made = make("section", { class: "turn", "aria-label": `Request: ${turn.words}` }, make("p", { class: "person" }, turn.words));
+  const about = { "aria-label": `Request: ${turn.words}`, "data-outcome": turn.outcome, "data-fault": turn.fault };
+  const made = make("section", { class: "turn", ...about }, make("p", { class: "person" }, turn.words));
   turn.thoughts.forEach((text, n) => text && made.append(fold(`${name} thought ${n}`, "Thoughts", false, make("pre", {}, text))));
   turn.drafts.forEach((text, n) => {
     if (text) made.append(fold(`${name} draft ${n}`, turn.drafts.length > 1 ? `Draft ${n + 1}` : "Draft", turn.outcome === "", rendered(text)));
