@@ -16,6 +16,7 @@ from typer.core import TyperArgument, TyperCommand, TyperGroup
 
 from greenloop.aid.editor_settings import EditorSettings
 from greenloop.aid.protocol import schema
+from greenloop.aid.protocol.luals import lua_types
 from greenloop.aid.protocol.typescript import typescript
 from greenloop.ces.server.app import openapi
 from greenloop.cli.config import keys, sections
@@ -160,6 +161,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/ces-openapi.json": openapi,
     "docs/protocol-reference.md": schema.reference,
     "protocol/schema.json": schema.schema,
+    "editors/neovim/lua/greenloop/protocol.lua": lambda: lua_types(json.loads(schema.schema())),
     "editors/vscode/src/protocol.ts": typescript,
     VSCODE: vscode_package,
 }

@@ -11,15 +11,18 @@ HERE = Path(__file__).parent / "neovim"
 LAYER = HERE.parents[2] / "editors" / "neovim"
 
 
+def surroundings(job: Job) -> dict[str, str]:
+    """Return the environment of an editor: nothing of whoever runs this is seen, or written to."""
+    folder = Path(job.report).parent
+    given = {"HOME": str(folder), "XDG_STATE_HOME": f"{folder}/state", "LC_ALL": "C.UTF-8"}
+    return given | {"PYTHONPATH": os.environ.get("PYTHONPATH", "")}
+
+
 def drive(job: Job, nvim: Path = NVIM) -> Report:
     """Play a job in a Neovim without a window."""
-    folder = Path(job.report).parent
 
     def command(given: Path, _root: Path) -> tuple[str, ...]:
-        return (
-            "env", f"GREENLOOP_JOB={given}", f"HOME={folder}", f"XDG_STATE_HOME={folder}/state", "LC_ALL=C.UTF-8",
-            f"PYTHONPATH={os.environ.get('PYTHONPATH', '')}",
-            str(nvim), "--clean", "--headless", "-c", f"luafile {HERE / 'driver.lua'}",
-        )  # fmt: skip
+        words = [f"{name}={value}" for name, value in (surroundings(job) | {"GREENLOOP_JOB": str(given)}).items()]
+        return ("env", *words, str(nvim), "--clean", "--headless", "-c", f"luafile {HERE / 'driver.lua'}")
 
-    return external(command, folder)(job)
+    return external(command, Path(job.report).parent)(job)

@@ -1,4 +1,4 @@
-"""A driver without an editor: it keeps texts in a dictionary. It proves the corpus, and is what a layer does at least."""
+"""A driver without an editor: it keeps texts in a dictionary. It proves the corpus, and does what a layer must."""
 
 import base64
 import queue
@@ -230,9 +230,7 @@ class _Person:
             self._told.append(str(error))
             return
         self._lay(handover)
-        self._client.call(
-            catalogue.SUGGESTION_APPLIED, SuggestionApplied(acceptance=handover.acceptance, applied=True)
-        )
+        self._client.call(catalogue.SUGGESTION_APPLIED, SuggestionApplied(acceptance=handover.acceptance, applied=True))
 
     def _lay(self, handover: Handover) -> None:
         before: dict[str, bytes | None] = {}

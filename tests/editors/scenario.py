@@ -138,18 +138,7 @@ class Decide(Part):
 
 
 Step = Annotated[
-    Open
-    | Edit
-    | Disk
-    | Ask
-    | Fix
-    | Tool
-    | AwaitStatus
-    | AwaitProblem
-    | AwaitWords
-    | Signalled
-    | Simple
-    | Decide,
+    Open | Edit | Disk | Ask | Fix | Tool | AwaitStatus | AwaitProblem | AwaitWords | Signalled | Simple | Decide,
     Field(discriminator="do"),
 ]
 

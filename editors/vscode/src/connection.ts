@@ -100,22 +100,24 @@ export class Sidecar {
     connection.onRequest("approval/request", (asked: ApprovalRequest, token) => this.listener.approve(asked, token));
     connection.onError(() => undefined);
     connection.listen();
+    let introduced = false;
     const lost = ended.then((fault) => {
-      const stood = this.bridge === bridge && this.opening !== undefined;
-      if (stood) this.opening = undefined;
+      if (this.bridge === bridge) this.opening = undefined;
       connection.dispose();
-      if (stood && !this.closed) this.listener.lost(fault);
+      // without an introduction whoever asked is told
+      if (introduced && !this.closed) this.listener.lost(fault);
       throw new Faulty(fault);
     });
-    const introduced = connection.sendRequest("initialize", {
+    const introduction = connection.sendRequest("initialize", {
       client: "vscode", version: this.version, protocol: PROTOCOL, encoding: "utf-16", can_approve: true,
     }).catch(async (error: unknown) => {
       // an answer is told as it is; without one the bridge says why it ended
       if (error instanceof ResponseError && error.data) throw new Faulty(faultOf(error));
       return lost;
     });
-    await Promise.race([introduced, lost]);
     lost.catch(() => undefined);
+    await Promise.race([introduction, lost]);
+    introduced = true;
     return connection;
   }
 }

@@ -145,8 +145,8 @@ class Greenloop implements Listener, vscode.Disposable {
     if (doing.do === "shown") return this.turns.see(found);
     if (doing.do === "review") return this.turns.show(found);
     if (doing.do === "undo") return this.turns.undo();
-    if (doing.do === "go") return this.turns.goTo(found, doing.hunks?.[0] ?? "");
-    return this.turns[doing.do](found, doing.hunks);
+    if (doing.do === "go") return this.turns.goTo(found, doing.hunk);
+    if (doing.do === "accept" || doing.do === "refuse") return this.turns[doing.do](found, doing.hunks);
   }
 
   private async history(): Promise<void> {

@@ -16,4 +16,5 @@ export type Doing =
   | { do: "ask"; words: string; whole: boolean }
   | { do: "fix" | "cancel" | "again" | "banner" }
   | { do: "shown" | "review" | "undo"; turn: string; suggestion: string }
-  | { do: "accept" | "refuse" | "go"; turn: string; suggestion: string; hunks: string[] | null };
+  | { do: "accept" | "refuse"; turn: string; suggestion: string; hunks: string[] | null }
+  | { do: "go"; turn: string; suggestion: string; hunk: string };

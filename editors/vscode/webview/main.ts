@@ -113,7 +113,7 @@ function drawHunk(file: FileChange, hunk: Hunk, n: number, suggestion: Suggestio
     text.split(/(?<=\n)/).filter(Boolean).map((line) => make("span", { class: sign === "+" ? "added" : "removed" }, `${sign} ${line.replace(/\r?\n$/, "")}\n`));
   const shown = [...lines(hunk.old, "-"), ...lines(hunk.new, "+")];
   const rest = shown.length - 40;
-  const bar = make("div", { class: "row" }, button(`Line ${hunk.start + 1}`, `Go to ${about}`, { do: "go", ...to, hunks: [hunk.id] }));
+  const bar = make("div", { class: "row" }, button(`Line ${hunk.start + 1}`, `Go to ${about}`, { do: "go", ...to, hunk: hunk.id }));
   if (decision || suggestion.whole) bar.append(make("span", { class: "decided" }, decision ?? suggestion.whole));
   else {
     bar.append(button("Accept", `Accept ${about}`, { do: "accept", ...to, hunks: [hunk.id] }));

@@ -111,8 +111,7 @@ function steps.tool(step)
   end
   local session = require("greenloop.session")
   settled(function(done)
-    session.workspace(vim.api.nvim_buf_get_name(0), function(fault, workspace)
-      assert(not fault, vim.inspect(fault))
+    session.workspace(vim.api.nvim_buf_get_name(0), function(workspace)
       require("greenloop.tools").run(workspace, table.concat(words, " "), done)
     end)
   end)
@@ -170,7 +169,7 @@ steps.release, steps["kill-sidecar"] = signal, signal
 
 local function decide(act)
   return function(step)
-    local hunks = next(step.hunks) and step.hunks or step.path ~= "" and review.of_file(step.path) or nil
+    local hunks = next(step.hunks) and step.hunks or step.path ~= "" and review.left(step.path) or nil
     settled(function(done)
       act(hunks, done)
     end)

@@ -41,8 +41,6 @@ local function hinders(change)
     return change.path .. " was changed on the disk by another program"
   elseif buffer and change.unsaved and not change.after then
     return change.path .. " would go, but has unsaved changes: save it first"
-  elseif buffer and change.after and not vim.bo[buffer].modifiable then
-    return change.path .. " cannot be changed: its buffer is not modifiable"
   end
 end
 
@@ -67,15 +65,12 @@ end
 local function become(change, instead)
   local buffer = text.buffer(change.path)
   if change.after == nil then
-    if buffer then
-      drop(buffer, instead)
-    end
+    if buffer then drop(buffer, instead) end
     local gone, problem = os.remove(change.path)
     return not gone and problem or nil
   end
-  if not buffer then
-    return text.write(change.path, change.after)
-  end
+  if not buffer then return text.write(change.path, change.after) end
+  if not vim.bo[buffer].modifiable then return change.path .. " has a buffer that is not modifiable" end
   if not text.put(buffer, change.after, change.hunks) then
     return change.path .. " cannot hold the new text in its encoding"
   end
@@ -95,18 +90,12 @@ end
 local function lay(workspace, changes)
   for _, change in ipairs(changes) do
     local problem = hinders(change)
-    if problem then
-      return problem
-    end
+    if problem then return problem end
   end
-  local goes, comes = {}, {}
-  for _, change in ipairs(changes) do
-    table.insert(change.after and comes or goes, change)
-  end
-  local created = vim.tbl_filter(function(change)
-    return change.before == nil
-  end, comes)
-  local instead = #goes == 1 and #created == 1 and created[1].before == nil and created[1].path or nil
+  local goes = vim.tbl_filter(function(change) return not change.after end, changes)
+  local comes = vim.tbl_filter(function(change) return change.after end, changes)
+  local created = vim.tbl_filter(function(change) return not change.before end, comes)
+  local instead = #goes == 1 and #created == 1 and created[1].path or nil
   local done = {}
   for _, change in ipairs(vim.list_extend(comes, goes)) do
     local problem = become(change, instead)
@@ -134,7 +123,7 @@ local function changes_of(workspace, handover)
     local path = text.absolute(workspace.root, file.path)
     local buffer = text.buffer(path)
     local before = present(path)
-    if (before and text.sha256(before) or nil) ~= file.base_sha256 then
+    if (before and vim.fn.sha256(before) or nil) ~= file.base_sha256 then
       return {}, file.path .. " has changed meanwhile"
     end
     table.insert(changes, {
@@ -148,31 +137,7 @@ local function changes_of(workspace, handover)
   return changes
 end
 
---- Write a hand-over, and tell the sidecar whether that was done.
----@param workspace greenloop.WorkspaceState
----@param handover greenloop.Handover
----@param done fun(written: boolean)
-local function write(workspace, handover, done)
-  local changes, problem = changes_of(workspace, handover)
-  problem = problem or lay(workspace, changes)
-  session.request("suggestion/applied", {
-    acceptance = handover.acceptance,
-    applied = not problem,
-    note = problem or "",
-  }, function(fault)
-    if fault then
-      chat.fault(fault)
-    end
-    if problem then
-      chat.tell(problem .. ": nothing was written (ask again on the new text)", vim.log.levels.WARN)
-      return done(false)
-    end
-    table.insert(accepted, { id = handover.acceptance, workspace = workspace, changes = changes })
-    done(true)
-  end)
-end
-
---- Have hunks of a suggestion handed over, and write them.
+--- Have hunks of a suggestion handed over, write them, and tell the sidecar whether that was done.
 ---@param turn greenloop.Turn
 ---@param suggestion greenloop.Proposed
 ---@param hunks? string[] all of them where nil
@@ -186,79 +151,48 @@ function M.accept(turn, suggestion, hunks, done)
       table.insert(buffers, { path = file.path, text = text.of(buffer) })
     end
   end
-  session.request("suggestion/accept", {
-    turn = turn.id,
-    suggestion = suggestion.id,
-    hunks = hunks,
-    buffers = next(buffers) and buffers or nil,
-  }, function(fault, handover)
-    if fault then
-      chat.fault(fault)
-      return done(false)
-    end
+  buffers = next(buffers) and buffers or nil
+  local words = { turn = turn.id, suggestion = suggestion.id, hunks = hunks, buffers = buffers }
+  session.call("suggestion/accept", words, function(handover)
     ---@cast handover greenloop.Handover
-    if handover.label ~= suggestion.label then
-      chat.tell("with what was accepted the badge is: " .. handover.label)
-    end
-    write(turn.workspace, handover, function(written)
-      if written then
-        local paths = vim.tbl_map(function(file)
-          return file.path
-        end, handover.files)
-        chat.say(("Accepted: %s. `:Greenloop undo` takes it back."):format(table.concat(paths, ", ")))
-      end
-      done(written)
-    end)
-  end)
+    if handover.label ~= suggestion.label then chat.tell("with what was accepted the badge is: " .. handover.label) end
+    local changes, problem = changes_of(turn.workspace, handover)
+    problem = problem or lay(turn.workspace, changes)
+    local note = { acceptance = handover.acceptance, applied = not problem, note = problem or "" }
+    session.call("suggestion/applied", note, function() done(not problem) end, function() done(not problem) end)
+    if problem then return chat.warn(problem .. ": nothing was written (ask again on the new text)") end
+    table.insert(accepted, { id = handover.acceptance, workspace = turn.workspace, changes = changes })
+    local paths = vim.tbl_map(function(file) return file.path end, handover.files)
+    chat.say(("Accepted: %s. `:Greenloop undo` takes it back."):format(table.concat(paths, ", ")))
+  end, function() done(false) end)
 end
 
----@param acceptance greenloop.Acceptance
 ---@param done? fun()
-local function undone(acceptance, done)
-  session.request("suggestion/undone", { acceptance = acceptance.id }, function(fault)
-    if fault then
-      chat.fault(fault)
-    else
-      chat.say("Taken back.")
-    end
-    if done then
-      done()
-    end
-  end)
+local function undone(done)
+  local last = table.remove(accepted)
+  session.call("suggestion/undone", { acceptance = last.id }, function()
+    chat.say("Taken back.")
+    if done then done() end
+  end, done)
 end
 
 --- Take the last acceptance back, in all its files.
 ---@param done? fun()
 function M.undo(done)
   local last = accepted[#accepted]
-  if not last then
-    return chat.tell("nothing was accepted that could be taken back", vim.log.levels.WARN)
-  end
+  if not last then return chat.warn("nothing was accepted that could be taken back") end
   local problem = lay(last.workspace, vim.tbl_map(reversed, last.changes))
-  if problem then
-    return chat.tell(problem .. ": undo it in its buffer, by `u`", vim.log.levels.WARN)
-  end
-  table.remove(accepted)
-  undone(last, done)
+  if problem then return chat.warn(problem .. ": undo it in its buffer, by `u`") end
+  undone(done)
 end
 
 --- See whether the person has taken the last acceptance back by the editor's own undo.
 ---@param path string absolute
 function M.changed(path)
-  local last = accepted[#accepted]
-  local concerned = last and vim.iter(last.changes):any(function(change)
-    return change.path == path
-  end)
-  if not last or not concerned then
-    return
-  end
-  for _, change in ipairs(last.changes) do
-    if present(change.path) ~= change.before then
-      return
-    end
-  end
-  table.remove(accepted)
-  undone(last)
+  local changes = accepted[#accepted] and accepted[#accepted].changes or {}
+  local concerned = vim.iter(changes):any(function(change) return change.path == path end)
+  local back = vim.iter(changes):all(function(change) return present(change.path) == change.before end)
+  if concerned and back then undone() end
 end
 
 return M

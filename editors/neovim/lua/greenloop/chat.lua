@@ -1,6 +1,7 @@
 --- The conversation: a scratch buffer of Markdown in a split. It is only written to at its end.
 
 local config = require("greenloop.config")
+local session = require("greenloop.session")
 
 local M = {}
 
@@ -9,18 +10,14 @@ local NAME = "greenloop://conversation"
 ---@return integer? buffer
 function M.buffer()
   for _, buffer in ipairs(vim.api.nvim_list_bufs()) do
-    if vim.api.nvim_buf_get_name(buffer) == NAME then
-      return buffer
-    end
+    if vim.api.nvim_buf_get_name(buffer) == NAME then return buffer end
   end
 end
 
 ---@return integer buffer
 local function made()
   local buffer = M.buffer()
-  if buffer and vim.api.nvim_buf_is_loaded(buffer) then
-    return buffer
-  end
+  if buffer and vim.api.nvim_buf_is_loaded(buffer) then return buffer end
   buffer = buffer or vim.api.nvim_create_buf(false, true)
   vim.fn.bufload(buffer)
   vim.api.nvim_buf_set_name(buffer, NAME)
@@ -57,9 +54,7 @@ function M.append(text)
   local last = vim.api.nvim_buf_line_count(buffer)
   local following = {}
   for _, window in ipairs(vim.fn.win_findbuf(buffer)) do
-    if vim.api.nvim_win_get_cursor(window)[1] == last then
-      table.insert(following, window)
-    end
+    if vim.api.nvim_win_get_cursor(window)[1] == last then table.insert(following, window) end
   end
   local end_line = vim.api.nvim_buf_get_lines(buffer, last - 1, last, true)[1]
   vim.api.nvim_buf_set_text(buffer, last - 1, #end_line, last - 1, #end_line, vim.split(text, "\n", { plain = true }))
@@ -87,14 +82,20 @@ end
 ---@param level? integer
 function M.tell(text, level)
   M.say(text)
-  vim.notify("greenloop: " .. text, level or vim.log.levels.INFO)
+  -- one that is longer than the line waits for a key; the conversation has all of it
+  local line, room = "greenloop: " .. text:gsub("\n.*", ""), math.max(vim.v.echospace, 20)
+  vim.notify(#line > room and vim.fn.strcharpart(line, 0, room - 1) .. "…" or line, level or vim.log.levels.INFO)
 end
+
+---@param text string
+function M.warn(text) M.tell(text, vim.log.levels.WARN) end
 
 --- Tell of a fault: what happened, and what to do.
 ---@param fault greenloop.Fault
 function M.fault(fault)
-  local way_out = fault.way_out ~= "" and fault.way_out ~= nil and (" (%s)"):format(fault.way_out) or ""
+  local way_out = (fault.way_out or "") ~= "" and (" (%s)"):format(fault.way_out) or ""
   M.tell(fault.message .. way_out, vim.log.levels.ERROR)
 end
+session.faulted = M.fault
 
 return M

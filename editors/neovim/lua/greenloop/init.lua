@@ -33,9 +33,7 @@ function M.setup(options)
       local session = package.loaded["greenloop.session"]
       local path = vim.api.nvim_buf_get_name(event.buf)
       local workspace = session and real(path, event.buf) and session.known(path)
-      if not workspace then
-        return
-      end
+      if not workspace then return end
       if event.event == "BufWritePost" then
         local inside = require("greenloop.text").relative(workspace.root, path)
         session.notify("file/saved", { workspace = workspace.workspace, path = inside })

@@ -27,39 +27,26 @@ vim.api.nvim_set_hl(0, "GreenloopDelete", { default = true, link = "DiffDelete" 
 vim.api.nvim_set_hl(0, "GreenloopAdd", { default = true, link = "DiffAdd" })
 vim.api.nvim_set_hl(0, "GreenloopBadge", { default = true, link = "Comment" })
 
----@return table<string, fun()> name of a key → what it does
-local function actions()
-  return {
-    accept = function()
-      M.accept(M.here())
-    end,
-    refuse = function()
-      M.refuse(M.here())
-    end,
-    accept_all = M.accept,
-    refuse_all = M.refuse,
-    next = function()
-      M.go(1)
-    end,
-    previous = function()
-      M.go(-1)
-    end,
-  }
-end
+---@type table<string, fun()> name of a key → what it does
+local actions = {
+  accept = function() M.accept(M.here()) end,
+  refuse = function() M.refuse(M.here()) end,
+  accept_all = function() M.accept() end,
+  refuse_all = function() M.refuse() end,
+  next = function() M.go(1) end,
+  previous = function() M.go(-1) end,
+}
 
 ---@param review greenloop.Review
 ---@param buffer integer
 local function map(review, buffer)
-  if review.mapped[buffer] then
-    return
-  end
+  if review.mapped[buffer] then return end
   review.mapped[buffer] = {}
-  for name, act in pairs(actions()) do
+  for name, act in pairs(actions) do
     local key = config.options.keys[name]
     if key ~= "" then
-      vim.keymap.set("n", key, function()
-        act()
-      end, { buffer = buffer, nowait = true, desc = "Greenloop: " .. name:gsub("_", " ") })
+      local desc = "Greenloop: " .. name:gsub("_", " ")
+      vim.keymap.set("n", key, act, { buffer = buffer, nowait = true, desc = desc })
       table.insert(review.mapped[buffer], key)
     end
   end
@@ -69,9 +56,7 @@ end
 ---@param file greenloop.FileChange
 ---@return greenloop.Hunk[] those that the person has not decided on
 local function undecided(review, file)
-  return vim.tbl_filter(function(hunk)
-    return not review.decided[hunk.id]
-  end, file.hunks or {})
+  return vim.tbl_filter(function(hunk) return not review.decided[hunk.id] end, file.hunks or {})
 end
 
 ---@param review greenloop.Review
@@ -114,9 +99,7 @@ end
 ---@param file greenloop.FileChange
 local function draw(review, file)
   local buffer = text.buffer(text.absolute(review.turn.workspace.root, file.path))
-  if not buffer then
-    return
-  end
+  if not buffer then return end
   vim.api.nvim_buf_clear_namespace(buffer, space, 0, -1)
   review.marks[buffer] = {}
   map(review, buffer)
@@ -163,18 +146,9 @@ end
 
 --- Draw again what is left; where nothing is, the review is over.
 local function refresh()
-  local review = M.shown
-  if not review then
-    return
-  end
-  if list(review) == 0 and #review.suggestion.files > 0 then
-    local whole = vim.iter(review.suggestion.files):any(function(file)
-      return not next(file.hunks or {})
-    end)
-    if not whole or review.decided["*"] then
-      return M.close()
-    end
-  end
+  local review = assert(M.shown)
+  local whole = vim.iter(review.suggestion.files):any(function(file) return not next(file.hunks or {}) end)
+  if list(review) == 0 and (not whole or review.decided["*"]) then return M.close() end
   for _, file in ipairs(review.suggestion.files) do
     draw(review, file)
   end
@@ -200,19 +174,7 @@ function M.show(turn, suggestion)
   chat.say("```diff\n" .. vim.trim(suggestion.diff:gsub("\r", "")) .. "\n```")
   map(review, assert(chat.buffer()))
   refresh()
-  session.request("suggestion/shown", { turn = turn.id, suggestion = suggestion.id }, function(fault)
-    if fault then
-      chat.fault(fault)
-    end
-  end)
-end
-
----@return greenloop.Review?
-local function reviewing()
-  if not M.shown then
-    chat.tell("there is no suggestion to decide on", vim.log.levels.WARN)
-  end
-  return M.shown
+  session.call("suggestion/shown", { turn = turn.id, suggestion = suggestion.id })
 end
 
 --- The hunks under the cursor; nil, which means all of them, in the conversation.
@@ -220,161 +182,104 @@ end
 function M.here()
   local buffer = vim.api.nvim_get_current_buf()
   local marks = M.shown and M.shown.marks[buffer]
-  if not marks then
-    return nil
-  end
+  if not marks then return nil end
   local row = vim.api.nvim_win_get_cursor(0)[1] - 1
-  local found = vim.api.nvim_buf_get_extmarks(buffer, space, { row, 0 }, { row, -1 }, { overlap = true })
-  for _, one in ipairs(found) do
-    if marks[one[1]] then
-      return { marks[one[1]] }
-    end
+  for _, one in ipairs(vim.api.nvim_buf_get_extmarks(buffer, space, { row, 0 }, { row, -1 }, { overlap = true })) do
+    if marks[one[1]] then return { marks[one[1]] } end
   end
   return {}
 end
 
---- All undecided hunks of one file.
----@param path string relative
+--- All undecided hunks: of one file, or of the whole suggestion.
+---@param path? string relative
 ---@return string[]
-function M.of_file(path)
+function M.left(path)
   local ids = {}
   for _, file in ipairs(M.shown and M.shown.suggestion.files or {}) do
-    for _, hunk in ipairs(file.path == path and undecided(assert(M.shown), file) or {}) do
+    for _, hunk in ipairs((path or file.path) == file.path and undecided(assert(M.shown), file) or {}) do
       table.insert(ids, hunk.id)
     end
   end
   return ids
 end
 
----@param review greenloop.Review
----@param hunks? string[]
----@return string[]? hunks to name; nil for all of the suggestion
----@return boolean whether there is something to decide
-local function choice(review, hunks)
-  if hunks then
-    return hunks, next(hunks) ~= nil
-  elseif not next(review.decided) then
-    return nil, true
-  end
-  local left = {}
-  for _, file in ipairs(review.suggestion.files) do
-    for _, hunk in ipairs(undecided(review, file)) do
-      table.insert(left, hunk.id)
+--- Accept or refuse, and draw what is left then.
+---@param hunks? string[] nil: all that is left
+---@param done? fun()
+---@param act fun(review: greenloop.Review, wanted?: string[], over: fun(decided: boolean))
+local function decide(hunks, done, act)
+  local review = M.shown
+  if not review then return chat.warn("there is no suggestion to decide on") end
+  -- all of it is said by naming no hunk: a file that is only renamed has none
+  local whole = not hunks and not next(review.decided)
+  local wanted = hunks or M.left()
+  if not whole and not next(wanted) then return chat.warn("there is no change under the cursor") end
+  act(review, not whole and wanted or nil, function(decided)
+    for _, id in ipairs(decided and wanted or {}) do
+      review.decided[id] = true
     end
-  end
-  return left, next(left) ~= nil
-end
-
----@param review greenloop.Review
----@param hunks? string[]
-local function decide(review, hunks)
-  for _, id in ipairs(hunks or { "*" }) do
-    review.decided[id] = true
-  end
-  for _, file in ipairs(hunks and {} or review.suggestion.files) do
-    for _, hunk in ipairs(file.hunks or {}) do
-      review.decided[hunk.id] = true
-    end
-  end
-  if M.shown == review then
-    refresh()
-  end
+    review.decided["*"] = whole and decided or review.decided["*"]
+    if M.shown == review then refresh() end
+    if done then done() end
+  end)
 end
 
 --- Accept hunks, or all that is left.
 ---@param hunks? string[]
 ---@param done? fun()
 function M.accept(hunks, done)
-  local review = reviewing()
-  local wanted, some = nil, false
-  if review then
-    wanted, some = choice(review, hunks)
-  end
-  if not review or not some then
-    return review and chat.tell("there is no change under the cursor", vim.log.levels.WARN)
-  end
-  apply.accept(review.turn, review.suggestion, wanted, function(written)
-    if written then
-      decide(review, wanted)
-    end
-    if done then
-      done()
-    end
-  end)
+  decide(hunks, done, function(review, wanted, over) apply.accept(review.turn, review.suggestion, wanted, over) end)
 end
 
 --- Refuse hunks, or all that is left.
 ---@param hunks? string[]
 ---@param done? fun()
 function M.refuse(hunks, done)
-  local review = reviewing()
-  local wanted, some = nil, false
-  if review then
-    wanted, some = choice(review, hunks)
-  end
-  if not review or not some then
-    return review and chat.tell("there is no change under the cursor", vim.log.levels.WARN)
-  end
-  local words = { turn = review.turn.id, suggestion = review.suggestion.id, hunks = wanted }
-  session.request("suggestion/refuse", words, function(fault)
-    if fault then
-      chat.fault(fault)
-    else
+  decide(hunks, done, function(review, wanted, over)
+    local words = { turn = review.turn.id, suggestion = review.suggestion.id, hunks = wanted }
+    session.call("suggestion/refuse", words, function()
       chat.say(wanted and "Refused in part." or "Refused.")
-      decide(review, wanted)
-    end
-    if done then
-      done()
-    end
+      over(true)
+    end, function() over(false) end)
   end)
 end
 
 --- Go to the next change, or the one before, over all files.
 ---@param step integer 1 or -1
 function M.go(step)
-  local review = reviewing()
-  if not review then
-    return
-  end
-  list(review)
-  local found = vim.fn.getqflist({ id = review.list, idx = 0, size = 0 })
-  if found.size == 0 then
-    return chat.tell("every change is decided on", vim.log.levels.WARN)
-  end
-  review.index = ((review.index or (step > 0 and 0 or 1)) - 1 + step) % found.size + 1
+  local review = M.shown
+  local count = review and list(review) or 0
+  if not review or count == 0 then return chat.warn("there is no change to go to") end
+  review.index = ((review.index or (step > 0 and 0 or 1)) - 1 + step) % count + 1
   vim.cmd(("silent %dchistory | silent cc %d"):format(vim.fn.getqflist({ id = review.list, nr = 0 }).nr, review.index))
 end
 
 --- Show the suggestion that comes next.
 function M.other()
-  local review = reviewing()
+  local review = M.shown
   local order = review and review.turn.order or {}
-  if review and #order < 2 then
-    return chat.tell("there is no other suggestion", vim.log.levels.WARN)
-  end
   for at, id in ipairs(order) do
-    if review and id == review.suggestion.id then
+    if review and id == review.suggestion.id and #order > 1 then
       return M.show(review.turn, review.turn.suggestions[order[at % #order + 1]])
     end
   end
+  chat.warn("there is no other suggestion")
 end
 
 turns.show = function(turn)
   local best = turns.best(turn)
-  if turn.ended and turn.ended.text and turn.ended.text ~= "" and not best then
-    chat.say(turn.ended.text)
-  end
-  if best then
-    M.show(turn, best)
-  end
+  if best then return M.show(turn, best) end
+  local words = turn.ended and turn.ended.text or ""
+  if words ~= "" then chat.say(words) end
 end
 
 vim.api.nvim_create_autocmd("BufReadPost", {
   group = vim.api.nvim_create_augroup("greenloop.review", {}),
   callback = function(event)
-    for _, file in ipairs(M.shown and M.shown.suggestion.files or {}) do
-      if text.absolute(assert(M.shown).turn.workspace.root, file.path) == vim.api.nvim_buf_get_name(event.buf) then
-        draw(assert(M.shown), file)
+    local review = M.shown
+    for _, file in ipairs(review and review.suggestion.files or {}) do
+      if review and text.absolute(review.turn.workspace.root, file.path) == vim.api.nvim_buf_get_name(event.buf) then
+        draw(review, file)
       end
     end
   end,

@@ -15,11 +15,11 @@ local folders = {}
 ---@type table<string, fun(params: table)[]> notification → who hears it
 local hearers = {}
 ---@type fun(request: greenloop.ApprovalRequest, answer: fun(approved: boolean))
-M.approve = function(_, answer)
-  answer(false)
-end
+M.approve = function(_, answer) answer(false) end
 ---@type fun(fault: greenloop.Fault) called when the bridge has ended
 M.lost = function() end
+---@type fun(fault: greenloop.Fault) tells the person
+M.faulted = function() end
 
 ---@type vim.lsp.rpc.PublicClient?
 local client
@@ -36,21 +36,13 @@ function M.on(name, hear)
   table.insert(hearers[name], hear)
 end
 
----@param code string
----@param message string
----@param way_out string
 ---@return greenloop.Fault
-local function fault(code, message, way_out)
-  return { code = code, message = message, way_out = way_out }
-end
+local function fault(code, message, way_out) return { code = code, message = message, way_out = way_out } end
 
 ---@param error? table an error of JSON-RPC
 ---@return greenloop.Fault?
 local function fault_of(error)
-  if error == nil then
-    return nil
-  end
-  return error.data or fault("internal", error.message or "an error without words", "")
+  return error and (error.data or fault("internal", error.message or "an error without words", ""))
 end
 
 ---@param found? greenloop.Fault
@@ -64,11 +56,8 @@ end
 
 local function ended(status)
   client, introduced, M.sidecar = nil, false, nil
-  local found = fault(
-    "sidecar-unreachable",
-    ("the connection to Greenloop has ended (exit status %s)"):format(status),
-    "ask again; `:checkhealth greenloop` says more"
-  )
+  local why = ("the connection to Greenloop has ended (exit status %s)"):format(status)
+  local found = fault("sidecar-unreachable", why, "ask again; `:checkhealth greenloop` says more")
   settle(found)
   M.lost(found)
 end
@@ -87,21 +76,15 @@ local dispatchers = {
     local thread, answered, approved = coroutine.running(), false, false
     M.approve(params, function(yes)
       answered, approved = true, yes
-      if coroutine.status(thread) == "suspended" then
-        coroutine.resume(thread)
-      end
+      if coroutine.status(thread) == "suspended" then coroutine.resume(thread) end
     end)
     while not answered do
       coroutine.yield()
     end
     return { approved = approved }
   end,
-  on_exit = vim.schedule_wrap(function(status)
-    ended(status)
-  end),
-  on_error = function(_, message)
-    vim.notify("greenloop: " .. vim.inspect(message), vim.log.levels.ERROR)
-  end,
+  on_exit = vim.schedule_wrap(ended),
+  on_error = function(_, message) vim.notify("greenloop: " .. vim.inspect(message), vim.log.levels.ERROR) end,
 }
 
 ---@param method string
@@ -112,9 +95,7 @@ local function send(method, params, done)
   local sent = here.request(method, next(params) and params or vim.empty_dict(), function(error, result)
     done(fault_of(error), result)
   end)
-  if not sent then
-    done(fault("sidecar-unreachable", "the connection to Greenloop is closing", "ask again"))
-  end
+  if not sent then done(fault("sidecar-unreachable", "the connection to Greenloop is closing", "ask again")) end
 end
 
 --- Open the known workspaces on a new connection, then let those go on who wait.
@@ -136,23 +117,14 @@ end
 
 ---@param done greenloop.Answer
 local function connected(done)
-  if introduced and client and not client.is_closing() then
-    return done()
-  end
+  if introduced and client and not client.is_closing() then return done() end
   table.insert(waiting, done)
-  if client then
-    return
-  end
+  if client then return end
   local words = vim.list_extend(vim.deepcopy(config.options.command), { "aid", "connect" })
   local started, found = pcall(vim.lsp.rpc.start, words, dispatchers)
   if not started or not found then
-    return settle(
-      fault(
-        "environment",
-        ("`%s` cannot be run: %s"):format(table.concat(words, " "), found),
-        "install Greenloop, or name it in setup({ command = … })"
-      )
-    )
+    local why = ("`%s` cannot be run: %s"):format(table.concat(words, " "), found)
+    return settle(fault("environment", why, "install Greenloop, or name it in setup({ command = … })"))
   end
   client = found
   local version = vim.version()
@@ -178,10 +150,21 @@ end
 ---@param done greenloop.Answer
 function M.request(method, params, done)
   connected(function(found)
-    if found then
-      return done(found)
-    end
+    if found then return done(found) end
     send(method, params, done)
+  end)
+end
+
+--- Ask; the person is told of a fault.
+---@param method string
+---@param params table
+---@param done? fun(result: table)
+---@param failed? fun()
+function M.call(method, params, done, failed)
+  M.request(method, params, function(found, result)
+    if found then M.faulted(found) end
+    local go_on = found and failed or not found and done
+    if go_on then go_on(result) end
   end)
 end
 
@@ -189,9 +172,7 @@ end
 ---@param method string
 ---@param params table
 function M.notify(method, params)
-  if introduced and client then
-    client.notify(method, params)
-  end
+  if introduced and client then client.notify(method, params) end
 end
 
 ---@param path string absolute
@@ -202,33 +183,26 @@ end
 
 --- Find the workspace that a file lies in; it is opened where it is not open yet.
 ---@param path string absolute
----@param done fun(fault?: greenloop.Fault, workspace?: greenloop.WorkspaceState)
-function M.workspace(path, done)
+---@param done fun(workspace: greenloop.WorkspaceState)
+---@param failed? fun()
+function M.workspace(path, done, failed)
   local known = M.known(path)
-  if known then
-    return done(nil, known)
-  end
-  M.request("workspace/open", { path = path }, function(found, state)
-    if found then
-      return done(found)
-    end
-    ---@cast state greenloop.WorkspaceState
+  if known then return done(known) end
+  M.call("workspace/open", { path = path }, function(state)
     M.workspaces[state.workspace] = M.workspaces[state.workspace] or state
     folders[vim.fs.dirname(path)] = state.workspace
-    done(nil, M.workspaces[state.workspace])
-  end)
+    done(M.workspaces[state.workspace])
+  end, failed)
 end
 
 ---@param workspace greenloop.WorkspaceState
 ---@param trusted boolean
----@param done fun(fault?: greenloop.Fault)
+---@param done fun() called whether it could be kept or not
 function M.trust(workspace, trusted, done)
-  M.request("workspace/trust", { workspace = workspace.workspace, trusted = trusted }, function(found, state)
-    if state then
-      workspace.trusted, workspace.toolchain = state.trusted, state.toolchain
-    end
-    done(found)
-  end)
+  M.call("workspace/trust", { workspace = workspace.workspace, trusted = trusted }, function(state)
+    workspace.trusted, workspace.toolchain = state.trusted, state.toolchain
+    done()
+  end, done)
 end
 
 return M

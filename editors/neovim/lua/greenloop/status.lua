@@ -22,9 +22,7 @@ local severities = {
 ---@param status greenloop.Status
 local function diagnose(status)
   local workspace = session.workspaces[status.workspace]
-  if not workspace then
-    return
-  end
+  if not workspace then return end
   local found = {}
   for _, problem in ipairs(status.problems or {}) do
     if problem.path then
@@ -43,9 +41,7 @@ local function diagnose(status)
     end
   end
   for buffer in pairs(shown[status.workspace] or {}) do
-    if not found[buffer] and vim.api.nvim_buf_is_valid(buffer) then
-      vim.diagnostic.reset(M.space, buffer)
-    end
+    if not found[buffer] and vim.api.nvim_buf_is_valid(buffer) then vim.diagnostic.reset(M.space, buffer) end
   end
   shown[status.workspace] = {}
   for buffer, list in pairs(found) do
@@ -72,9 +68,7 @@ end
 ---@return string
 function M.line()
   local turn = turns.current
-  if turn and turn.running then
-    return turn.stage .. " …"
-  end
+  if turn and turn.running then return turn.stage .. " …" end
   local standing = M.standing()
   if not standing then
     return ""

@@ -19,17 +19,13 @@ end
 ---@param root string
 ---@param path string relative, with forward slashes
 ---@return string
-function M.absolute(root, path)
-  return vim.fs.joinpath(root, path)
-end
+function M.absolute(root, path) return vim.fs.joinpath(root, path) end
 
 ---@param root string
 ---@param path string absolute
 ---@return string? relative; nil where it lies elsewhere
 function M.relative(root, path)
-  if vim.startswith(path, root .. "/") then
-    return path:sub(#root + 2)
-  end
+  if vim.startswith(path, root .. "/") then return path:sub(#root + 2) end
 end
 
 ---@param buffer integer
@@ -47,21 +43,17 @@ end
 
 --- What the buffer would write: line ends, the last of them, and a byte order mark included.
 ---@param buffer integer
+---@param as_is? boolean without the last line end that Neovim would mend
 ---@return string
-function M.of(buffer)
-  local empty = vim.api.nvim_buf_call(buffer, function()
-    return vim.fn.line2byte(1) == -1
-  end)
-  if empty then
-    return ""
-  end
+function M.of(buffer, as_is)
+  local empty = vim.api.nvim_buf_call(buffer, function() return vim.fn.line2byte(1) == -1 end)
+  if empty then return "" end
   local options = vim.bo[buffer]
   local stop = line_end(buffer)
   local text = table.concat(vim.api.nvim_buf_get_lines(buffer, 0, -1, true), stop)
   -- Neovim mends a missing last line end when it writes; a buffer that needs no writing keeps it missing
-  if options.endofline or (options.modified and options.fixendofline and not options.binary) then
-    text = text .. stop
-  end
+  local mends = options.modified and options.fixendofline and not options.binary and not as_is
+  if options.endofline or mends then text = text .. stop end
   return (options.bomb and "\239\187\191" or "") .. text
 end
 
@@ -69,9 +61,7 @@ end
 ---@return string? text; nil where there is no file
 function M.on_disk(path)
   local file = io.open(path, "rb")
-  if not file then
-    return nil
-  end
+  if not file then return nil end
   local text = file:read("*a")
   file:close()
   return text
@@ -83,27 +73,19 @@ end
 function M.write(path, text)
   vim.fn.mkdir(vim.fs.dirname(path), "p")
   local file, problem = io.open(path, "wb")
-  if not file then
-    return problem
-  end
+  if not file then return problem end
   local written, why = file:write(text)
   local closed, later = file:close()
-  if not written or not closed then
-    return why or later
-  end
+  if not written or not closed then return why or later end
 end
 
 ---@param text string of whole lines
 ---@param stop string
 ---@return string[] lines without their ends
 function M.lines(text, stop)
-  if text == "" then
-    return {}
-  end
+  if text == "" then return {} end
   local lines = vim.split(text, stop, { plain = true })
-  if lines[#lines] == "" then
-    lines[#lines] = nil
-  end
+  if lines[#lines] == "" then lines[#lines] = nil end
   return lines
 end
 
@@ -134,7 +116,7 @@ function M.put(buffer, text, hunks)
   if first <= #old - last or first <= #new - last then
     vim.api.nvim_buf_set_lines(buffer, first - 1, #old - last, true, vim.list_slice(new, first, #new - last))
   end
-  return M.of(buffer) == text
+  return M.of(buffer, true) == text
 end
 
 --- Save a buffer whose text was put there. Nothing that would change the text on its way is run.
@@ -147,16 +129,8 @@ function M.save(buffer)
     vim.cmd("silent keepalt noautocmd lockmarks write!")
   end)
   vim.bo[buffer].fixendofline = mends
-  if not saved then
-    return tostring(problem)
-  end
+  if not saved then return tostring(problem) end
   vim.api.nvim_exec_autocmds("BufWritePost", { buffer = buffer, modeline = false })
-end
-
----@param text string
----@return string
-function M.sha256(text)
-  return vim.fn.sha256(text)
 end
 
 --- Every buffer of a workspace that differs from the disk.

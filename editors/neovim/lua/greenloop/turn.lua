@@ -39,14 +39,10 @@ local function follow(turn)
       turn.edits[buffer] = {}
       vim.api.nvim_buf_attach(buffer, false, {
         on_lines = function(_, _, _, first, behind, behind_now)
-          if M.current ~= turn then
-            return true
-          end
+          if M.current ~= turn then return true end
           table.insert(turn.edits[buffer], { first, behind, behind_now })
         end,
-        on_reload = function()
-          turn.edits[buffer] = nil
-        end,
+        on_reload = function() turn.edits[buffer] = nil end,
       })
     end
   end
@@ -58,9 +54,7 @@ end
 ---@return integer where it is now
 function M.line_now(turn, buffer, line)
   for _, edit in ipairs(turn.edits[buffer] or {}) do
-    if line >= edit[2] then
-      line = line + edit[3] - edit[2]
-    end
+    if line >= edit[2] then line = line + edit[3] - edit[2] end
   end
   return line
 end
@@ -117,9 +111,7 @@ local function start(request, workspace)
     end
     ---@cast started greenloop.TurnStarted
     turn.id, turn.conversation, M.conversation = started.turn, started.conversation, started.conversation
-    if turn.stage == "cancelling" then
-      M.cancel()
-    end
+    if turn.stage == "cancelling" then M.cancel() end
   end)
   redraw()
 end
@@ -131,9 +123,7 @@ local asked_to_trust = {}
 ---@param workspace greenloop.WorkspaceState
 ---@param done fun()
 function M.ensure_trust(workspace, done)
-  if workspace.trusted or asked_to_trust[workspace.workspace] then
-    return done()
-  end
+  if workspace.trusted or asked_to_trust[workspace.workspace] then return done() end
   asked_to_trust[workspace.workspace] = true
   vim.ui.select({ "Trust it", "Not now" }, {
     prompt = ("Greenloop builds %s in a sandbox to check what it suggests. Trust this folder?"):format(workspace.root),
@@ -142,12 +132,7 @@ function M.ensure_trust(workspace, done)
       chat.say(workspace.root .. " is not trusted: nothing of it is built. `:Greenloop trust` changes this")
       return done()
     end
-    session.trust(workspace, true, function(fault)
-      if fault then
-        chat.fault(fault)
-      end
-      done()
-    end)
+    session.trust(workspace, true, done)
   end)
 end
 
@@ -155,29 +140,20 @@ end
 ---@param request greenloop.Request
 function M.ask(request)
   if M.current and M.current.running then
-    return chat.tell("a request is being answered (`:Greenloop cancel` ends it)", vim.log.levels.WARN)
+    return chat.warn("a request is being answered (`:Greenloop cancel` ends it)")
   end
-  session.workspace(request.path or (vim.fn.getcwd() .. "/."), function(fault, workspace)
-    if fault or not workspace then
-      return chat.fault(assert(fault))
-    end
-    M.ensure_trust(workspace, function()
-      start(request, workspace)
-    end)
+  session.workspace(request.path or (vim.fn.getcwd() .. "/."), function(workspace)
+    M.ensure_trust(workspace, function() start(request, workspace) end)
   end)
 end
 
 function M.cancel()
   local turn = M.current
-  if not turn or not turn.running then
-    return chat.tell("nothing runs that could be cancelled", vim.log.levels.WARN)
-  end
+  if not turn or not turn.running then return chat.warn("nothing runs that could be cancelled") end
   turn.stage = "cancelling"
   if turn.id ~= "" then
     session.request("turn/cancel", { turn = turn.id }, function(fault)
-      if fault and turn.running then
-        chat.fault(fault)
-      end
+      if fault and turn.running then chat.fault(fault) end
     end)
   end
 end
@@ -211,54 +187,40 @@ end
 local function hear(name, hear_it)
   session.on(name, function(params)
     local turn = M.current
-    if turn and turn.running and params.turn == turn.id then
-      hear_it(turn, params)
-    end
+    if turn and turn.running and params.turn == turn.id then hear_it(turn, params) end
   end)
 end
 
 hear("turn/progress", function(turn, params)
   turn.stage = params.text or params.stage
-  if params.stage == "asking" or params.stage == "repairing" then
-    turn.speaker = nil
-  end
+  if params.stage == "asking" or params.stage == "repairing" then turn.speaker = nil end
   chat.say("> " .. turn.stage)
   redraw()
 end)
 
 hear("turn/delta", function(turn, params)
-  if params.thought then
-    return
-  end
+  if params.thought then return end
   if turn.speaker == nil then
     turn.speaker = params.candidate
     chat.say("")
   end
   -- several may speak at the same time, and one is enough to read
-  if turn.speaker == params.candidate then
-    chat.append(params.text)
-  end
+  if turn.speaker == params.candidate then chat.append(params.text) end
 end)
 
 hear("turn/candidate", function(turn, params)
   local suggestion = params.suggestion
   turn.suggestions[suggestion.id] = suggestion
-  turn.order = vim.tbl_filter(function(id)
-    return id ~= suggestion.id
-  end, turn.order)
+  turn.order = vim.tbl_filter(function(id) return id ~= suggestion.id end, turn.order)
   table.insert(turn.order, math.min(params.rank, #turn.order) + 1, suggestion.id)
   turn.stage = suggestion.label
   redraw()
 end)
 
-hear("turn/ended", function(_, params)
-  finish(params)
-end)
+hear("turn/ended", function(_, params) finish(params) end)
 
 session.lost = function(fault)
-  if M.current and M.current.running then
-    finish({ turn = M.current.id, outcome = "failed", fault = fault })
-  end
+  if M.current and M.current.running then finish({ turn = M.current.id, outcome = "failed", fault = fault }) end
 end
 
 return M
