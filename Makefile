@@ -38,6 +38,7 @@ unit: setup image editors
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not editors"
 
 test-editors: setup image editors
+	@scripts/vscode.sh
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m editors tests/editors
 
 # the adapters against the real TRL, verl and verifiers, in a virtual environment of their own

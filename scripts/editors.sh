@@ -3,4 +3,3 @@
 set -eu
 cd "$(dirname "$0")/.."
 scripts/neovim_floor.sh
-scripts/vscode.sh

@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.editors, pytest.mark.skipif(bool(missing()), reason=mi
 def layer(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The package, as people install it."""
     package = tmp_path_factory.mktemp("layer") / "greenloop.vsix"
-    subprocess.run([str(ROOT / "scripts" / "vsix.sh"), str(package)], check=True, capture_output=True)
+    subprocess.run([str(ROOT / "scripts" / "vsix.sh"), "vsix", str(package)], check=True, capture_output=True)
     return package
 
 
