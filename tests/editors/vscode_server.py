@@ -13,13 +13,13 @@ import socket
 import subprocess
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Frame, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Error, Frame, Page, expect, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[2]
 PLACE = ROOT / ".editors" / "vscode"
@@ -97,8 +97,10 @@ class Window:
         """The layer's sidebar, brought to the front by a click if need be."""
         for _ in range(int(GENEROUS * 10)):
             for frame in self.page.frames:
-                if frame.query_selector("#words") is not None:
-                    return frame
+                # a frame may go while it is looked at
+                with suppress(Error):
+                    if frame.query_selector("#words") is not None:
+                        return frame
             tab = self.page.locator('.activitybar a[aria-label^="Greenloop"]').first
             if tab.is_visible() and tab.get_attribute("aria-expanded") != "true":
                 tab.click()
@@ -179,7 +181,8 @@ class Code:
             context.close()
             if window.probe.exists():
                 # its extension host would wait for hours for the page to come back
-                window.ask("setTimeout(() => process.exit(0), 100)")
+                with suppress(OSError):
+                    window.ask("setTimeout(() => process.exit(0), 100)")
                 window.probe.unlink()
 
 

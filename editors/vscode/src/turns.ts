@@ -87,11 +87,9 @@ export class Turns {
     told(await this.review.goTo(workspace, found.turn.turn, found.suggestion, sent, hunk));
   }
 
-  /** Accept hunks; `null`: all that are open. One decision after another, so that each stands on the text of the one before. */
+  /** Accept hunks; `null`: all that are open. */
   accept(found: Found, hunks: readonly string[] | null): Promise<void> {
-    const next = this.deciding.then(() => this.take(found, hunks));
-    this.deciding = next.catch(() => undefined);
-    return next;
+    return this.inTurn(() => this.take(found, hunks));
   }
 
   async refuse(found: Found, hunks: readonly string[] | null): Promise<void> {
@@ -103,17 +101,28 @@ export class Turns {
   }
 
   /** Take the newest acceptance back, in one step. */
-  async undo(): Promise<void> {
-    const last = this.acceptances.at(-1);
-    if (last === undefined) return told("There is nothing to undo.");
-    const why = await takeBack(last);
-    if (why) void vscode.window.showWarningMessage(`Nothing was undone: ${why}.`);
-    else await this.undone(last);
+  undo(): Promise<void> {
+    return this.inTurn(async () => {
+      const last = this.acceptances.at(-1);
+      if (last === undefined) return told("There is nothing to undo.");
+      const why = await takeBack(last);
+      if (why) void vscode.window.showWarningMessage(`Nothing was undone: ${why}.`);
+      else await this.undone(last);
+    });
   }
 
   /** The person may have used the editor's own undo. */
-  async noticeUndo(): Promise<void> {
-    for (const one of this.acceptances) if (await isBack(one)) await this.undone(one);
+  noticeUndo(): Promise<void> {
+    return this.inTurn(async () => {
+      for (const one of this.acceptances) if (await isBack(one)) await this.undone(one);
+    });
+  }
+
+  /** One thing after another, so that each stands on the text of the one before. */
+  private inTurn(run: () => Promise<void>): Promise<void> {
+    const next = this.deciding.then(run);
+    this.deciding = next.catch(() => undefined);
+    return next;
   }
 
   private of(found: Found): Begun {

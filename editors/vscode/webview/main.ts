@@ -10,7 +10,9 @@ declare function acquireVsCodeApi(): { postMessage(doing: Doing): void };
 const code = acquireVsCodeApi();
 // no raw HTML, no pictures, and only links that a person may open in a browser
 const markdown = new MarkdownIt({ html: false, linkify: false }).disable("image");
-markdown.validateLink = (url) => /^https?:\/\//i.test(url);
+// a draft has changes between its words, whose lines stay lines and must not turn into headings and quotations
+const draft = new MarkdownIt({ html: false, linkify: false, breaks: true }).disable(["image", "lheading", "blockquote", "code", "hr", "table"]);
+for (const one of [markdown, draft]) one.validateLink = (url) => /^https?:\/\//i.test(url);
 
 const byId = <T extends HTMLElement>(id: string): T => document.getElementById(id) as T;
 const log = byId("log");
@@ -32,30 +34,29 @@ function button(label: string, about: string, doing: Doing, quiet = true): HTMLE
   return made;
 }
 
-function rendered(text: string): HTMLElement {
+function rendered(text: string, by = markdown): HTMLElement {
   const made = make("div", { class: "markdown" });
-  made.innerHTML = markdown.render(text);
+  made.innerHTML = by.render(text);
   return made;
 }
 
 function fold(key: string, title: string, open: boolean, ...children: Child[]): HTMLElement {
   const made = make("details", { "data-fold": key }, make("summary", {}, title), ...children) as HTMLDetailsElement;
   made.open = folds.get(key) ?? open;
-  made.addEventListener("toggle", () => folds.set(key, made.open));
+  made.firstElementChild?.addEventListener("click", () => folds.set(key, !made.open));
   return made;
 }
 
 /** What the person opened or closed stays so while the conversation is drawn anew. */
 const folds = new Map<string, boolean>();
 
-/** The model's blocks of changes are no Markdown, so its drafts are shown as they are; what it says beside them is. */
 function drawTurn(turn: Turn, last: boolean): HTMLElement {
   const name = turn.turn || "new";
   const about = { "aria-label": `Request: ${turn.words}`, "data-outcome": turn.outcome, "data-fault": turn.fault };
   const made = make("section", { class: "turn", ...about }, make("p", { class: "person" }, turn.words));
   turn.thoughts.forEach((text, n) => text && made.append(fold(`${name} thought ${n}`, "Thoughts", false, make("pre", {}, text))));
   turn.drafts.forEach((text, n) => {
-    if (text) made.append(fold(`${name} draft ${n}`, turn.drafts.length > 1 ? `Draft ${n + 1}` : "Draft", turn.outcome === "", rendered(text)));
+    if (text) made.append(fold(`${name} draft ${n}`, turn.drafts.length > 1 ? `Draft ${n + 1}` : "Draft", turn.outcome === "", rendered(text, draft)));
   });
   if (turn.text) made.append(rendered(turn.text));
   if (turn.progress) made.append(make("p", { class: "progress" }, `${turn.progress}…`));
