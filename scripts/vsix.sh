@@ -28,6 +28,7 @@ unit)
 bundle) node build.mjs ;;
 vsix)
   mkdir -p "$(dirname "$out")"
+  node build.mjs
   vsce package --no-dependencies --allow-missing-repository --out "$out"
   ;;
 *)

@@ -1,22 +1,15 @@
 // A connection with the sidecar through `greenloop aid connect`, which starts it, and stays over its restarts.
 // Nothing of VS Code is known here. What the bridge cannot hide (its own end) is mended by starting it anew.
-
 import { type ChildProcess, spawn } from "node:child_process";
 import {
   type CancellationToken, createMessageConnection, type MessageConnection, ResponseError, StreamMessageReader, StreamMessageWriter,
 } from "vscode-jsonrpc/node";
-import { tell } from "./conversation.js";
 import { type Approval, type ApprovalRequest, type Fault, type News, type Notes, PROTOCOL, type Requests } from "./protocol.js";
 
 /** An error by its name: what happened, and the way out. */
 export class Faulty extends Error {
   constructor(readonly fault: Fault) {
     super(fault.message);
-  }
-
-  /** What people are shown. */
-  get told(): string {
-    return tell(this.fault);
   }
 }
 

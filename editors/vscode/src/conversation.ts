@@ -1,5 +1,4 @@
 // What the person sees of a conversation. News of the sidecar change it; the view shows it. Nothing of VS Code is known here.
-
 import type { Fault, FileChange, Hunk, News, Proposed, Said } from "./protocol.js";
 
 /** A fault as people are told it. */
@@ -43,6 +42,23 @@ export interface Turn {
 export interface Told { kind: "said"; role: "person" | "greenloop" | "tool"; text: string; title: string }
 
 export type Item = Turn | Told;
+
+/** All that there is to see. */
+export interface Shown {
+  items: Item[];
+  running: boolean;
+  /** A line above the conversation, and the command that its button runs. */
+  banner: { text: string; button: string; command: string } | null;
+}
+
+/** What the person does in the sidebar. */
+export type Doing =
+  | { do: "ready" }
+  | { do: "ask"; words: string; whole: boolean }
+  | { do: "fix" | "cancel" | "again" | "banner" }
+  | { do: "shown" | "review" | "undo"; turn: string; suggestion: string }
+  | { do: "accept" | "refuse"; turn: string; suggestion: string; hunks: string[] | null }
+  | { do: "go"; turn: string; suggestion: string; hunk: string };
 
 export class Conversation {
   id = "";
@@ -128,8 +144,7 @@ export class Conversation {
   /** The suggestion that keys without a name are about: the best of the newest turn that has one. */
   current(): { turn: Turn; suggestion: Suggestion } | undefined {
     const turn = this.turns().findLast((one) => one.suggestions.length > 0);
-    const suggestion = turn?.suggestions[0];
-    return turn && suggestion && { turn, suggestion };
+    return turn && this.find(turn.turn, turn.suggestions[0]?.proposed.id ?? "");
   }
 
   find(turnName: string, id: string): { turn: Turn; suggestion: Suggestion } | undefined {
@@ -154,7 +169,7 @@ export class Conversation {
 }
 
 export function hunksOf(suggestion: Suggestion): Hunk[] {
-  return suggestion.proposed.files.flatMap((file) => file.hunks ?? []);
+  return suggestion.proposed.files.flatMap((file) => file.hunks);
 }
 
 /** Ids of the hunks that nothing was decided of. */

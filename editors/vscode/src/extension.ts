@@ -1,12 +1,10 @@
 // Greenloop in VS Code: renders and forwards. No prompts, no model names, no matching of diffs, no HTTP.
-
 import * as vscode from "vscode";
-import { Faulty, type Listener, Sidecar } from "./connection.js";
-import { Conversation } from "./conversation.js";
-import type { Doing, Shown } from "./message.js";
+import { faultOf, type Listener, Sidecar } from "./connection.js";
+import { Conversation, type Doing, type Shown, tell } from "./conversation.js";
 import type { News } from "./protocol.js";
 import { Review } from "./review.js";
-import { Fixes, StatusBar } from "./status.js";
+import { fixes, StatusBar } from "./status.js";
 import { approve, runTool } from "./tools.js";
 import { told, Turns } from "./turns.js";
 import { View } from "./view.js";
@@ -14,11 +12,11 @@ import { type Workspace, Workspaces } from "./workspaces.js";
 
 export function activate(context: vscode.ExtensionContext): void {
   const greenloop = new Greenloop(context);
-  context.subscriptions.push(greenloop, ...greenloop.register());
+  context.subscriptions.push(...greenloop.register());
   void greenloop.begin();
 }
 
-class Greenloop implements Listener, vscode.Disposable {
+class Greenloop implements Listener {
   private readonly conversation = new Conversation(() => this.changed());
   private readonly sidecar: Sidecar;
   private readonly workspaces: Workspaces;
@@ -38,11 +36,6 @@ class Greenloop implements Listener, vscode.Disposable {
     this.turns = new Turns(this.sidecar, this.workspaces, this.conversation, this.review);
     this.view = new View(context.extensionUri, this.conversation, () => this.banner(), (doing) => void this.guard(() => this.act(doing)));
     this.status = new StatusBar(this.workspaces, this.conversation);
-  }
-
-  dispose(): void {
-    this.status.dispose();
-    this.sidecar.dispose();
   }
 
   /** Follow the workspace at once where there is something to build. */
@@ -67,6 +60,8 @@ class Greenloop implements Listener, vscode.Disposable {
       return this.turns[decision](found, hunks.map((hunk) => hunk.id));
     });
     return [
+      this.status,
+      this.sidecar,
       on("ask", () => this.askFor(false)),
       on("askProject", () => this.askFor(true)),
       on("fix", (uri?: vscode.Uri, at?: vscode.Diagnostic) => this.fix(uri, at)),
@@ -80,15 +75,15 @@ class Greenloop implements Listener, vscode.Disposable {
       on("acceptFile", decide("accept", "file")),
       on("refuseFile", decide("refuse", "file")),
       on("undo", () => this.turns.undo()),
-      on("nextChange", () => current((found) => this.turns.walk(found, 1))),
-      on("previousChange", () => current((found) => this.turns.walk(found, -1))),
+      on("nextChange", () => current((found) => this.turns.go(found, 1))),
+      on("previousChange", () => current((found) => this.turns.go(found, -1))),
       on("tool", async () => runTool(this.sidecar, await this.workspaces.of(), this.conversation)),
       on("newConversation", () => this.conversation.show("", [])),
       on("history", () => this.history()),
       on("trust", () => this.trust()),
       on("reveal", () => this.view.reveal()),
       ...this.review.register(),
-      ...new Fixes(this.status).register(),
+      ...fixes(this.status),
       vscode.window.registerWebviewViewProvider("greenloop.chat", this.view),
       vscode.workspace.onDidSaveTextDocument((document) => this.saved(document.uri)),
       vscode.workspace.onDidChangeTextDocument((event) => {
@@ -145,7 +140,7 @@ class Greenloop implements Listener, vscode.Disposable {
     if (doing.do === "shown") return this.turns.see(found);
     if (doing.do === "review") return this.turns.show(found);
     if (doing.do === "undo") return this.turns.undo();
-    if (doing.do === "go") return this.turns.goTo(found, doing.hunk);
+    if (doing.do === "go") return this.turns.go(found, doing.hunk);
     if (doing.do === "accept" || doing.do === "refuse") return this.turns[doing.do](found, doing.hunks);
   }
 
@@ -196,7 +191,7 @@ class Greenloop implements Listener, vscode.Disposable {
     try {
       await run();
     } catch (error) {
-      void vscode.window.showErrorMessage(`Greenloop: ${error instanceof Faulty ? error.told : error instanceof Error ? error.message : String(error)}`);
+      void vscode.window.showErrorMessage(`Greenloop: ${tell(faultOf(error))}`);
     }
   }
 }

@@ -1,5 +1,4 @@
 // The build status: in the status bar, and as diagnostics.
-
 import * as vscode from "vscode";
 import type { Conversation } from "./conversation.js";
 import type { Problem, Status } from "./protocol.js";
@@ -71,33 +70,24 @@ function diagnostic(problem: Problem): vscode.Diagnostic {
   return made;
 }
 
-/** "Fix with Greenloop" on errors: as a quick fix, and above the line. */
-export class Fixes implements vscode.CodeActionProvider, vscode.CodeLensProvider {
-  constructor(private readonly status: StatusBar) {}
-
-  register(): vscode.Disposable[] {
-    const files = { scheme: "file" };
-    const kinds = { providedCodeActionKinds: [vscode.CodeActionKind.QuickFix] };
-    return [vscode.languages.registerCodeActionsProvider(files, this, kinds), vscode.languages.registerCodeLensProvider(files, this)];
-  }
-
-  provideCodeActions(document: vscode.TextDocument, _range: vscode.Range, context: vscode.CodeActionContext): vscode.CodeAction[] {
-    return context.diagnostics.filter((one) => one.severity === vscode.DiagnosticSeverity.Error).map((one) => {
+/** "Fix with Greenloop" on errors: as a quick fix of anyone's, and above the lines of the build's. */
+export function fixes(status: StatusBar): vscode.Disposable[] {
+  const files = { scheme: "file" };
+  const isError = (one: vscode.Diagnostic): boolean => one.severity === vscode.DiagnosticSeverity.Error;
+  const command = (document: vscode.TextDocument, one: vscode.Diagnostic): vscode.Command =>
+    ({ command: "greenloop.fix", title: "Fix with Greenloop", arguments: [document.uri, one] });
+  const provideCodeActions: vscode.CodeActionProvider["provideCodeActions"] = (document, _range, context) =>
+    context.diagnostics.filter(isError).map((one) => {
       const action = new vscode.CodeAction("Fix with Greenloop", vscode.CodeActionKind.QuickFix);
-      action.diagnostics = [one];
-      action.command = command(document, one);
-      return action;
+      return Object.assign(action, { diagnostics: [one], command: command(document, one) });
     });
-  }
-
-  provideCodeLenses(document: vscode.TextDocument): vscode.CodeLens[] {
-    if (!vscode.workspace.getConfiguration("greenloop").get<boolean>("codeLens", true)) return [];
-    const errors = (this.status.diagnostics.get(document.uri) ?? []).filter((one) => one.severity === vscode.DiagnosticSeverity.Error);
-    return errors.map((one) => new vscode.CodeLens(one.range, command(document, one)));
-  }
+  const provideCodeLenses = (document: vscode.TextDocument): vscode.CodeLens[] =>
+    vscode.workspace.getConfiguration("greenloop").get<boolean>("codeLens", true)
+      ? (status.diagnostics.get(document.uri) ?? []).filter(isError).map((one) => new vscode.CodeLens(one.range, command(document, one)))
+      : [];
+  const kinds = { providedCodeActionKinds: [vscode.CodeActionKind.QuickFix] };
+  return [
+    vscode.languages.registerCodeActionsProvider(files, { provideCodeActions }, kinds),
+    vscode.languages.registerCodeLensProvider(files, { provideCodeLenses }),
+  ];
 }
-
-function command(document: vscode.TextDocument, one: vscode.Diagnostic): vscode.Command {
-  return { command: "greenloop.fix", title: "Fix with Greenloop", arguments: [document.uri, one] };
-}
-

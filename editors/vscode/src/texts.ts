@@ -1,5 +1,4 @@
 // Whole lines replaced by whole lines. Where they stand the sidecar has said; nothing is looked for here.
-
 import { createHash } from "node:crypto";
 import type { Hunk } from "./protocol.js";
 

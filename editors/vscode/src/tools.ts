@@ -1,5 +1,4 @@
 // A team's domain tools: chosen, given their arguments, approved where they write, and what they answer.
-
 import * as vscode from "vscode";
 import type { CancellationToken } from "vscode-jsonrpc/node";
 import type { Sidecar } from "./connection.js";
@@ -16,16 +15,13 @@ export async function runTool(sidecar: Sidecar, workspace: Workspace, conversati
     description: tool.blocked ? `blocked: ${tool.blocked}` : tool.writes ? "asks before it runs" : "", detail: tool.help || tool.title,
   }));
   if (items.length === 0) {
-    void vscode.window.showInformationMessage("This workspace has no tools: see [tools.NAME] in greenloop.toml, and `greenloop tools pin`.");
-    return;
+    const how = "see [tools.NAME] in greenloop.toml, and `greenloop tools pin`";
+    return void vscode.window.showInformationMessage(`This workspace has no tools: ${how}.`);
   }
   const picked = await vscode.window.showQuickPick(items, { title: "Greenloop: run a tool", matchOnDetail: true });
   if (picked === undefined) return;
   const { tool } = picked;
-  if (tool.blocked) {
-    void vscode.window.showWarningMessage(`${tool.name} is blocked: ${tool.blocked}`);
-    return;
-  }
+  if (tool.blocked) return void vscode.window.showWarningMessage(`${tool.name} is blocked: ${tool.blocked}`);
   const given = await askArguments(tool.name, tool.arguments);
   if (given === undefined) return;
   const where = { location: vscode.ProgressLocation.Notification, title: `Greenloop: ${tool.name}`, cancellable: true };

@@ -1,9 +1,8 @@
 // Turns: begun with what the person sees, decided on hunk by hunk, written, taken back, and asked again.
-
 import * as vscode from "vscode";
 import { Faulty, faultOf, type Sidecar } from "./connection.js";
-import { after, type Conversation, hunksOf, open, type Suggestion, type Turn } from "./conversation.js";
-import type { Review } from "./review.js";
+import { after, type Conversation, hunksOf, open, type Suggestion, tell, type Turn } from "./conversation.js";
+import type { Review, Subject } from "./review.js";
 import type { Workspace, Workspaces } from "./workspaces.js";
 import { type Acceptance, isBack, present, takeBack, write } from "./writing.js";
 
@@ -72,19 +71,13 @@ export class Turns {
   }
 
   async show(found: Found): Promise<void> {
-    const { workspace, sent } = this.of(found);
-    await this.review.show(workspace, found.turn.turn, found.suggestion, sent);
+    await this.review.show(this.subject(found));
     await this.see(found);
   }
 
-  async walk(found: Found, by: 1 | -1): Promise<void> {
-    const { workspace, sent } = this.of(found);
-    told(await this.review.walk(workspace, found.turn.turn, found.suggestion, sent, by));
-  }
-
-  async goTo(found: Found, hunk: string): Promise<void> {
-    const { workspace, sent } = this.of(found);
-    told(await this.review.goTo(workspace, found.turn.turn, found.suggestion, sent, hunk));
+  /** Go to the next change, the previous one, or a hunk. */
+  async go(found: Found, to: 1 | -1 | string): Promise<void> {
+    told(await this.review.go(this.subject(found), to));
   }
 
   /** Accept hunks; `null`: all that are open. */
@@ -125,15 +118,15 @@ export class Turns {
     return next;
   }
 
-  private of(found: Found): Begun {
-    const begun = this.begun.get(found.turn);
+  private subject({ turn, suggestion }: Found): Subject {
+    const begun = this.begun.get(turn);
     if (begun === undefined) throw new Error("The request of this suggestion is not known any more: ask again.");
-    return begun;
+    return { workspace: begun.workspace, sent: begun.sent, turn: turn.turn, suggestion };
   }
 
   private async take(found: Found, hunks: readonly string[] | null): Promise<void> {
     const { turn, suggestion } = found;
-    const { workspace } = this.of(found);
+    const { workspace } = this.subject(found);
     const untouched = Object.keys(suggestion.decided).length === 0;
     const named = hunks === null ? (untouched ? null : open(suggestion)) : hunks.filter((id) => !(id in suggestion.decided));
     if (named?.length === 0 || suggestion.whole) return told("Nothing of this is open any more.");
@@ -156,7 +149,7 @@ export class Turns {
       told(`Written: ${handover.label}.`);
     } catch (error) {
       if (!(error instanceof Faulty)) throw error;
-      this.stale(turn, error.told);
+      this.stale(turn, tell(error.fault));
     }
   }
 

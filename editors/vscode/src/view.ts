@@ -1,9 +1,7 @@
 // The sidebar: shows the conversation, and forwards what the person does there. It is drawn by webview/main.ts.
-
 import { randomBytes } from "node:crypto";
 import * as vscode from "vscode";
-import type { Conversation } from "./conversation.js";
-import type { Doing, Shown } from "./message.js";
+import type { Conversation, Doing, Shown } from "./conversation.js";
 
 export class View implements vscode.WebviewViewProvider {
   private view: vscode.WebviewView | undefined;

@@ -1,6 +1,5 @@
 // The workspaces that the sidecar follows: where their files are, and which buffers differ from the disk.
-
-import { realpathSync } from "node:fs";
+import { realpath } from "node:fs/promises";
 import * as path from "node:path";
 import * as vscode from "vscode";
 import type { Sidecar } from "./connection.js";
@@ -28,10 +27,6 @@ export class Workspaces {
     return [...this.known.values()];
   }
 
-  named(workspace: string): Workspace | undefined {
-    return this.all().find((one) => one.state.workspace === workspace);
-  }
-
   /** Forget what a sidecar that is gone has said. */
   clear(): void {
     this.known.clear();
@@ -50,7 +45,8 @@ export class Workspaces {
 
   async open(where: string): Promise<Workspace> {
     const state = await this.sidecar.request("workspace/open", { path: where });
-    return this.keep(state, this.known.get(state.root) ?? { state, status: undefined, shown: where, real: realpath(where) });
+    const real = await realpath(where).catch(() => where); // the sidecar says what is wrong with it
+    return this.keep(state, this.known.get(state.root) ?? { state, status: undefined, shown: where, real });
   }
 
   async trust(workspace: Workspace, trusted: boolean): Promise<void> {
@@ -58,9 +54,7 @@ export class Workspaces {
   }
 
   status(status: Status): void {
-    const workspace = this.named(status.workspace);
-    if (workspace === undefined) return;
-    workspace.status = status;
+    for (const one of this.all()) if (one.state.workspace === status.workspace) one.status = status;
     this.changed();
   }
 
@@ -102,15 +96,14 @@ export class Workspaces {
   /** The errors and warnings that the person sees; those at the cursor come first. */
   seen(workspace: Workspace, at?: vscode.Diagnostic): Problem[] {
     const editor = this.editor();
-    const found: { near: boolean; problem: Problem }[] = [];
-    for (const [uri, diagnostics] of vscode.languages.getDiagnostics()) {
+    const found = vscode.languages.getDiagnostics().flatMap(([uri, diagnostics]) => {
       const where = this.relative(workspace, uri);
-      if (where === undefined) continue;
-      for (const one of diagnostics.filter((each) => each.severity <= vscode.DiagnosticSeverity.Warning)) {
-        const here = editor?.document.uri.toString() === uri.toString() && one.range.contains(editor.selection.active);
-        found.push({ near: at ? one === at || (one.message === at.message && one.range.isEqual(at.range)) : here, problem: problem(where, one) });
-      }
-    }
+      const here = editor?.document.uri.toString() === uri.toString();
+      const near = (one: vscode.Diagnostic): boolean =>
+        here && (at ? one.message === at.message && one.range.isEqual(at.range) : one.range.contains(editor.selection.active));
+      return diagnostics.filter((one) => where !== undefined && one.severity <= vscode.DiagnosticSeverity.Warning)
+        .map((one) => ({ near: near(one), problem: problem(where ?? "", one) }));
+    });
     return found.sort((a, b) => Number(b.near) - Number(a.near)).map((one) => one.problem);
   }
 
@@ -128,14 +121,6 @@ function problem(where: string, one: vscode.Diagnostic): Problem {
     path: where, severity: one.severity === vscode.DiagnosticSeverity.Error ? "error" : "warning", message: one.message,
     range: { start: { line: start.line, column: start.character }, end: { line: end.line, column: end.character } },
   };
-}
-
-function realpath(where: string): string {
-  try {
-    return realpathSync(where);
-  } catch {
-    return where; // the sidecar says what is wrong with it
-  }
 }
 
 /** The path inside the workspace; one that leaves it begins with "..". */

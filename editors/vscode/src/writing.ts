@@ -1,7 +1,6 @@
 // Writes what the sidecar has handed over, as one step, on the very text that it is for; and takes it back.
-
 import * as vscode from "vscode";
-import type { FileText, Handover, Hunk } from "./protocol.js";
+import type { Handover, Hunk } from "./protocol.js";
 import { inverse, replacements, sha256 } from "./texts.js";
 import { diskText, type Workspace, type Workspaces } from "./workspaces.js";
 
@@ -27,7 +26,7 @@ export async function write(workspaces: Workspaces, workspace: Workspace, handov
   for (const file of handover.files) {
     const uri = workspaces.uri(workspace, file.path);
     const before = await now(uri);
-    if (!fits(file, before)) return `${file.path} has changed since the request, so nothing was written`;
+    if (file.base_sha256 !== (before === null ? null : sha256(before))) return `${file.path} has changed since the request, so nothing was written`;
     files.push({ uri, before, after: file.text, hunks: file.hunks });
   }
   return (await replace(files)) ? files : "the text changed while it was being written";
@@ -48,10 +47,6 @@ export async function takeBack(acceptance: Acceptance): Promise<string> {
 export async function isBack(acceptance: Acceptance): Promise<boolean> {
   for (const file of acceptance.files) if ((await now(file.uri)) !== file.before) return false;
   return true;
-}
-
-function fits(file: FileText, before: string | null): boolean {
-  return before === null ? file.base_sha256 === null : file.base_sha256 === sha256(before);
 }
 
 async function replace(files: readonly Written[]): Promise<boolean> {

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import * as path from "node:path";
 import { test } from "node:test";
 import { Faulty, Sidecar } from "../src/connection.js";
+import { tell } from "../src/conversation.js";
 
 const BRIDGE = path.resolve("test/bridge.mjs");
 
@@ -47,12 +48,12 @@ test("what the bridge says before it gives up is what people are told", async ()
   const { made, seen } = sidecar("refuses");
   const error = await fault(made.request("sidecar/status", {}));
   assert.equal(error.fault.code, "sidecar-unreachable");
-  assert.match(error.told, /the home is not writable/);
+  assert.match(tell(error.fault), /the home is not writable/);
   assert.deepEqual(seen.lost, []);
 });
 
 test("a program that is not there is named, with the setting that names it", async () => {
   const { made } = sidecar("", "/nowhere/greenloop");
   const error = await fault(made.request("sidecar/status", {}));
-  assert.match(error.told, /\/nowhere\/greenloop cannot be started.*greenloop\.command/);
+  assert.match(tell(error.fault), /\/nowhere\/greenloop cannot be started.*greenloop\.command/);
 });

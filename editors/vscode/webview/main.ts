@@ -1,8 +1,6 @@
 // Draws the conversation. Texts of the model become HTML by markdown-it, which lets no HTML through; all else is text.
-
 import MarkdownIt from "markdown-it";
-import type { Item, Suggestion, Told, Turn } from "../src/conversation.js";
-import type { Doing, Shown } from "../src/message.js";
+import type { Doing, Item, Shown, Suggestion, Told, Turn } from "../src/conversation.js";
 import type { FileChange, Hunk } from "../src/protocol.js";
 
 declare function acquireVsCodeApi(): { postMessage(doing: Doing): void };
@@ -61,8 +59,8 @@ function drawTurn(turn: Turn, last: boolean): HTMLElement {
   if (turn.text) made.append(rendered(turn.text));
   if (turn.progress) made.append(make("p", { class: "progress" }, `${turn.progress}…`));
   turn.suggestions.forEach((one, n) => made.append(n === 0 ? drawSuggestion(turn, one) : fold(`${name} ${one.proposed.id}`, `Another: ${one.label}`, false, drawSuggestion(turn, one))));
-  if (turn.summary) made.append(make("p", { class: "summary" }, turn.summary));
-  if (turn.outcome === "cancelled") made.append(make("p", { class: "summary" }, "Cancelled."));
+  const end = turn.outcome === "cancelled" ? "Cancelled." : turn.summary;
+  if (end) made.append(make("p", { class: "summary" }, end));
   for (const note of turn.notes) made.append(make("p", { class: "note", role: "alert" }, note));
   if (last && turn.outcome !== "" && (turn.outcome !== "done" || turn.notes.length > 0)) {
     made.append(make("div", { class: "row" }, button("Ask again", "Ask again on the present text", { do: "again" })));
@@ -73,7 +71,7 @@ function drawTurn(turn: Turn, last: boolean): HTMLElement {
 function drawSuggestion(turn: Turn, suggestion: Suggestion): HTMLElement {
   const { proposed, decided, whole: all } = suggestion;
   const to = { turn: turn.turn, suggestion: proposed.id };
-  const hunks = proposed.files.flatMap((file) => file.hunks ?? []);
+  const hunks = proposed.files.flatMap((file) => file.hunks);
   const open = !all && (hunks.length === 0 || hunks.some((hunk) => !(hunk.id in decided)));
   const accepted = all === "accepted" || Object.values(decided).includes("accepted");
   const made = make(
@@ -96,7 +94,7 @@ const KINDS: Record<FileChange["kind"], string> = { change: "", create: "new: ",
 
 function drawFile(file: FileChange, suggestion: Suggestion, to: { turn: string; suggestion: string }): HTMLElement {
   const name = `${KINDS[file.kind]}${file.path}${file.new_path ? ` → ${file.new_path}` : ""}`;
-  const hunks = file.hunks ?? [];
+  const { hunks } = file;
   const open = hunks.filter((hunk) => !(hunk.id in suggestion.decided)).map((hunk) => hunk.id);
   const bar = make("div", { class: "row" });
   if (open.length && !suggestion.whole) {
@@ -163,22 +161,17 @@ function draw(shown: Shown): void {
   if (atEnd) log.scrollTop = log.scrollHeight;
 }
 
-function send(): void {
-  if (!words.value.trim()) return;
-  code.postMessage({ do: "ask", words: words.value, whole: whole.checked });
-  words.value = "";
-}
-
-byId("ask").addEventListener("submit", (event) => {
+const form = byId<HTMLFormElement>("ask");
+form.addEventListener("submit", (event) => {
   event.preventDefault();
-  send();
+  if (words.value.trim()) code.postMessage({ do: "ask", words: words.value, whole: whole.checked });
+  words.value = "";
 });
 words.addEventListener("keydown", (event) => {
   if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
   event.preventDefault();
-  send();
+  form.requestSubmit();
 });
-byId("fix").addEventListener("click", () => code.postMessage({ do: "fix" }));
-byId("cancel").addEventListener("click", () => code.postMessage({ do: "cancel" }));
+for (const name of ["fix", "cancel"] as const) byId(name).addEventListener("click", () => code.postMessage({ do: name }));
 window.addEventListener("message", (event: MessageEvent<Shown>) => draw(event.data));
 code.postMessage({ do: "ready" });
