@@ -133,7 +133,9 @@ def vscode_package() -> str:
     package = json.loads((ROOT / VSCODE).read_text())
     package["contributes"]["configuration"] = {
         "title": "Greenloop",
-        "properties": {f"greenloop.{_camel(name)}": _vscode(field) for name, field in EditorSettings.model_fields.items()},
+        "properties": {
+            f"greenloop.{_camel(name)}": _vscode(field) for name, field in EditorSettings.model_fields.items()
+        },
     }
     return json.dumps(package, indent=2, ensure_ascii=False) + "\n"
 

