@@ -44,6 +44,11 @@ def configuration() -> str:
         for key, field in keys(section).items():
             default = "*needed*" if field.is_required() else _default(field.get_default(call_default_factory=True))
             lines.append(f"| `{key}` | {default} | {_cell(field.description or '')} |")
+    lines += ["", "## Settings of an editor", "", "They stand in the editor, not in `greenloop.toml`. In VS Code:", ""]
+    lines += ["| setting | default | meaning |", "|---|---|---|"]
+    for key, field in EditorSettings.model_fields.items():
+        default = _default(field.get_default())
+        lines.append(f"| `greenloop.{_camel(key)}` | {default} | {_cell(field.description or '')} |")
     return "\n".join(lines) + "\n"
 
 

@@ -29,7 +29,7 @@ bundle) node build.mjs ;;
 vsix)
   mkdir -p "$(dirname "$out")"
   node build.mjs
-  vsce package --no-dependencies --allow-missing-repository --out "$out"
+  vsce package --no-dependencies --allow-missing-repository --no-rewrite-relative-links --out "$out"
   ;;
 *)
   echo "$0: $1 is none of types, unit, bundle, vsix" >&2

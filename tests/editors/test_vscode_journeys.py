@@ -1,5 +1,5 @@
-"""What the corpus does not reach in the real VS Code: keys alone, the multi-file diff, VS Code's own undo, the extension host's
-interface, Restricted Mode, screen readers, hostile answers.
+"""What the corpus does not reach in the real VS Code: keys alone, the multi-file diff, VS Code's own undo, the
+extension host's interface, Restricted Mode, screen readers, hostile answers.
 
 The pictures of `docs/vscode.md` are made here, and lie in `build/editors/vscode`.
 """
@@ -111,16 +111,18 @@ def test_the_extension_host_has_what_is_declared(stage: Stage, vscode: Code) -> 
         )
         assert kind == [True, 2]
         defaults = window.ask(
-            "return Object.fromEntries(given.map((key) => [key, vscode.workspace.getConfiguration().inspect(key)?.defaultValue]))",
+            "return given.map((key) => vscode.workspace.getConfiguration().inspect(key)?.defaultValue)",
             list(package["contributes"]["configuration"]["properties"]),
         )
-        assert list(defaults.values()) == list(json.loads(EditorSettings().model_dump_json()).values())
+        assert defaults == list(json.loads(EditorSettings().model_dump_json()).values())
         actions = window.ask(
             "const { document } = vscode.window.activeTextEditor;"
             "const [one] = vscode.languages.getDiagnostics(document.uri);"
-            "const found = await vscode.commands.executeCommand('vscode.executeCodeActionProvider', document.uri, one.range);"
+            "const actions = 'vscode.executeCodeActionProvider';"
+            "const found = await vscode.commands.executeCommand(actions, document.uri, one.range);"
             "const lenses = await vscode.commands.executeCommand('vscode.executeCodeLensProvider', document.uri, 10);"
-            "return [found.map((each) => each.title), lenses.map((each) => [each.command.title, each.range.start.line])]"
+            "const above = lenses.map((each) => [each.command.title, each.range.start.line]);"
+            "return [found.map((each) => each.title), above]"
         )
         assert "Fix with Greenloop" in actions[0]
         assert actions[1] == [["Fix with Greenloop", 4]]
@@ -185,7 +187,8 @@ def test_hostile_markdown_is_text(stage: Stage, vscode: Code) -> None:
     told = scenario("nothing-said")
     hostile = (
         "Look: <img src=x onerror=\"document.title='owned'\"> <script>document.title='owned'</script> "
-        "![p](https://example.org/p.png) [run](command:workbench.action.quit) [js](javascript:alert(1)) **The rate is 20 already.**"
+        "![p](https://example.org/p.png) [run](command:workbench.action.quit) "
+        "[js](javascript:alert(1)) **The rate is 20 already.**"
     )
     replies = tuple(one.model_copy(update={"reply": hostile}) for one in told.model)
 

@@ -14,7 +14,8 @@ from tests.editors.vscode_server import GENEROUS, Code, Window
 
 _SOME = re.compile(".+")
 _BUFFERS = """
-const shown = new Set(vscode.window.tabGroups.all.flatMap((group) => group.tabs.map((tab) => tab.input?.uri?.toString())));
+const tabs = vscode.window.tabGroups.all.flatMap((group) => group.tabs);
+const shown = new Set(tabs.map((tab) => tab.input?.uri?.toString()));
 return vscode.workspace.textDocuments
   .filter((one) => one.uri.scheme === "file" && (one.isDirty || shown.has(one.uri.toString())))
   .map((one) => [vscode.workspace.asRelativePath(one.uri),

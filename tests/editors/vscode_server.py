@@ -1,7 +1,7 @@
 """The real VS Code: code-server, with the packaged layer, in a headless Chromium. ``scripts/vscode.sh`` fetches both.
 
-Each window has a probe in its extension host, through which tests look at buffers and diagnostics; what a person does, they do
-with the mouse and the keyboard.
+Each window has a probe in its extension host, through which tests look at buffers and diagnostics; what a person does,
+they do with the mouse and the keyboard.
 """
 
 import json
@@ -101,9 +101,8 @@ class Window:
                 with suppress(Error):
                     if frame.query_selector("#words") is not None:
                         return frame
-            tab = self.page.locator('.activitybar a[aria-label^="Greenloop"]').first
-            if tab.is_visible() and tab.get_attribute("aria-expanded") != "true":
-                tab.click()
+            if "greenloop" not in self.page.locator(".sidebar .composite.title").inner_text().lower():
+                self.page.locator('.activitybar a[aria-label^="Greenloop"]').first.click()
             self.page.wait_for_timeout(100)
         raise AssertionError("the sidebar did not come")
 
@@ -113,7 +112,8 @@ class Window:
         box = self.page.locator(".quick-input-widget input.input").first
         expect(box).to_be_visible()
         box.fill(f">{command}")
-        expect(self.page.locator(".quick-input-list .monaco-list-row").first).to_contain_text(command.rsplit(": ", maxsplit=1)[-1])
+        words = command.rsplit(": ", maxsplit=1)[-1]
+        expect(self.page.locator(".quick-input-list .monaco-list-row").first).to_contain_text(words)
         self.keys("Enter")
 
     def keys(self, *keys: str) -> None:
