@@ -67,7 +67,7 @@ def serve(world: World) -> Iterator[Callable[[Callable[[Body], Served]], ModelSe
         server = ModelServer(script)
         model = OpenAIModel(server.url, "qwen", retries=0)
         held.extend((model, server))
-        world.equipment.made = replace(world.equipment.made, model=model)
+        world.use(model)
         return server
 
     yield make

@@ -1,7 +1,7 @@
-"""MCP over a child's standard input and output: a line of JSON for each message, and no line without a bound.
+"""MCP over a child's standard input and output: a line of JSON for each message, and nothing without a bound.
 
 The ``mcp`` package's own ``stdio_client`` keeps whatever comes until a line ends, so that a server which never ends one
-takes all memory there is.
+takes all memory there is; and what a server writes to its standard error may fill the disk.
 """
 
 import subprocess
@@ -17,7 +17,10 @@ from mcp.shared.message import SessionMessage
 
 LINE_BYTES = 16 << 20
 """Bytes of the longest message that a server may write."""
+LOG_BYTES = 4 << 20
+"""Bytes of its standard error that are kept from one start of a server."""
 _END_SECONDS = 2.0
+_LAST_WORDS_SECONDS = 1.0
 _POLL_SECONDS = 0.01
 _GONE = (anyio.ClosedResourceError, anyio.BrokenResourceError, ConnectionError)
 
@@ -34,26 +37,52 @@ async def bounded_stdio(
     then sees the connection end. Raises ``OSError`` when it cannot be started.
     """
     process = await anyio.open_process(
-        list(command), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, env=dict(environment),
+        list(command), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=dict(environment),
         start_new_session=True,
     )  # fmt: skip
     heard, hears = anyio.create_memory_object_stream[_Said](0)
     says, said = anyio.create_memory_object_stream[SessionMessage](0)
+    logged = anyio.Event()
     async with anyio.create_task_group() as group:
-        group.start_soon(_receive, process, heard, log, limit)
+        group.start_soon(_keep, process, log, logged)
+        group.start_soon(_receive, process, heard, log, logged, limit)
         group.start_soon(_send, process, said, heard)
         try:
             yield hears, says
         finally:
-            group.cancel_scope.cancel()
             # also when whoever waited was cancelled: a server must not outlive the block
             with anyio.CancelScope(shield=True):
+                await hears.aclose()
                 await _end(process)
-                for stream in (heard, hears, says, said):
+                with anyio.move_on_after(_LAST_WORDS_SECONDS):
+                    await logged.wait()
+                group.cancel_scope.cancel()
+                for stream in (heard, says, said):
                     await stream.aclose()
 
 
-async def _receive(process: anyio.abc.Process, heard: MemoryObjectSendStream[_Said], log: TextIO, limit: int) -> None:
+async def _keep(process: anyio.abc.Process, log: TextIO, logged: anyio.Event) -> None:
+    """Keep what a server writes to its standard error, up to a bound: it must neither wait nor fill the disk."""
+    assert process.stderr is not None
+    left = LOG_BYTES
+    try:
+        with suppress(*_GONE):
+            async for piece in process.stderr:
+                if left > 0:
+                    log.write(piece[:left].decode("utf-8", "replace"))
+                    log.flush()
+                    left -= len(piece)
+    finally:
+        logged.set()
+
+
+async def _receive(
+    process: anyio.abc.Process,
+    heard: MemoryObjectSendStream[_Said],
+    log: TextIO,
+    logged: anyio.Event,
+    limit: int,
+) -> None:
     assert process.stdout is not None
     line = bytearray()
     async with heard:
@@ -68,7 +97,10 @@ async def _receive(process: anyio.abc.Process, heard: MemoryObjectSendStream[_Sa
                     log.write(f"greenloop: it wrote a line of more than {limit} bytes, and was ended\n")
                     log.flush()
                     process.kill()
-                    return
+                    break
+        # who hears of the end looks for the last words
+        with anyio.move_on_after(_LAST_WORDS_SECONDS):
+            await logged.wait()
 
 
 async def _send(

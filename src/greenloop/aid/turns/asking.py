@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 
+from greenloop.aid.tools.for_models import Called, Offer, WithTools
 from greenloop.aid.turns.presenting import label
-from greenloop.aid.turns.sent import Sent
+from greenloop.aid.turns.sent import Sent, Talk
 from greenloop.aid.workspaces.equipment import Strategy
 from greenloop.aid.workspaces.workspace import Workspace
 from greenloop.builds.stop import Stop
@@ -43,6 +44,12 @@ class Asking:
         self._context: Context | None = None
         self.sent: list[Sent] = []
 
+    @property
+    def talk(self) -> Talk:
+        """What the model was told of tools."""
+        model = self._model
+        return Talk(model.offered, model.exchanges) if isinstance(model, WithTools) else Talk()
+
     def first(self, question: Question, stop: Stop) -> Streaming:
         """Return the request for candidates, as work for a thread."""
         strategy = self._strategy
@@ -79,3 +86,20 @@ class Asking:
     def _lines(self, tree: str, path: str | None) -> list[str]:
         content = self._store.read(tree, path) if path is not None else None
         return [line.rstrip("\r\n") for line in split_lines((content or b"").decode("utf-8", "replace"))]
+
+
+def asking_of(
+    store: TreeStore,
+    workspace: Workspace,
+    strategy: Strategy,
+    earlier: Sequence[Exchange],
+    offer: Offer | None,
+    stop: Stop,
+    tell: Callable[[Called], None],
+) -> Asking | None:
+    """Return what asks the strategy's model, with the tools of ``offer``; ``None`` where there is no model."""
+    model = strategy.model
+    if model is None:
+        return None
+    asked = WithTools(model, offer, stop, tell) if offer is not None else model
+    return Asking(store, workspace, strategy, asked, earlier)

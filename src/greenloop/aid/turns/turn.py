@@ -17,7 +17,6 @@ from greenloop.aid.protocol import catalogue
 from greenloop.aid.protocol.faults import fault_of
 from greenloop.aid.protocol.session import Problem
 from greenloop.aid.protocol.turns import (
-    Account,
     Fault,
     Outcome,
     Stage,
@@ -26,19 +25,19 @@ from greenloop.aid.protocol.turns import (
     TurnEnded,
     TurnProgress,
 )
-from greenloop.aid.tools.for_models import Called, Offer, WithTools
-from greenloop.aid.turns.asking import Asking
+from greenloop.aid.tools.for_models import Called, Offer
+from greenloop.aid.turns.asking import asking_of
 from greenloop.aid.turns.crew import Crew
+from greenloop.aid.turns.handover import Ground
 from greenloop.aid.turns.journal import Journal
 from greenloop.aid.turns.judging import UNTRUSTED, Before, Judged, Judging, Landed
 from greenloop.aid.turns.pool import Suggestions
 from greenloop.aid.turns.presenting import Known, shown, unverified
 from greenloop.aid.turns.request import Asked, Taken, focus_of, take
 from greenloop.aid.turns.sent import Sent, Talk
-from greenloop.aid.turns.wording import summary
+from greenloop.aid.turns.wording import account, summary
 from greenloop.aid.workspaces.equipment import Strategy
 from greenloop.aid.workspaces.workspace import Workspace, problems
-from greenloop.assists.turn import why_not
 from greenloop.builds.stop import Stop
 from greenloop.candidates.attempt import Attempt
 from greenloop.candidates.source import Proposal
@@ -96,12 +95,7 @@ class Turn:
         self._failed: list[ModelError] = []
         self._judging: Judging | None = None
         self._problems: tuple[Problem, ...] = ()
-        model = strategy.model
-        self._tools = (
-            WithTools(model, offer, stop, self._crew.tell) if model is not None and offer is not None else None
-        )
-        model = self._tools or model
-        self._asking = Asking(store, workspace, strategy, model, asked.earlier) if model is not None else None
+        self._asking = asking_of(store, workspace, strategy, asked.earlier, offer, stop, self._crew.tell)
         self.taken: Taken | None = None
         self.suggestions: Suggestions | None = None
 
@@ -110,14 +104,18 @@ class Turn:
         return self._strategy.model.name if self._strategy.model is not None else ""
 
     @property
-    def sent(self) -> Sequence[Sent]:
-        """What the model was sent, in order."""
-        return tuple(self._asking.sent) if self._asking is not None else ()
+    def sent(self) -> tuple[Sequence[Sent], Talk]:
+        """What the model was sent, in order, and what it was told of tools."""
+        return ((), Talk()) if self._asking is None else (tuple(self._asking.sent), self._asking.talk)
 
-    @property
-    def talk(self) -> Talk:
-        """What it was told of tools."""
-        return Talk(self._tools.offered, self._tools.exchanges) if self._tools is not None else Talk()
+    def order(self) -> tuple[Known, ...]:
+        """Return its suggestions by now, best first."""
+        return self.suggestions.order if self.suggestions is not None else ()
+
+    def ground(self) -> Ground:
+        """Return what it is about; only asked for once there are suggestions."""
+        assert self.taken is not None
+        return Ground(self.taken.disk, self.taken.question.tree)
 
     def run(self, keep: Callable[[], None] = lambda: None) -> Outcome:
         """Make the turn; its last event has been told when this returns. Never raises an error on purpose.
@@ -134,15 +132,14 @@ class Turn:
         except GreenloopError as error:
             fault = fault_of(error)
         finally:
-            order = self.suggestions.order if self.suggestions is not None else ()
             ended = TurnEnded(
                 turn=self.asked.turn,
                 outcome=outcome,
-                order=tuple(known.id for known in order),
+                order=tuple(known.id for known in self.order()),
                 summary=told,
                 text=self.text,
                 fault=fault,
-                account=self._account,
+                account=account(self._before, self._problems, self.suggestions),
             )
             self._tell_end(ended, keep)
             # a turn that failed has judgements and a model at work, too
@@ -195,12 +192,6 @@ class Turn:
             self._progress(Stage.JUDGING, f"what was said is not kept: {error}")
         finally:
             self._tell(catalogue.TURN_ENDED, ended)
-
-    @property
-    def _account(self) -> Account:
-        attempts = self.suggestions.attempts if self.suggestions is not None else []
-        before = self._before.status.value if self._before is not None else ""
-        return Account(before=before, problems=self._problems, attempts=len(attempts), why_not=dict(why_not(attempts)))
 
     def _nothing_to_fix(self) -> bool:
         return self.asked.params.kind == "fix" and self._before is not None and self._before.green
