@@ -1,7 +1,8 @@
 """What the sidecar serves: its parts, put together from settings and home."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from functools import cached_property
+from typing import TYPE_CHECKING, Protocol
 
 from greenloop.aid.metrics.recording import Recording
 from greenloop.aid.service import Combined, Handlers, Peer, Service
@@ -12,8 +13,13 @@ from greenloop.aid.workspaces.service import WorkspaceService
 from greenloop.cli.aid_place import own_settings
 from greenloop.cli.app import App
 from greenloop.cli.equipment import HomeEquipment
+from greenloop.cli.home import Home
 from greenloop.cli.toolboxes import HomeTools
 from greenloop.records import EnvironmentFault
+from greenloop.records.funnel import FunnelEvent
+
+if TYPE_CHECKING:
+    from greenloop.feedback.funnel import Funnel
 
 
 def parts(app: App) -> tuple[Service, ...]:
@@ -21,7 +27,7 @@ def parts(app: App) -> tuple[Service, ...]:
     trust = Trust(app.home.aid / "trusted.json")
     equipment = HomeEquipment(app, trust)
     workspaces = WorkspaceService(equipment, trust, app.home.aid, checks=own_settings(app).aid.checks)
-    recording = Recording(app.home.feedback, app.home.funnel)
+    recording = Recording(app.home.feedback, _LateFunnel(app.home))
     tools = HomeTools(app, trust)
     turns = TurnService(equipment, workspaces, recording, app.home.aid)
     # the last one is closed first
@@ -48,6 +54,21 @@ def _openai_endpoint(app: App, service: Service, trust: Trust) -> tuple[Service,
             "pip install 'greenloop[ces]', or set `openai_endpoint = false`",
         ) from error
     return (Endpoint(service, EndpointPlace(app.home.aid), trust.roots),)
+
+
+class _LateFunnel:
+    """The funnel, opened with its first event: SQLAlchemy costs a fifth of the time in which the sidecar starts."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+
+    def add(self, event: FunnelEvent) -> None:
+        """See ``Funnel.add``."""
+        self._funnel.add(event)
+
+    @cached_property
+    def _funnel(self) -> "Funnel":
+        return self._home.funnel
 
 
 class _Closeable(Protocol):
