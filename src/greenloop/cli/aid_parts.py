@@ -1,6 +1,7 @@
 """What the sidecar serves: its parts, put together from settings and home."""
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
 from greenloop.aid.metrics.recording import Recording
@@ -14,11 +15,14 @@ from greenloop.aid.workspaces.service import WorkspaceService
 from greenloop.cli.aid_place import own_settings
 from greenloop.cli.app import App
 from greenloop.cli.equipment import HomeEquipment
+from greenloop.cli.home import Home
 from greenloop.cli.toolboxes import HomeTools
 from greenloop.records import EnvironmentFault
+from greenloop.records.funnel import FunnelEvent
 
 if TYPE_CHECKING:
     from greenloop.aid.metrics.spans import Spans
+    from greenloop.feedback.funnel import Funnel
 
 
 def parts(app: App) -> tuple[Service, ...]:
@@ -27,7 +31,7 @@ def parts(app: App) -> tuple[Service, ...]:
     equipment = HomeEquipment(app, trust)
     workspaces = WorkspaceService(equipment, trust, app.home.aid, checks=own_settings(app).aid.checks)
     counting, exporters = _exporters(own_settings(app).metrics)
-    recording = Recording(app.home.feedback, app.home.funnel, counting)
+    recording = Recording(app.home.feedback, _LateFunnel(app.home), counting)
     tools = HomeTools(app, trust)
     tool_service = ToolService(workspaces, tools.open, tools.key)
     spans = _spans(own_settings(app).metrics)
@@ -76,6 +80,21 @@ def _openai_endpoint(app: App, service: Service, trust: Trust) -> tuple[Service,
             "pip install 'greenloop[ces]', or set `openai_endpoint = false`",
         ) from error
     return (Endpoint(service, EndpointPlace(app.home.aid), trust.roots),)
+
+
+class _LateFunnel:
+    """The funnel, opened with its first event: SQLAlchemy costs a fifth of the time in which the sidecar starts."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+
+    def add(self, event: FunnelEvent) -> None:
+        """See ``Funnel.add``."""
+        self._funnel.add(event)
+
+    @cached_property
+    def _funnel(self) -> "Funnel":
+        return self._home.funnel
 
 
 class _Closeable(Protocol):
