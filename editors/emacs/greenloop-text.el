@@ -25,7 +25,7 @@
   "One file from the text OLD at FROM to the text NEW at PATH.
 A text that is nil: there is no file.  HUNKS say the same line by line,
 where there are any."
-  from path old new hunks)
+  from path old new hunks executable)
 
 (defun greenloop-text--refuse (format &rest words)
   "Signal that nothing is written, for the reason that FORMAT and WORDS give."
@@ -148,7 +148,8 @@ if a text is not the one that its file was made for."
        (greenloop-text--refuse "%s is there already; ask again" path))
      (greenloop-text-step
       :from (expand-file-name from root) :path (expand-file-name path root)
-      :old old :new (plist-get file :text) :hunks (append (plist-get file :hunks) nil)))))
+      :old old :new (plist-get file :text) :hunks (append (plist-get file :hunks) nil)
+      :executable (eq t (plist-get file :executable))))))
 
 (defun greenloop-text-inverse (plan)
   "Return the inverse of PLAN."
@@ -196,7 +197,9 @@ if a text is not the one that its file was made for."
           (with-current-buffer (find-file-noselect path t)
             (let ((kept (buffer-modified-p)))
               (greenloop-text--put (greenloop-text-step-new step) (greenloop-text-step-hunks step))
-              (unless (or kept (not greenloop-save-accepted)) (greenloop-text--save)))))
+              (unless (or kept (not greenloop-save-accepted)) (greenloop-text--save))
+              (when (and (greenloop-text-step-executable step) (file-exists-p path))
+                (set-file-modes path (logior #o111 (file-modes path)))))))
       (when (file-exists-p from) (delete-file from t))
       (when buffer
         (with-current-buffer buffer (set-buffer-modified-p nil))
@@ -256,6 +259,8 @@ It is one step of undo; marks and cursors outside of HUNKS keep their place."
         (target (current-buffer)))
     (setq buffer-file-coding-system
           (coding-system-change-eol-conversion (greenloop-text--coding) (if dos 'dos 'unix)))
+    ;; other line ends are a change, though the buffer does not show it
+    (set-buffer-modified-p t)
     (let ((decoded (greenloop-text--decoded text)))
       (with-temp-buffer
         (insert decoded)
