@@ -206,5 +206,25 @@
     (should (equal (json-serialize given :false-object :json-false) "{\"count\":3,\"deep\":false,\"kind\":\"green\"}"))
     (should-error (execute-kbd-macro (kbd "<f5> x RET RET g TAB RET RET")) :type 'user-error)))
 
+(ert-deftest greenloop-test-the-keys-of-the-page ()
+  "Every key that docs/emacs.md names does what stands there."
+  (let ((page (expand-file-name "../../../docs/emacs.md" (file-name-directory (locate-library "greenloop-test"))))
+        named)
+    (with-temp-buffer
+      (insert-file-contents page)
+      (while (re-search-forward "^| `\\([^`]+\\)` | .* | `\\([^`]+\\)` |$" nil t)
+        (let ((keys (match-string 1))
+              (command (intern (match-string 2))))
+          (push command named)
+          (if (string-prefix-p "C-c g " keys)
+              (should (equal (plist-get (nth 2 (transient-get-suffix 'greenloop-menu (substring keys 6))) :command)
+                             command))
+            (should (cl-some (lambda (mode)
+                               (with-temp-buffer
+                                 (funcall mode)
+                                 (eq (key-binding (kbd keys)) command)))
+                             '(greenloop-talk-mode greenloop-review-mode)))))))
+    (should (> (length named) 25))))
+
 (provide 'greenloop-test)
 ;;; greenloop-test.el ends here
