@@ -1,13 +1,16 @@
 """The real Neovim plays the corpus: headless, and some of it by keys on a terminal."""
 
+import json
 import os
 import subprocess
 from pathlib import Path
 
 import pytest
 from tests.editors import neovim_driver, neovim_keys
-from tests.editors.scenario import names, scenario
-from tests.editors.stage import Stage
+from tests.editors.scenario import Fix, names, scenario
+from tests.editors.stage import Job, Report, Stage
+
+from greenloop.aid.wire.framing import Framer
 
 FAST = ("dirty-buffer", "crlf", "hunk-refused", "sidecar-killed", "stale-base", "undo")
 BY_KEYS = (
@@ -67,3 +70,31 @@ def test_what_the_corpus_does_not_reach(nvim: Path, tmp_path: Path) -> None:
     said = ran.stdout + ran.stderr
     assert "FAILED" not in said, said
     assert "checked 12" in said, said
+
+
+def test_a_selection_and_the_problems_that_the_person_sees_are_sent(stage: Stage, tmp_path: Path) -> None:
+    wire = tmp_path / "wire"
+
+    def drive(job: Job) -> Report:
+        # the real bridge, with a record of what Neovim says to it
+        words = ("sh", "-c", f'tee -a {wire} | "$@"', "sh", *job.command)
+        with neovim_keys.seated(job.model_copy(update={"command": words})) as person:
+            for step in job.steps:
+                if isinstance(step, Fix):
+                    # the range of a selection in Visual mode stands before the command by itself
+                    person.on.type("3GVj:Greenloop fix")
+                    person.on.keys("Enter")
+                    person.on.until("### type-checks")
+                else:
+                    person.take(step)
+            return person.report()
+
+    stage.play("selection", scenario("fix-error"), drive)
+    framer = Framer()
+    bodies = [json.loads(body) for body in framer.feed(wire.read_bytes())]
+    request = next(body["params"] for body in bodies if body.get("method") == "turn/start")
+    assert request["place"]["selection"] == {
+        "start": {"line": 2, "column": 0},
+        "end": {"line": 3, "column": 0},
+    }
+    assert [problem["range"]["start"]["line"] for problem in request["seen"]] == [4]
