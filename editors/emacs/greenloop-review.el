@@ -32,7 +32,7 @@
                ([remap undo] greenloop-undo) ([remap diff-undo] greenloop-undo)
                ("a" greenloop-review-accept) ("f" greenloop-review-accept-file) ("y" greenloop-accept-all)
                ("x" greenloop-refuse-all) ("u" greenloop-undo) ("e" greenloop-review-ediff)
-               ("]" greenloop-review-next-suggestion) ("g" greenloop-ask-again) ("t" greenloop-talk))
+               ("]" greenloop-review-next-suggestion) ([remap revert-buffer] greenloop-ask-again) ("t" greenloop-talk))
              do (define-key map key command))
     ;; what would write without the sidecar, or change what is only shown
     (dolist (command '(diff-reverse-direction diff-split-hunk diff-test-hunk diff-refresh-hunk
