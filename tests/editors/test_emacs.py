@@ -50,7 +50,9 @@ def test_it_compiles_without_warnings_and_passes_checkdoc_and_package_lint(tmp_p
 
 
 def test_the_checks_find_something_where_there_is_something(tmp_path: Path) -> None:
-    (tmp_path / "greenloop.el").write_text((LAYER / "greenloop.el").read_text().replace("(provide", "(strange)\n(provide"))
+    (tmp_path / "greenloop.el").write_text(
+        (LAYER / "greenloop.el").read_text().replace("(provide", "(strange)\n(provide")
+    )
     ran = _lint([tmp_path / "greenloop.el"], tmp_path)
     assert ran.returncode == 1
     assert "does not compile" in ran.stdout

@@ -15,7 +15,7 @@ FREE = 'price.ml\n<<<<\nlet free : int = "0"\n====\nlet free : int = 0\n>>>>\n'
 FIXED = PRICE.replace('"0"', "0")
 DONE = TurnSeen(outcome="done", label="type-checks")
 JOURNEY = Scenario(
-    about="an error is fixed; a change of two files is accepted, undone, half refused; a turn is cancelled; a tool runs",
+    about="an error is fixed; a change of two files is accepted, undone, half refused; a turn is cancelled; a tool run",
     files={"dune-project": "(lang dune 2.9)\n", "dune": "(library (name shop))\n", "price.ml": PRICE, "bill.ml": BILL},
     steps=(),
     model=(
