@@ -3,9 +3,7 @@
 ;;; Commentary:
 ;; The minor mode of source buffers: build status in the mode line, build
 ;; errors by `flymake', and a hint to the sidecar after a save.
-
 ;;; Code:
-
 (require 'cl-lib)
 (require 'flymake)
 (require 'greenloop-link)
@@ -48,12 +46,12 @@ Starts Greenloop's sidecar if it does not run."
 
 (defun greenloop-build--changed (status)
   "Take a STATUS of a workspace."
-  (when-let ((workspace (greenloop-link-workspace-named (plist-get status :workspace))))
+  (when-let ((workspace (cl-find (plist-get status :workspace) (mapcar #'cdr greenloop-link--workspaces)
+                                     :key #'greenloop-workspace-name :test #'equal)))
     (let ((before (plist-get (greenloop-workspace-status workspace) :state)))
       (setf (greenloop-workspace-status workspace) status)
       (dolist (buffer (buffer-list))
-        (when (buffer-local-value 'greenloop-mode buffer)
-          (with-current-buffer buffer (greenloop-build--diagnose))))
+        (when (buffer-local-value 'greenloop-mode buffer) (with-current-buffer buffer (greenloop-build--diagnose))))
       (force-mode-line-update t)
       (pcase (list before (plist-get status :state))
         (`(,_ "fault") (message "Greenloop: %s" (plist-get status :note)))
@@ -71,7 +69,6 @@ Starts Greenloop's sidecar if it does not run."
     (jsonrpc-notify (greenloop-link-ensure) 'file/saved
                     (list :workspace (greenloop-workspace-name workspace) :path path))))
 
-;;;; Build errors
 (defun greenloop-build-flymake (report &rest _)
   "A backend of `flymake': REPORT gets the build's errors in this buffer."
   (setq greenloop-build--report report)

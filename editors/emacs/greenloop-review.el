@@ -4,17 +4,12 @@
 ;; The hunks of a suggestion in `diff-mode'.  The usual keys apply a hunk, and
 ;; kill one, which is to refuse it; what is written comes from the sidecar,
 ;; never from the diff.
-
 ;;; Code:
-
 (require 'cl-lib)
 (require 'diff-mode)
 (require 'greenloop-talk)
 
 (declare-function ediff-buffers "ediff")
-(declare-function greenloop-ask-again "greenloop")
-(declare-function greenloop-talk "greenloop")
-(declare-function greenloop-undo "greenloop")
 
 (defvar-local greenloop-review-turn nil "The turn under review.")
 (defvar-local greenloop-review-suggestion nil "The suggestion under review.")
@@ -52,7 +47,6 @@
   (format "*Greenloop review: %s*"
           (file-name-nondirectory (directory-file-name (greenloop-workspace-root workspace)))))
 
-;;;; Showing
 (defun greenloop-review-show (turn suggestion)
   "Fill the review with SUGGESTION of TURN, and display it."
   (let ((workspace (greenloop-turn-workspace turn)))
@@ -80,8 +74,7 @@
          (same (equal (plist-get suggestion :id) (plist-get greenloop-review-suggestion :id)))
          (places (mapcar (lambda (window) (cons window (line-number-at-pos (if window (window-point window) (point)))))
                          (cons nil (get-buffer-window-list nil nil t)))))
-    (setq greenloop-review-suggestion suggestion
-          greenloop-review--fresh (or greenloop-review--fresh (not same)))
+    (setq greenloop-review-suggestion suggestion greenloop-review--fresh (or greenloop-review--fresh (not same)))
     (erase-buffer)
     (insert (format "Suggestion%s: %s\n" (if (and at (cdr all)) (format " %d of %d" (1+ at) (length all)) "")
                     (plist-get suggestion :label))
@@ -133,8 +126,7 @@ Its lines have the property `greenloop-file', those of a hunk `greenloop-keys'."
          (old (greenloop-review--lines (plist-get hunk :old)))
          (new (greenloop-review--lines (plist-get hunk :new)))
          (context (+ (length before) (length after)))
-         (state (greenloop-turn-decided-p greenloop-review-turn (car keys))))
-    (insert (format "@@ -%s +%s @@%s\n"
+         (state (greenloop-turn-decided-p greenloop-review-turn (car keys)))) (insert (format "@@ -%s +%s @@%s\n"
                     (greenloop-review--range (- (plist-get hunk :start) (length before)) (+ context (length old)))
                     (greenloop-review--range (- (plist-get hunk :new_start) (length before))
                                              (+ context (length new)))
@@ -157,8 +149,7 @@ Its lines have the property `greenloop-file', those of a hunk `greenloop-keys'."
 
 (defun greenloop-review--base (file)
   "Return the lines of what FILE is about; none if nobody has them any more."
-  (let ((now (greenloop-text-now (expand-file-name (plist-get file :path))))
-        (base (plist-get file :base_sha256)))
+  (let ((now (greenloop-text-now (expand-file-name (plist-get file :path)))) (base (plist-get file :base_sha256)))
     ;; kept, for what is accepted changes the text
     (when (and now (equal (greenloop-text-sha256 now) base))
       (setf (alist-get base greenloop-review--bases nil nil #'equal) (greenloop-review--lines now)))
@@ -179,7 +170,6 @@ Its lines have the property `greenloop-file', those of a hunk `greenloop-keys'."
 
 (add-hook 'greenloop-turn-news-functions #'greenloop-review--news 90)
 
-;;;; Deciding
 (defun greenloop-review--here (property)
   "Return PROPERTY of the line at point."
   (or (get-text-property (line-beginning-position) property)
@@ -187,8 +177,7 @@ Its lines have the property `greenloop-file', those of a hunk `greenloop-keys'."
 
 (defun greenloop-review--decide (function keys)
   "Call FUNCTION with turn, suggestion and those of KEYS that wait; go on."
-  (let ((waiting (cl-intersection keys (greenloop-turn-waiting greenloop-review-turn greenloop-review-suggestion)
-                                  :test #'equal)))
+  (let ((waiting (cl-remove-if (apply-partially #'greenloop-turn-decided-p greenloop-review-turn) keys)))
     (unless waiting (user-error "Greenloop: this is decided already"))
     (when (eq (greenloop-turn-state greenloop-review-turn) 'running)
       (user-error "Greenloop: this is still being checked; wait, or cancel the turn"))
@@ -255,7 +244,6 @@ Its lines have the property `greenloop-file', those of a hunk `greenloop-keys'."
     (unless (cdr all) (user-error "Greenloop: there is only this suggestion"))
     (greenloop-review-show greenloop-review-turn (nth (mod (1+ at) (length all)) all))))
 
-;;;; Going to the changes
 (defun greenloop-review--line ()
   "Return the line, from 0, of the change at point in its file as it is now."
   (let* ((hunks (plist-get (greenloop-review--here 'greenloop-file) :hunks))
@@ -294,34 +282,28 @@ This is the `next-error-function' of the review."
   (dolist (window (get-buffer-window-list nil nil t)) (set-window-point window (point)))
   (greenloop-review-source))
 
-;;;; Ediff
 (defun greenloop-review-ediff ()
   "Look at the file at point by `ediff', before the change and after it.
 Both sides are copies; changes are accepted in the review."
   (interactive nil greenloop-review-mode)
   (let* ((file (greenloop-review--here 'greenloop-file))
          (path (plist-get file :path))
-         (lines (append (greenloop-review--base file) nil))
-         (left (greenloop-review--copy path "before" (apply #'concat lines))))
-    (unless (or lines (null (plist-get file :base_sha256)))
+         (old (append (greenloop-review--base file) nil))
+         (new old)
+         (copy (lambda (what lines)
+                 (with-current-buffer (get-buffer-create (format "%s, %s" path what))
+                   (let ((inhibit-read-only t) (buffer-file-name path))
+                     (erase-buffer)
+                     (apply #'insert lines)
+                     (delay-mode-hooks (set-auto-mode))) (setq buffer-read-only t) (set-buffer-modified-p nil)
+                   (current-buffer)))))
+    (unless (or old (null (plist-get file :base_sha256)))
       (user-error "Greenloop: %s has changed since; ask again on the new text" path))
     (seq-doseq (hunk (reverse (plist-get file :hunks)))
-      (setq lines (append (seq-take lines (plist-get hunk :start)) (list (plist-get hunk :new))
-                          (seq-drop lines (plist-get hunk :end)))))
+      (setq new (append (seq-take new (plist-get hunk :start)) (list (plist-get hunk :new))
+                        (seq-drop new (plist-get hunk :end)))))
     (require 'ediff)
-    (ediff-buffers left (greenloop-review--copy path "after" (apply #'concat lines)))))
-
-(defun greenloop-review--copy (path what text)
-  "Return a buffer with TEXT, which is PATH WHAT."
-  (with-current-buffer (get-buffer-create (format "%s, %s" path what))
-    (let ((inhibit-read-only t)
-          (buffer-file-name path))
-      (erase-buffer)
-      (insert text)
-      (delay-mode-hooks (set-auto-mode)))
-    (setq buffer-read-only t)
-    (set-buffer-modified-p nil)
-    (current-buffer)))
+    (ediff-buffers (funcall copy "before" old) (funcall copy "after" new))))
 
 (provide 'greenloop-review)
 ;;; greenloop-review.el ends here

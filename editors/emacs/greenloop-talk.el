@@ -5,9 +5,7 @@
 ;; search, copy, kill, edit and save it like any text.  What stands below the
 ;; last heading `## You' is the next question; a key appends the answer to it,
 ;; and the heading for the one after.
-
 ;;; Code:
-
 (require 'cl-lib)
 (require 'greenloop-turn)
 
@@ -61,7 +59,6 @@
           (insert greenloop-talk--question)
           (current-buffer)))))
 
-;;;; Questions
 (defun greenloop-talk-question ()
   "Return what stands below the last heading of a question, and move there."
   (goto-char (point-max))
@@ -116,7 +113,6 @@
                                 (string-join (reverse (greenloop-turn-thoughts greenloop-talk-turn))))
                            "The model told none.")))
 
-;;;; Answers
 (defun greenloop-talk--say (text)
   "Append TEXT to the answer; windows whose cursor is at its end follow."
   (let ((following (cl-remove greenloop-talk--end (get-buffer-window-list nil nil t)
@@ -169,9 +165,7 @@
     (let ((following (cl-remove greenloop-talk--end (get-buffer-window-list nil nil t)
                                 :key #'window-point :test-not #'=)))
       (when (= greenloop-talk--end (point-max))
-        (save-excursion
-          (goto-char (point-max))
-          (insert "\n" greenloop-talk--question)))
+        (save-excursion (goto-char (point-max)) (insert "\n" greenloop-talk--question)))
       (dolist (window following) (set-window-point window (point-max))))
     (message "Greenloop: %s" said)))
 

@@ -8,16 +8,9 @@
 ;; What was handed over is written as a list of steps: all of them or none,
 ;; each only on the very text that it was made for, in a buffer as one step of
 ;; undo.  Taking it back is writing the inverse steps.
-
 ;;; Code:
-
 (require 'cl-lib)
 (require 'subr-x)
-
-(defcustom greenloop-save-accepted t
-  "Whether an accepted change is saved, where the buffer was not modified before."
-  :type 'boolean
-  :group 'greenloop)
 
 (define-error 'greenloop-text-refused "Nothing was written")
 
@@ -31,7 +24,6 @@ where there are any."
   "Signal that nothing is written, for the reason that FORMAT and WORDS give."
   (signal 'greenloop-text-refused (list (apply #'format format words))))
 
-;;;; Reading
 (defun greenloop-text--coding ()
   "Return the coding system with which the current buffer would be written."
   (let* ((coding (or buffer-file-coding-system 'utf-8-unix))
@@ -101,7 +93,6 @@ where there are any."
             for text = (and (find-buffer-visiting file) (greenloop-text-now file))
             when text collect (list :path path :text text))))
 
-;;;; Places
 (defun greenloop-text-line (number)
   "Return where line NUMBER, counted from 0, begins in the whole current buffer."
   (save-excursion
@@ -113,8 +104,7 @@ where there are any."
 
 (defun greenloop-text-position (place)
   "Return line and column of PLACE in the current buffer, as the sidecar counts."
-  (let ((line (1- (line-number-at-pos place t))))
-    (list :line line :column (- place (greenloop-text-line line)))))
+  (let ((line (1- (line-number-at-pos place t)))) (list :line line :column (- place (greenloop-text-line line)))))
 
 (defun greenloop-text-point (position)
   "Return the place in the current buffer of the sidecar's POSITION."
@@ -128,7 +118,6 @@ where there are any."
   "Return how many lines TEXT has."
   (+ (cl-count ?\n text) (if (or (string-empty-p text) (string-suffix-p "\n" text)) 0 1)))
 
-;;;; Writing
 (defun greenloop-text-plan (root files renames)
   "Return how to write FILES of a hand-over below ROOT.
 RENAMES is a list of (OLD . NEW) paths.  Signals `greenloop-text-refused'
@@ -175,9 +164,7 @@ if a text is not the one that its file was made for."
         (greenloop-text--refuse "the buffer %s is read-only" buffer))))
   (let (done)
     (condition-case fault
-        (dolist (step plan)
-          (greenloop-text--do step)
-          (push step done))
+        (dolist (step plan) (greenloop-text--do step) (push step done))
       (error
        (mapc #'greenloop-text--do (greenloop-text-inverse (reverse done)))
        (if (eq (car fault) 'greenloop-text-refused) (signal (car fault) (cdr fault))
@@ -188,39 +175,30 @@ if a text is not the one that its file was made for."
   (let* ((from (greenloop-text-step-from step))
          (path (greenloop-text-step-path step))
          (buffer (find-buffer-visiting from))
+         (modified (and buffer (buffer-modified-p buffer)))
          (enable-local-variables :safe)
-         (large-file-warning-threshold nil))
-    (if (greenloop-text-step-new step)
+         (large-file-warning-threshold nil)
+         ;; it is saved as it is: no line end is added
+         (require-final-newline nil)
+         (mode-require-final-newline nil)
+         (inhibit-message t))
+    (if (null (greenloop-text-step-new step))
         (progn
-          (make-directory (file-name-directory path) t)
-          (unless (equal from path) (greenloop-text--move from path buffer))
-          (with-current-buffer (find-file-noselect path t)
-            (let ((kept (buffer-modified-p)))
-              (greenloop-text--put (greenloop-text-step-new step) (greenloop-text-step-hunks step))
-              (unless (or kept (not greenloop-save-accepted)) (greenloop-text--save))
-              (when (and (greenloop-text-step-executable step) (file-exists-p path))
-                (set-file-modes path (logior #o111 (file-modes path)))))))
-      (when (file-exists-p from) (delete-file from t))
-      (when buffer
-        (with-current-buffer buffer (set-buffer-modified-p nil))
-        (kill-buffer buffer)))))
-
-(defun greenloop-text--move (from to buffer)
-  "Rename the file FROM to TO, and let BUFFER visit it there."
-  (when (file-exists-p from) (rename-file from to))
-  (when buffer
-    (with-current-buffer buffer
-      (let ((modified (buffer-modified-p)))
-        (set-visited-file-name to t t)
-        (set-buffer-modified-p modified)))))
-
-(defun greenloop-text--save ()
-  "Save the current buffer as it is: no line end is added."
-  (let ((require-final-newline nil)
-        (mode-require-final-newline nil)
-        (inhibit-message t))
-    (unless (file-exists-p buffer-file-name) (set-buffer-modified-p t))
-    (save-buffer)))
+          (when (file-exists-p from) (delete-file from t))
+          (when buffer (with-current-buffer buffer (set-buffer-modified-p nil)) (kill-buffer buffer)))
+      (make-directory (file-name-directory path) t)
+      (unless (equal from path)
+        (when (file-exists-p from) (rename-file from path))
+        (when buffer
+          (with-current-buffer buffer
+            (set-visited-file-name path t t)
+            (set-buffer-modified-p modified))))
+      (with-current-buffer (find-file-noselect path t)
+        (greenloop-text--put (greenloop-text-step-new step) (greenloop-text-step-hunks step))
+        (unless modified
+          (unless (file-exists-p path) (set-buffer-modified-p t))
+          (save-buffer)
+          (when (greenloop-text-step-executable step) (set-file-modes path (logior #o111 (file-modes path)))))))))
 
 (defun greenloop-text--put (text hunks)
   "Make TEXT the text of the current buffer, by HUNKS where they lead to it.
@@ -228,21 +206,20 @@ It is one step of undo; marks and cursors outside of HUNKS keep their place."
   (undo-boundary)
   (let ((group (prepare-change-group))
         (coding buffer-file-coding-system)
+        (right (lambda () (equal (greenloop-text-of (current-buffer)) text)))
         done)
     (activate-change-group group)
     (unwind-protect
         (save-excursion
           (save-restriction
             (widen)
-            (when hunks (mapc #'greenloop-text--put-hunk (reverse hunks)))
-            (unless (equal (greenloop-text-of (current-buffer)) text) (greenloop-text--put-whole text))
-            (unless (equal (greenloop-text-of (current-buffer)) text)
-              (greenloop-text--refuse "%s cannot hold the new text" (buffer-name)))
-            (setq done t)))
-      (if (not done)
-          (progn (cancel-change-group group) (setq buffer-file-coding-system coding))
-        (undo-amalgamate-change-group group)
-        (accept-change-group group))))
+            (mapc #'greenloop-text--put-hunk (reverse hunks))
+            (unless (funcall right) (greenloop-text--put-whole text))
+            (unless (setq done (funcall right))
+              (greenloop-text--refuse "%s cannot hold the new text" (buffer-name)))))
+      (if done (undo-amalgamate-change-group group)
+        (setq buffer-file-coding-system coding)
+        (cancel-change-group group))))
   (undo-boundary))
 
 (defun greenloop-text--put-hunk (hunk)
