@@ -1,5 +1,4 @@
 ;;; greenloop-build.el --- Whether the build is green  -*- lexical-binding: t; -*-
-;; SPDX-License-Identifier: Apache-2.0
 ;;; Commentary:
 ;; The minor mode of source buffers: build status in the mode line, build
 ;; errors by `flymake', and a hint to the sidecar after a save.
@@ -11,22 +10,17 @@
 
 (defvar-local greenloop-build--report nil "How this buffer tells `flymake' of problems.")
 
-;;;###autoload
 (define-minor-mode greenloop-mode
   "Follow this buffer's workspace: build status, build errors.
 Starts Greenloop's sidecar if it does not run."
-  :lighter (:eval (greenloop-build-lighter))
-  :group 'greenloop
+  :lighter (:eval (greenloop-build-lighter)) :group 'greenloop
   (let ((change (if greenloop-mode #'add-hook #'remove-hook)))
     (funcall change 'after-save-hook #'greenloop-build--saved (if greenloop-mode nil t) t)
     (funcall change 'flymake-diagnostic-functions #'greenloop-build-flymake (if greenloop-mode nil t) t))
-  (when greenloop-mode
-    (flymake-mode)
-    (unless (greenloop-link-workspace) (greenloop-link-open #'ignore))))
+  (when greenloop-mode (flymake-mode) (unless (greenloop-link-workspace) (greenloop-link-open #'ignore))))
 
 ;;;###autoload
-(define-globalized-minor-mode greenloop-global-mode greenloop-mode greenloop-build--turn-on
-  :group 'greenloop)
+(define-globalized-minor-mode greenloop-global-mode greenloop-mode greenloop-build--turn-on :group 'greenloop)
 
 (defun greenloop-build--turn-on ()
   "Turn the mode on in a file's buffer of a project that has a `greenloop.toml'."

@@ -1,13 +1,9 @@
 ;;; greenloop-link.el --- The connection to Greenloop's sidecar  -*- lexical-binding: t; -*-
-;; SPDX-License-Identifier: Apache-2.0
 ;;; Commentary:
-;; One process, `greenloop aid connect', for the whole of Emacs.  It starts
-;; the sidecar on first use, and outlives the sidecar's restarts.
-;;
-;; Nothing is handled within the process filter: what comes is queued, and a
-;; timer works it off in order.  The jsonrpc of Emacs 28 loses its place in
-;; the stream when a handler waits for more of the same process, as each one
-;; that asks the person something does.
+;; One process, `greenloop aid connect', for the whole of Emacs.  It starts the
+;; sidecar on first use, and outlives its restarts.  Nothing is handled within the
+;; process filter: what comes is queued, and a timer works it off in order.  The
+;; jsonrpc of Emacs 28 loses its place in the stream when a handler waits.
 ;;; Code:
 (require 'cl-lib)
 (require 'jsonrpc)
@@ -16,8 +12,7 @@
 
 (defgroup greenloop nil
   "Changes of code that a real build has checked."
-  :group 'tools
-  :prefix "greenloop-")
+  :group 'tools :prefix "greenloop-")
 
 (defcustom greenloop-command '("greenloop" "aid" "connect")
   "The program that reaches the sidecar, and its arguments."
@@ -72,8 +67,7 @@ and the ID, and sends the answer some day."
   "Return the connection; make one if there is none."
   (unless (and greenloop-link--connection (jsonrpc-running-p greenloop-link--connection))
     (unless (executable-find (car greenloop-command))
-      (user-error "Greenloop: there is no program %s (install it, or set `greenloop-command')"
-                  (car greenloop-command)))
+      (user-error "Greenloop: there is no program %s (install it, or set `greenloop-command')" (car greenloop-command)))
     (setq greenloop-link--connection
           (make-instance 'greenloop-link--class
                          :name "Greenloop" :events-buffer-scrollback-size 0
@@ -140,8 +134,7 @@ A refusal becomes a `user-error' with its way out."
 (defun greenloop-link--take-back (id)
   "Take the question ID back: nobody waits for its answer any more."
   (setq greenloop-link--questions (assoc-delete-all id greenloop-link--questions))
-  (when (and (equal id greenloop-link--asking) (active-minibuffer-window))
-    (run-at-time 0 nil #'abort-recursive-edit)))
+  (when (and (equal id greenloop-link--asking) (active-minibuffer-window)) (run-at-time 0 nil #'abort-recursive-edit)))
 
 (defun greenloop-link--ask ()
   "Ask the person the oldest question, and answer the sidecar.

@@ -1,5 +1,4 @@
 ;;; greenloop-review.el --- A suggestion under review, in diff-mode  -*- lexical-binding: t; -*-
-;; SPDX-License-Identifier: Apache-2.0
 ;;; Commentary:
 ;; The hunks of a suggestion in `diff-mode'.  The usual keys apply a hunk, and
 ;; kill one, which is to refuse it; what is written comes from the sidecar,
@@ -44,8 +43,7 @@
 
 (defun greenloop-review--name (workspace)
   "Return the name of the review of WORKSPACE."
-  (format "*Greenloop review: %s*"
-          (file-name-nondirectory (directory-file-name (greenloop-workspace-root workspace)))))
+  (format "*Greenloop review: %s*" (file-name-nondirectory (directory-file-name (greenloop-workspace-root workspace)))))
 
 (defun greenloop-review-show (turn suggestion)
   "Fill the review with SUGGESTION of TURN, and display it."
@@ -80,8 +78,7 @@
                     (plist-get suggestion :label))
             (mapconcat (apply-partially #'format "Mistrust it: %s\n") (plist-get suggestion :flags) "")
             (mapconcat #'greenloop-talk-problem (plist-get suggestion :problems) "")
-            (substitute-command-keys
-             "\\<greenloop-review-mode-map>Keys: \\[greenloop-review-accept] apply the hunk, \
+            (substitute-command-keys "\\<greenloop-review-mode-map>Keys: \\[greenloop-review-accept] apply the hunk, \
 \\[greenloop-review-accept-file] the file, \\[greenloop-accept-all] all; k refuse the hunk, K the file, \
 \\[greenloop-refuse-all] all; \\[greenloop-undo] undo;\nn next, p previous, RET go to it, \
 \\[greenloop-review-ediff] ediff, \\[greenloop-ask-again] ask again, \\[greenloop-talk] conversation, q close\n\n"))
@@ -184,19 +181,16 @@ Its lines have the property `greenloop-file', those of a hunk `greenloop-keys'."
     (funcall function greenloop-review-turn greenloop-review-suggestion waiting)
     (ignore-errors (diff-hunk-next))))
 
-(defun greenloop-review--of-file ()
-  "Return the keys of the file at point."
-  (greenloop-turn-keys greenloop-review-suggestion (plist-get (greenloop-review--here 'greenloop-file) :path)))
-
 (defun greenloop-review-accept ()
   "Apply the hunk at point to its file."
   (interactive nil greenloop-review-mode)
   (greenloop-review--decide #'greenloop-turn-accept (greenloop-review--here 'greenloop-keys)))
 
 (defun greenloop-review-accept-file ()
-  "Apply all that waits of the file at point."
-  (interactive nil greenloop-review-mode)
-  (greenloop-review--decide #'greenloop-turn-accept (greenloop-review--of-file)))
+  "Apply all that waits of the file at point." (interactive nil greenloop-review-mode)
+  (greenloop-review--decide
+   #'greenloop-turn-accept (greenloop-turn-keys greenloop-review-suggestion
+                                                (plist-get (greenloop-review--here 'greenloop-file) :path))))
 
 (defun greenloop-review-refuse ()
   "Refuse the hunk at point."
@@ -204,9 +198,10 @@ Its lines have the property `greenloop-file', those of a hunk `greenloop-keys'."
   (greenloop-review--decide #'greenloop-turn-refuse (greenloop-review--here 'greenloop-keys)))
 
 (defun greenloop-review-refuse-file ()
-  "Refuse all that waits of the file at point."
-  (interactive nil greenloop-review-mode)
-  (greenloop-review--decide #'greenloop-turn-refuse (greenloop-review--of-file)))
+  "Refuse all that waits of the file at point." (interactive nil greenloop-review-mode)
+  (greenloop-review--decide
+   #'greenloop-turn-refuse (greenloop-turn-keys greenloop-review-suggestion
+                                                (plist-get (greenloop-review--here 'greenloop-file) :path))))
 
 (defun greenloop-review-find ()
   "Return the review of the current buffer's workspace."
@@ -216,21 +211,18 @@ Its lines have the property `greenloop-file', those of a hunk `greenloop-keys'."
           (get-buffer (greenloop-review--name workspace)))
         (user-error "Greenloop: there is no suggestion to review; ask first"))))
 
-;;;###autoload
 (defun greenloop-accept-all ()
   "Accept all that waits of the suggestion under review."
   (interactive)
   (with-current-buffer (greenloop-review-find)
     (greenloop-review--decide #'greenloop-turn-accept (greenloop-turn-keys greenloop-review-suggestion))))
 
-;;;###autoload
 (defun greenloop-refuse-all ()
   "Refuse all that waits of the suggestion under review."
   (interactive)
   (with-current-buffer (greenloop-review-find)
     (greenloop-review--decide #'greenloop-turn-refuse (greenloop-turn-keys greenloop-review-suggestion))))
 
-;;;###autoload
 (defun greenloop-review ()
   "Go to the review of the newest suggestion."
   (interactive)

@@ -1,16 +1,11 @@
 ;;; greenloop-text.el --- What buffers would write, and writing into them  -*- lexical-binding: t; -*-
-;; SPDX-License-Identifier: Apache-2.0
 ;;; Commentary:
-;; The sidecar knows files by the bytes that lie on the disk, Emacs by what
-;; its coding systems make of them.  Here the two meet: a buffer's text is
-;; always what the buffer would write, line ends included.
-;;
-;; What was handed over is written as a list of steps: all of them or none,
-;; each only on the very text that it was made for, in a buffer as one step of
-;; undo.  Taking it back is writing the inverse steps.
+;; The sidecar knows files by their bytes, Emacs by what its coding systems make
+;; of them: here a buffer's text is what the buffer would write.  What was handed
+;; over is written as a list of steps, all of them or none, each only on the very
+;; text that it was made for.  Taking it back is writing the inverse steps.
 ;;; Code:
 (require 'cl-lib)
-(require 'subr-x)
 
 (define-error 'greenloop-text-refused "Nothing was written")
 
@@ -35,8 +30,7 @@ where there are any."
 
 (defun greenloop-text--from-bytes (bytes)
   "Return the text of BYTES, nil if they are not UTF-8."
-  (let ((text (decode-coding-string bytes 'utf-8-unix)))
-    (unless (memq 'eight-bit (find-charset-string text)) text)))
+  (let ((text (decode-coding-string bytes 'utf-8-unix))) (unless (memq 'eight-bit (find-charset-string text)) text)))
 
 (defun greenloop-text-of (buffer)
   "Return what BUFFER would write to the disk, nil if that is not UTF-8."
@@ -189,10 +183,7 @@ if a text is not the one that its file was made for."
       (make-directory (file-name-directory path) t)
       (unless (equal from path)
         (when (file-exists-p from) (rename-file from path))
-        (when buffer
-          (with-current-buffer buffer
-            (set-visited-file-name path t t)
-            (set-buffer-modified-p modified))))
+        (when buffer (with-current-buffer buffer (set-visited-file-name path t t) (set-buffer-modified-p modified))))
       (with-current-buffer (find-file-noselect path t)
         (greenloop-text--put (greenloop-text-step-new step) (greenloop-text-step-hunks step))
         (unless modified
@@ -215,8 +206,7 @@ It is one step of undo; marks and cursors outside of HUNKS keep their place."
             (widen)
             (mapc #'greenloop-text--put-hunk (reverse hunks))
             (unless (funcall right) (greenloop-text--put-whole text))
-            (unless (setq done (funcall right))
-              (greenloop-text--refuse "%s cannot hold the new text" (buffer-name)))))
+            (unless (setq done (funcall right)) (greenloop-text--refuse "%s cannot hold the new text" (buffer-name)))))
       (if done (undo-amalgamate-change-group group)
         (setq buffer-file-coding-system coding)
         (cancel-change-group group))))
@@ -234,8 +224,7 @@ It is one step of undo; marks and cursors outside of HUNKS keep their place."
   "Replace the whole current buffer by TEXT, and its line ends by those of TEXT."
   (let ((dos (and (string-search "\r\n" text) (not (string-match-p "\\(?:\\`\\|[^\r]\\)\n" text))))
         (target (current-buffer)))
-    (setq buffer-file-coding-system
-          (coding-system-change-eol-conversion (greenloop-text--coding) (if dos 'dos 'unix)))
+    (setq buffer-file-coding-system (coding-system-change-eol-conversion (greenloop-text--coding) (if dos 'dos 'unix)))
     ;; other line ends are a change, though the buffer does not show it
     (set-buffer-modified-p t)
     (let ((decoded (greenloop-text--decoded text)))

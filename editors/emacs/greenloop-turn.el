@@ -1,5 +1,4 @@
 ;;; greenloop-turn.el --- A turn: from a request to what is accepted  -*- lexical-binding: t; -*-
-;; SPDX-License-Identifier: Apache-2.0
 ;;; Commentary:
 ;; What happened in each turn, and what the person decided.  Nothing here
 ;; shows anything: the conversation and the review hear of it by the hook.
@@ -110,8 +109,7 @@ A file without hunks, as one that is only renamed, has its path in their place."
   (cl-loop for file across (plist-get suggestion :files)
            for ids = (mapcar (lambda (hunk) (plist-get hunk :id)) (plist-get file :hunks))
            when (member path (list nil (plist-get file :path)))
-           append (mapcar (lambda (id) (cons (plist-get suggestion :id) id))
-                          (or ids (list (plist-get file :path))))))
+           append (mapcar (lambda (id) (cons (plist-get suggestion :id) id)) (or ids (list (plist-get file :path))))))
 
 (defun greenloop-turn-decided-p (turn key)
   "Return what became of KEY in TURN, nil while it waits."
@@ -157,9 +155,7 @@ A file without hunks, as one that is only renamed, has its path in their place."
                    (cl-loop for file across (plist-get suggestion :files)
                             collect (plist-get file :path)
                             when (plist-get file :new_path) collect it)))
-   (lambda (handover)
-     (setf (greenloop-turn-busy turn) nil)
-     (greenloop-turn--write turn suggestion keys handover))
+   (lambda (handover) (setf (greenloop-turn-busy turn) nil) (greenloop-turn--write turn suggestion keys handover))
    (lambda (fault)
      (setf (greenloop-turn-busy turn) nil)
      (greenloop-turn--tell turn 'stale (format "Nothing was written: %s." (greenloop-link-said fault))))))

@@ -7,11 +7,8 @@
 ;; URL: https://example.org/greenloop
 ;; SPDX-License-Identifier: Apache-2.0
 ;;; Commentary:
-;; Greenloop shows only changes that a build has checked.  Ask for one with
-;; `greenloop-ask', have the current error fixed with `greenloop-fix', or
-;; write in the conversation, `greenloop-talk'.  All commands are in
-;; `greenloop-menu'; bind it to a key, and turn `greenloop-global-mode' on for
-;; build status and build errors.
+;; Greenloop shows only changes that a build has checked.  All commands are in
+;; `greenloop-menu'; bind it to a key, and turn `greenloop-global-mode' on.
 ;;; Code:
 (require 'cl-lib)
 (require 'transient)
@@ -19,15 +16,12 @@
 (require 'greenloop-review)
 (require 'greenloop-talk)
 
-(defun greenloop--source (root)
-  "Return the buffer below ROOT that the person was last in, nil if there is none."
-  (cl-find-if (apply-partially #'greenloop-text-path root) (cons (current-buffer) (buffer-list))))
-
 (defun greenloop-source-request (kind words &optional whole)
   "Return a request of KIND with WORDS about the person's place, or the WHOLE."
   (let* ((workspace (greenloop-talk-workspace-here))
          (root (greenloop-workspace-root workspace))
-         (source (and (not whole) (greenloop--source root))))
+         (source (and (not whole) (cl-find-if (apply-partially #'greenloop-text-path root)
+                                              (cons (current-buffer) (buffer-list))))))
     (when (and buffer-file-name (not greenloop-mode)) (greenloop-mode))
     (list :kind kind :prompt words
           :whole_project (if source :json-false t)
@@ -52,7 +46,6 @@
   (interactive (list (read-string (if (use-region-p) "Ask about the selection: " "Ask: "))))
   (greenloop--ask "ask" words))
 
-;;;###autoload
 (defun greenloop-ask-project (words)
   "Ask for the change that WORDS describe anywhere in the project."
   (interactive (list (read-string "Ask about the whole project: ")))
@@ -72,7 +65,6 @@ With a prefix argument add WORDS of your own."
   (pop-to-buffer (greenloop-talk-buffer (greenloop-talk-workspace-here)))
   (goto-char (point-max)))
 
-;;;###autoload
 (defun greenloop-ask-again ()
   "Make the newest request again, on the text as it is now."
   (interactive)
@@ -80,10 +72,8 @@ With a prefix argument add WORDS of your own."
          (turn (or (cl-find workspace greenloop-turn-all :key #'greenloop-turn-workspace)
                    (user-error "Greenloop: nothing was asked yet")))
          (words (plist-get (greenloop-turn-request turn) :prompt)))
-    (greenloop-talk-ask workspace (greenloop-turn-request turn)
-                        (if (string-blank-p words) "Fix the error." words))))
+    (greenloop-talk-ask workspace (greenloop-turn-request turn) (if (string-blank-p words) "Fix the error." words))))
 
-;;;###autoload
 (defun greenloop-cancel ()
   "Cancel the running turn."
   (interactive)
@@ -91,14 +81,12 @@ With a prefix argument add WORDS of your own."
                                     (user-error "Greenloop: no turn is running")))
   (message "Greenloop: cancelling"))
 
-;;;###autoload
 (defun greenloop-undo ()
   "Take the newest accepted change back, in all of its files, in one step."
   (interactive)
   (greenloop-turn-undo (or (greenloop-turn-last-acceptance (greenloop-talk-workspace-here))
                            (user-error "Greenloop: there is nothing to take back"))))
 
-;;;###autoload
 (defun greenloop-trust (trusted)
   "Say whether this workspace may be built and run, in a sandbox: TRUSTED."
   (interactive (list (yes-or-no-p "May Greenloop build and run this workspace, in a sandbox? ")))
