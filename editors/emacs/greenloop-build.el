@@ -14,9 +14,9 @@
   "Follow this buffer's workspace: build status, build errors.
 Starts Greenloop's sidecar if it does not run."
   :lighter (:eval (greenloop-build-lighter)) :group 'greenloop
-  (let ((change (if greenloop-mode #'add-hook #'remove-hook)))
-    (funcall change 'after-save-hook #'greenloop-build--saved (if greenloop-mode nil t) t)
-    (funcall change 'flymake-diagnostic-functions #'greenloop-build-flymake (if greenloop-mode nil t) t))
+  (pcase-dolist (`(,hook ,function) '((after-save-hook greenloop-build--saved)
+                                      (flymake-diagnostic-functions greenloop-build-flymake)))
+    (if greenloop-mode (add-hook hook function nil t) (remove-hook hook function t)))
   (when greenloop-mode (flymake-mode) (unless (greenloop-link-workspace) (greenloop-link-open #'ignore))))
 
 ;;;###autoload
@@ -41,7 +41,7 @@ Starts Greenloop's sidecar if it does not run."
 (defun greenloop-build--changed (status)
   "Take a STATUS of a workspace."
   (when-let ((workspace (cl-find (plist-get status :workspace) (mapcar #'cdr greenloop-link--workspaces)
-                                     :key #'greenloop-workspace-name :test #'equal)))
+                                 :key #'greenloop-workspace-name :test #'equal)))
     (let ((before (plist-get (greenloop-workspace-status workspace) :state)))
       (setf (greenloop-workspace-status workspace) status)
       (dolist (buffer (buffer-list))

@@ -171,11 +171,16 @@ Whatever the person does not say is a no."
     (special-mode)
     (display-buffer (current-buffer))))
 
+(defvar-local greenloop-link--here nil "The current directory, and the folder of its project.")
+
 (defun greenloop-link--folder ()
-  "Return the folder of the current buffer's project."
+  "Return the folder of the current buffer's project; the mode line asks often."
   (when (file-remote-p default-directory)
     (user-error "Greenloop: %s is on another machine; run Emacs there" default-directory))
-  (let ((project (project-current))) (file-truename (if project (project-root project) default-directory))))
+  (unless (equal default-directory (car greenloop-link--here))
+    (let* ((project (project-current)) (folder (if project (project-root project) default-directory)))
+      (setq greenloop-link--here (cons default-directory (file-truename folder)))))
+  (cdr greenloop-link--here))
 
 (defun greenloop-link-workspace ()
   "Return the workspace of the current buffer if it is open, else nil."

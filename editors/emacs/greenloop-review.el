@@ -1,8 +1,7 @@
 ;;; greenloop-review.el --- A suggestion under review, in diff-mode  -*- lexical-binding: t; -*-
 ;;; Commentary:
-;; The hunks of a suggestion in `diff-mode'.  The usual keys apply a hunk, and
-;; kill one, which is to refuse it; what is written comes from the sidecar,
-;; never from the diff.
+;; The hunks of a suggestion in `diff-mode', whose usual keys apply one, or kill
+;; it, which is to refuse it; what is written comes from the sidecar.
 ;;; Code:
 (require 'cl-lib)
 (require 'diff-mode)
@@ -30,7 +29,7 @@
              do (define-key map key command))
     ;; what would write without the sidecar, or change what is only shown
     (dolist (command '(diff-reverse-direction diff-split-hunk diff-test-hunk diff-refresh-hunk
-                       diff-ignore-whitespace-hunk diff-unified->context diff-context->unified))
+                                              diff-ignore-whitespace-hunk diff-unified->context diff-context->unified))
       (define-key map (vector 'remap command) #'undefined))
     map)
   "Keys of the review; those of `diff-mode' work, too.")
@@ -124,15 +123,15 @@ Its lines have the property `greenloop-file', those of a hunk `greenloop-keys'."
          (new (greenloop-review--lines (plist-get hunk :new)))
          (context (+ (length before) (length after)))
          (state (greenloop-turn-decided-p greenloop-review-turn (car keys)))) (insert (format "@@ -%s +%s @@%s\n"
-                    (greenloop-review--range (- (plist-get hunk :start) (length before)) (+ context (length old)))
-                    (greenloop-review--range (- (plist-get hunk :new_start) (length before))
-                                             (+ context (length new)))
-                    (if state (format " %s" state) "")))
-    (cl-loop for (mark . lines) in `((" " . ,before) ("-" . ,old) ("+" . ,new) (" " . ,after))
-             do (seq-doseq (line lines)
-                  (insert mark line)
-                  (unless (bolp) (insert "\n\\ No newline at end of file\n"))))
-    (put-text-property start (point) 'greenloop-keys keys)))
+                                                                                              (greenloop-review--range (- (plist-get hunk :start) (length before)) (+ context (length old)))
+                                                                                              (greenloop-review--range (- (plist-get hunk :new_start) (length before))
+                                                                                                                       (+ context (length new)))
+                                                                                              (if state (format " %s" state) "")))
+         (cl-loop for (mark . lines) in `((" " . ,before) ("-" . ,old) ("+" . ,new) (" " . ,after))
+                  do (seq-doseq (line lines)
+                       (insert mark line)
+                       (unless (bolp) (insert "\n\\ No newline at end of file\n"))))
+         (put-text-property start (point) 'greenloop-keys keys)))
 
 (defun greenloop-review--range (start count)
   "Return COUNT lines from START on, counted from 0, as a diff has them."

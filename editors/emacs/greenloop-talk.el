@@ -1,9 +1,7 @@
 ;;; greenloop-talk.el --- The conversation, an ordinary Markdown buffer  -*- lexical-binding: t; -*-
 ;;; Commentary:
-;; A conversation is a Markdown buffer.  Nothing in it is protected: move,
-;; search, copy, kill, edit and save it like any text.  What stands below the
-;; last heading `## You' is the next question; a key appends the answer to it,
-;; and the heading for the one after.
+;; Nothing in a conversation is protected: it is edited like any text.  What stands
+;; below the last heading `## You' is the next question.
 ;;; Code:
 (require 'cl-lib)
 (require 'greenloop-turn)

@@ -1,7 +1,6 @@
 ;;; greenloop-turn.el --- A turn: from a request to what is accepted  -*- lexical-binding: t; -*-
 ;;; Commentary:
-;; What happened in each turn, and what the person decided.  Nothing here
-;; shows anything: the conversation and the review hear of it by the hook.
+;; What happened in each turn, and what the person decided; nothing is shown here.
 ;;; Code:
 (require 'cl-lib)
 (require 'greenloop-link)

@@ -226,5 +226,18 @@
                              '(greenloop-talk-mode greenloop-review-mode)))))))
     (should (> (length named) 25))))
 
+(ert-deftest greenloop-test-the-mode-comes-and-goes ()
+  "The minor mode leaves no hook behind when it is turned off."
+  (let ((greenloop-command '("sh" "-c" "cat >/dev/null")))
+    (with-temp-buffer
+      (greenloop-mode)
+      (should (memq #'greenloop-build--saved after-save-hook))
+      (should (memq #'greenloop-build-flymake flymake-diagnostic-functions))
+      (should (equal (substring-no-properties (greenloop-build-lighter)) " Greenloop:off"))
+      (greenloop-mode -1)
+      (should-not (memq #'greenloop-build--saved after-save-hook))
+      (should-not (memq #'greenloop-build-flymake flymake-diagnostic-functions)))
+    (jsonrpc-shutdown greenloop-link--connection)))
+
 (provide 'greenloop-test)
 ;;; greenloop-test.el ends here
