@@ -172,9 +172,6 @@ if a text is not the one that its file was made for."
          (modified (and buffer (buffer-modified-p buffer)))
          (enable-local-variables :safe)
          (large-file-warning-threshold nil)
-         ;; it is saved as it is: no line end is added
-         (require-final-newline nil)
-         (mode-require-final-newline nil)
          (inhibit-message t))
     (if (null (greenloop-text-step-new step))
         (progn
@@ -188,7 +185,8 @@ if a text is not the one that its file was made for."
         (greenloop-text--put (greenloop-text-step-new step) (greenloop-text-step-hunks step))
         (unless modified
           (unless (file-exists-p path) (set-buffer-modified-p t))
-          (save-buffer)
+          ;; it is saved as it is: no line end is added
+          (let ((require-final-newline nil)) (save-buffer))
           (when (greenloop-text-step-executable step) (set-file-modes path (logior #o111 (file-modes path)))))))))
 
 (defun greenloop-text--put (text hunks)
