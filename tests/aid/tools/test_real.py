@@ -251,3 +251,18 @@ def test_no_server_outlives_a_kill(program: Program, tmp_path: Path) -> None:
         finally:
             process.send_signal(signal.SIGKILL)
     assert eventually(lambda: alive(str(tmp_path / "server.py")) == [] and alive(str(tmp_path / "child")) == [])
+
+
+def test_a_server_that_never_ends_a_line_is_ended(real: Real, program: Program) -> None:
+    box = real(
+        *program(
+            "import os\n"
+            "@server.tool()\ndef flood() -> str:\n    'Floods.'\n"
+            "    while True:\n        os.write(1, b'x' * (1 << 20))\n"
+            "@server.tool()\ndef ping() -> str:\n    'Answers.'\n    return 'pong'\n"
+        )
+    )
+    with pytest.raises(ToolError, match="more than 16777216 bytes"):
+        box.call("it.flood", {}, yes)
+    # the next call starts it anew
+    assert box.call("it.ping", {}, yes).text == "pong"

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import pytest
 
 from greenloop.aid.metrics.recording import Recording
+from greenloop.aid.metrics.tracing import Tracer
 from greenloop.aid.protocol import catalogue
 from greenloop.aid.protocol.base import Message
 from greenloop.aid.protocol.catalogue import Method
@@ -17,6 +18,7 @@ from greenloop.aid.protocol.session import WorkspaceOpen, WorkspaceTrust
 from greenloop.aid.protocol.turns import Buffer, Proposed, TurnCandidate, TurnEnded, TurnStart, TurnStarted
 from greenloop.aid.scripted import ScriptedPeer
 from greenloop.aid.service import Call, Combined
+from greenloop.aid.tools.toolbox import Toolbox
 from greenloop.aid.trust import Trust
 from greenloop.aid.turns.service import TurnService
 from greenloop.aid.workspaces.equipment import ScriptedEquipment, Strategy
@@ -174,8 +176,25 @@ def files() -> Mapping[str, str]:
 
 
 @pytest.fixture
+def tools() -> Callable[[str], Toolbox] | None:
+    """The tools of the world's workspace; none, unless tests say otherwise."""
+    return None
+
+
+@pytest.fixture
+def tracer() -> Tracer | None:
+    """Who makes spans of the world's turns; nobody, unless tests say otherwise."""
+    return None
+
+
+@pytest.fixture
 def world(
-    tmp_path: Path, store: TreeStore, judging: Callable[[TreeStore], Any], files: Mapping[str, str]
+    tmp_path: Path,
+    store: TreeStore,
+    judging: Callable[[TreeStore], Any],
+    files: Mapping[str, str],
+    tools: Callable[[str], Toolbox] | None,
+    tracer: Tracer | None,
 ) -> Iterator[World]:
     root = tmp_path / "project"
     for path, text in files.items():
@@ -187,7 +206,7 @@ def world(
     workspaces = WorkspaceService(equipment, Trust(tmp_path / "aid/trusted.json"), tmp_path / "aid")
     log = FeedbackLog(tmp_path / "feedback.jsonl")
     with Funnel(tmp_path / "funnel.db") as funnel:
-        turns = TurnService(equipment, workspaces, Recording(log, funnel), tmp_path / "aid")
+        turns = TurnService(equipment, workspaces, Recording(log, funnel), tmp_path / "aid", tools, tracer)
         service = Combined([workspaces, turns])
         yield World(root, store, service, equipment, judge, log, funnel)
         service.close()

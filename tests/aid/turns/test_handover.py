@@ -2,6 +2,7 @@
 
 import pytest
 
+from greenloop.aid.client.writing import write_handed_over
 from greenloop.aid.protocol import catalogue
 from greenloop.aid.protocol.turns import (
     Buffer,
@@ -178,6 +179,19 @@ def test_a_renamed_file(world: World) -> None:
     world.tell("file/saved", catalogue.FILE_SAVED.params(workspace=world.name, path="c.ml"))
     old, new = accept(world, turn, suggestion).files
     assert (old.path, old.text, new.path, new.base_sha256, new.text) == ("a.ml", None, "c.ml", None, A)
+
+
+def test_a_renamed_program_stays_one(world: World) -> None:
+    (world.root / "a.ml").chmod(0o755)
+    reply = render_reply(Edit(files=(RenameFile(path="a.ml", new_path="c.ml"),)))
+    turn, suggestion = made(world, reply, kind="ask", prompt="Call it c.", buffers={})
+    given = accept(world, turn, suggestion)
+    assert [(file.path, file.executable) for file in given.files] == [("a.ml", False), ("c.ml", True)]
+    # as a client without buffers writes it
+    write_handed_over(world.root, world.store, given.files)
+    assert not (world.root / "a.ml").exists()
+    assert (world.root / "c.ml").read_text() == A
+    assert (world.root / "c.ml").stat().st_mode & 0o777 == 0o755
 
 
 def test_a_link_that_came_meanwhile_is_not_written_through(world: World) -> None:

@@ -34,7 +34,7 @@ from greenloop.workspace.edits.line_changes import (
     tree_after,
 )
 from greenloop.workspace.overlay import lay_over, refuse_links
-from greenloop.workspace.store import TreeStore
+from greenloop.workspace.store import Mode, TreeStore
 
 WAY_OUT = "ask again on the new text"
 
@@ -78,7 +78,7 @@ def hand_over(
         verdict, why = _judge(workspace, base, result, stop)
     handover = Handover(
         acceptance=acceptance,
-        files=tuple(file for change in laid for file in _files(change)),
+        files=tuple(file for change in laid for file in _files(store, result, change)),
         badge=badge(verdict) if verdict is not None else Badge.UNVERIFIED,
         label=label(verdict, why),
         problems=problems(store, result, verdict.errors, encoding) if verdict is not None else (),
@@ -136,13 +136,16 @@ def _judge(workspace: Workspace, base: TreeId, result: TreeId, stop: Stop) -> tu
     return (verdict, "") if verdict.status is not Status.INFRA_ERROR else (None, verdict.note)
 
 
-def _files(change: LineChange) -> tuple[FileText, ...]:
+def _files(store: TreeStore, result: TreeId, change: LineChange) -> tuple[FileText, ...]:
     text = text_after(change)
+    entry = store.entry(result, change.new_path or change.path)
+    executable = entry is not None and entry.mode is Mode.EXECUTABLE
     hunks = tuple(hunk_of(hunk) for hunk in change.hunks)
     if change.kind == "rename":
         assert change.new_path is not None
         return (
             FileText(path=change.path, base_sha256=change.base_sha256, text=None),
-            FileText(path=change.new_path, base_sha256=None, text=text),
+            FileText(path=change.new_path, base_sha256=None, text=text, executable=executable),
         )
-    return (FileText(path=change.path, base_sha256=change.base_sha256, text=text, hunks=hunks),)
+    told = FileText(path=change.path, base_sha256=change.base_sha256, text=text, hunks=hunks, executable=executable)
+    return (told,)

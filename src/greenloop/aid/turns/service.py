@@ -4,11 +4,12 @@ import threading
 import time
 import uuid
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from greenloop.aid.metrics.recording import Recording
+from greenloop.aid.metrics.tracing import Tracer, TurnTrace
 from greenloop.aid.protocol import catalogue
 from greenloop.aid.protocol.base import Empty
 from greenloop.aid.protocol.session import WorkspaceRef
@@ -31,6 +32,9 @@ from greenloop.aid.protocol.turns import (
     Conversations as ConversationList,
 )
 from greenloop.aid.service import Call, Handlers, Peer
+from greenloop.aid.tools.approving import asking
+from greenloop.aid.tools.for_models import Offer
+from greenloop.aid.tools.toolbox import Toolbox
 from greenloop.aid.turns.conversations import Conversations, checked
 from greenloop.aid.turns.handover import Given, hand_over
 from greenloop.aid.turns.journal import About, Journal, Told
@@ -38,7 +42,7 @@ from greenloop.aid.turns.presenting import Known
 from greenloop.aid.turns.request import Asked
 from greenloop.aid.turns.sent import explanation
 from greenloop.aid.turns.turn import Turn
-from greenloop.aid.workspaces.equipment import Equipment
+from greenloop.aid.workspaces.equipment import Equipment, Strategy
 from greenloop.aid.workspaces.service import WorkspaceService
 from greenloop.aid.workspaces.workspace import Workspace
 from greenloop.builds.stop import Stop
@@ -63,6 +67,7 @@ class _Record:
     stop: Stop
     strategy: str
     model: str
+    trace: TurnTrace
     running: bool = True
     handed: dict[str, set[str]] = field(default_factory=dict)
     """Suggestion → the hunks that were handed over."""
@@ -73,7 +78,18 @@ class _Record:
 class TurnService:
     """A ``Service``. ``folder`` is a folder of the sidecar's own in the home, kept over restarts."""
 
-    def __init__(self, equipment: Equipment, workspaces: WorkspaceService, recording: Recording, folder: Path) -> None:
+    def __init__(
+        self,
+        equipment: Equipment,
+        workspaces: WorkspaceService,
+        recording: Recording,
+        folder: Path,
+        tools: Callable[[str], Toolbox] | None = None,
+        tracer: Tracer | None = None,
+    ) -> None:
+        """``tools`` gives those of an open workspace, to be offered to models; it owns them. ``tracer`` makes spans."""
+        self._tools = tools
+        self._tracer = tracer
         self._equipment = equipment
         self._workspaces = workspaces
         self._recording = recording
@@ -125,7 +141,9 @@ class TurnService:
     def _on_start(self, call: Call, params: TurnStart) -> TurnStarted:
         workspace = self._workspaces.find(params.workspace)
         conversation = checked(params.conversation) if params.conversation else uuid.uuid4().hex[:12]
-        strategy = self._equipment.strategy(workspace.root, task=conversation)
+        strategy, trace = self._equipment.strategy(workspace.root, task=conversation), TurnTrace(self._tracer)
+        if strategy.model is not None:
+            strategy = replace(strategy, model=trace.model(strategy.model))
         model = strategy.model.name if strategy.model is not None else ""
         words = params.prompt.strip()
         kept = words if words and self._equipment.may_keep(words) else ""
@@ -134,7 +152,6 @@ class TurnService:
         told = Told(
             turn=name,
             task=conversation,
-            workspace=self._equipment.recorded_as(workspace.root),
             client=call.peer.client,
             kind=params.kind,
             model=model,
@@ -142,13 +159,17 @@ class TurnService:
             context=strategy.name,
             arms=strategy.arms,
         )
-        journal = Journal(self._recording, told)
+        journal = Journal(self._recording, told, lambda: self._equipment.recorded_as(workspace.root))
+        box = self._box(strategy, params.workspace)
         with self._lock:
             if len(self._threads) >= MOST_TURNS:
                 raise Overloaded(f"{MOST_TURNS} turns run already", "wait for one to end, or cancel one")
             stop = Stop()
-            turn = Turn(asked, workspace, strategy, self._equipment.store, journal, stop, call.peer.notify, words=kept)
-            record = _Record(turn, workspace, journal, call.peer, stop, strategy.name, model)
+            turn = Turn(
+                asked, workspace, strategy, self._equipment.store, journal, stop, call.peer.notify,
+                words=kept, offer=_offer(box, strategy, call.peer, stop, name, trace),
+            )  # fmt: skip
+            record = _Record(turn, workspace, journal, call.peer, stop, strategy.name, model, trace)
             self._records[name] = record
             self._forget()
             thread = threading.Thread(target=self._run, args=(record,), name=f"greenloop-turn-{name}")
@@ -156,16 +177,22 @@ class TurnService:
         thread.start()
         return TurnStarted(turn=name, conversation=conversation)
 
+    def _box(self, strategy: Strategy, workspace: str) -> Toolbox | None:
+        """Return the tools of a workspace, if the model takes some, and is to be offered some."""
+        if self._tools is None or not strategy.tool_rounds or strategy.model is None or not strategy.model.takes_tools:
+            return None
+        return self._tools(workspace)
+
     def _run(self, record: _Record) -> None:
         began = time.time()
         try:
-            record.turn.run()
+            with record.trace.running(record.turn.asked.params.kind, record.turn.asked.conversation):
+                record.turn.run(lambda: self._keep(record, began))
         finally:
             with self._lock:
                 record.running = False
                 self._threads.discard(threading.current_thread())
                 record.stop.close()
-        self._keep(record, began)
 
     def _keep(self, record: _Record, began: float) -> None:
         """Keep what was said: the person's words, and the best reply."""
@@ -209,7 +236,7 @@ class TurnService:
 
     def _on_explain(self, _call: Call, params: TurnRef) -> Explanation:
         record = self._record(params.turn)
-        return explanation(params.turn, record.model, record.strategy, record.turn.sent)
+        return explanation(params.turn, record.model, record.strategy, record.turn.sent, record.turn.talk)
 
     # -- what the person does
 
@@ -317,6 +344,15 @@ class TurnService:
 
     def _read(self, params: ConversationRef) -> Conversation:
         return self._said.read(params.conversation)
+
+
+def _offer(
+    box: Toolbox | None, strategy: Strategy, peer: Peer, stop: Stop, turn: str, trace: TurnTrace
+) -> Offer | None:
+    if box is None:
+        return None
+    approve = asking(peer, stop, turn)
+    return Offer(box, approve, strategy.tool_rounds, writes=peer.can_approve, span=trace.tool)
 
 
 def _about(known: Known, hunks: Iterable[str]) -> About:
