@@ -40,7 +40,6 @@ export class Review implements vscode.TextDocumentContentProvider {
       file.kind === "create" ? undefined : this.side(BASE, file.path),
       file.kind === "delete" ? undefined : this.side(PROPOSED, after(file)),
     ]);
-    await vscode.commands.executeCommand("setContext", "greenloop.reviewing", true);
     await vscode.commands.executeCommand("vscode.changes", `Greenloop: ${suggestion.label}`, files);
   }
 
