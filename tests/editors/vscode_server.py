@@ -153,7 +153,8 @@ class Code:
     def __init__(self, address: str, folder: Path, browser: Browser) -> None:
         self._address = address
         self._folder = folder
-        self._browser = browser
+        # one for all windows: what VS Code is made of is read and compiled once
+        self._context = browser.new_context(viewport={"width": 1200, "height": 760})
 
     @contextmanager
     def window(self, root: Path, *, settings: dict[str, Any]) -> Iterator[Window]:
@@ -163,8 +164,7 @@ class Code:
             place = self._folder / "data" / kind
             place.mkdir(parents=True, exist_ok=True)
             (place / "settings.json").write_text(json.dumps(_SETTINGS | settings))
-        context = self._browser.new_context(viewport={"width": 1200, "height": 760})
-        page = context.new_page()
+        page = self._context.new_page()
         page.set_default_timeout(GENEROUS * 1000)
         expect.set_options(timeout=GENEROUS * 1000)
         window = Window(page, self._folder / f"{root.name}.sock", [])
@@ -178,7 +178,7 @@ class Code:
             yield window
         finally:
             page.goto("about:blank")
-            context.close()
+            page.close()
             if window.probe.exists():
                 # its extension host would wait for hours for the page to come back
                 with suppress(OSError):
