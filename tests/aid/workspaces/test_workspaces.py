@@ -4,6 +4,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,10 @@ from greenloop.workspace.store import TreeStore
 from greenloop.workspace.vcs import WorkingCopy
 
 GENEROUS = 60.0
+
+
+def _is_there(store: TreeStore, disk: Disk, path: str) -> bool:
+    return store.entry(disk.tree(), path) is not None
 
 
 def wait(look: Callable[[], bool], what: str) -> None:
@@ -291,6 +296,6 @@ def test_what_changes_between_the_first_reading_and_the_watching_is_found(tmp_pa
             # nobody says so, and it may be that nobody watches yet
             (root / f"late{number}.ml").write_text("let late = 1\n")
             late = f"late{number}.ml"
-            wait(lambda disk=disk, late=late: store.entry(disk.tree(), late) is not None, late)
+            wait(partial(_is_there, store, disk, late), late)
         finally:
             disk.close()

@@ -119,7 +119,7 @@ def _one_hunk_is_taken_and_another_refused(desk: Desk, talk: Talk, best: tuple[T
     assert (desk.root / "lib/mean.ml").read_text() == FILES["lib/mean.ml"]
     desk.save({"lib/price.mli": INTERFACE})
     left = {"lib/bill.ml", "lib/mean.ml"}
-    until(talk, lambda news: isinstance(news, Status) and {one.path for one in news.problems} and
+    until(talk, lambda news: isinstance(news, Status) and bool(news.problems) and
           news.state is BuildState.RED and {one.path for one in news.problems} <= left)  # fmt: skip
 
 
