@@ -10,10 +10,11 @@ of ``--json`` is
 
 ``first_byte``: from the request to the arrival of the sidecar's request at the model server. ``badge``: from the last
 piece of a reply to its suggestion with a badge; ``dune_check``: plain ``dune build @check`` of the same change (the
-unsaved buffer and the model's edit) to the same warm tree, in turn with them. ``start``: from the command to the first
-answer of a new sidecar; ``rss``: resident memory of the sidecar after all turns. ``index_fresh``: from a save to a request at the model server that holds what was saved.
-``cancel``: from ``turn/cancel`` to ``turn/ended``, the worst of several, the model silent or in mid-stream. ``crowd``:
-20 turns of 3 clients at once, until the last one has ended, and the longest wait of one of them for a candidate.
+unsaved buffer and the model's edit) to the same warm tree, in turn with them. ``start``: from the command to the
+first answer of a new sidecar; ``rss``: resident memory of the sidecar after all turns. ``index_fresh``: from a save
+to a request at the model server that holds what was saved. ``cancel``: from ``turn/cancel`` to ``turn/ended``, the
+worst of several, the model silent or in mid-stream. ``crowd``: 20 turns of 3 clients at once, until the last one has
+ended, and the longest wait of one of them for a candidate.
 """
 
 import argparse

@@ -74,7 +74,7 @@ class Desk:
 
     def choose(self, url: str, name: str = "scripted", **more: float) -> None:
         """Set which model the project asks, as a person edits ``greenloop.toml``."""
-        settings = "".join(f"{key} = {value}\n" for key, value in {"candidates": 1, "retries": 0} | more.items())
+        settings = "".join(f"{key} = {value}\n" for key, value in ({"candidates": 1, "retries": 0} | more).items())
         text = f'[model]\nname = "openai:{name}@{url}"\n{settings}\n[search]\nenabled = false\n'
         self.save({"greenloop.toml": text + "\n[turn]\nrepair_rounds = 0\n"})
 
