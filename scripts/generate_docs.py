@@ -4,15 +4,20 @@ A page that can drift is made from the code: the command-line reference from the
 configuration reference from the typed settings.
 """
 
+import json
 import sys
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
 import typer
+from pydantic.fields import FieldInfo
 from typer.core import TyperArgument, TyperCommand, TyperGroup
 
+from greenloop.aid.editor_settings import EditorSettings
 from greenloop.aid.protocol import schema
+from greenloop.aid.protocol.luals import lua_types
+from greenloop.aid.protocol.typescript import typescript
 from greenloop.ces.server.app import openapi
 from greenloop.cli.config import keys, sections
 from greenloop.cli.init import as_toml
@@ -39,6 +44,11 @@ def configuration() -> str:
         for key, field in keys(section).items():
             default = "*needed*" if field.is_required() else _default(field.get_default(call_default_factory=True))
             lines.append(f"| `{key}` | {default} | {_cell(field.description or '')} |")
+    lines += ["", "## Settings of an editor", "", "They stand in the editor, not in `greenloop.toml`. In VS Code:", ""]
+    lines += ["| setting | default | meaning |", "|---|---|---|"]
+    for key, field in EditorSettings.model_fields.items():
+        default = _default(field.get_default())
+        lines.append(f"| `greenloop.{_camel(key)}` | {default} | {_cell(field.description or '')} |")
     return "\n".join(lines) + "\n"
 
 
@@ -120,6 +130,37 @@ def _cell(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|")
 
 
+VSCODE = "editors/vscode/package.json"
+
+
+def vscode_package() -> str:
+    """Return the extension's package.json with its settings made from the record; the rest is as it stands."""
+    package = json.loads((ROOT / VSCODE).read_text())
+    package["contributes"]["configuration"] = {
+        "title": "Greenloop",
+        "properties": {
+            f"greenloop.{_camel(name)}": _vscode(field) for name, field in EditorSettings.model_fields.items()
+        },
+    }
+    return json.dumps(package, indent=2, ensure_ascii=False) + "\n"
+
+
+def _vscode(field: FieldInfo) -> dict[str, Any]:
+    """Return a setting as VS Code describes it. The program belongs to a machine, never to a folder that one opens."""
+    about = {"markdownDescription": " ".join((field.description or "").split())}
+    default = field.get_default()
+    if isinstance(default, bool):
+        return {"type": "boolean", "default": default, "scope": "window", **about}
+    assert isinstance(default, tuple), "VS Code's form of this type is still to be said"
+    listed = {"type": "array", "items": {"type": "string"}, "minItems": 1}
+    return {**listed, "default": list(default), "scope": "machine", **about}
+
+
+def _camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(word.capitalize() for word in rest)
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "docs/configuration.md": configuration,
     "docs/cli.md": command_line,
@@ -127,6 +168,9 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/ces-openapi.json": openapi,
     "docs/protocol-reference.md": schema.reference,
     "protocol/schema.json": schema.schema,
+    "editors/neovim/lua/greenloop/protocol.lua": lambda: lua_types(json.loads(schema.schema())),
+    "editors/vscode/src/protocol.ts": typescript,
+    VSCODE: vscode_package,
 }
 
 

@@ -140,6 +140,7 @@ class HomeEquipment:
             arms=choice.arms,
             repair_rounds=settings.turn.repair_rounds,
             repair_seconds=settings.turn.repair_seconds,
+            tool_rounds=settings.turn.tool_rounds,
         )
 
     def recorded_as(self, root: Path) -> str:

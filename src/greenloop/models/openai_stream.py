@@ -10,14 +10,15 @@ import json
 import threading
 from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import openai
 
 from greenloop.models.mailbox import Mailbox
-from greenloop.models.seam import Chunk, Halt
+from greenloop.models.seam import Chunk, Done, Halt
 from greenloop.models.thoughts import Gathering, too_long
+from greenloop.models.tool_calls import Uses
 from greenloop.records import GreenloopError, ModelError
 
 # the client stands on httpx or on httpx2, by its version, and lets their errors through while an answer is read
@@ -196,6 +197,7 @@ class _Reading:
         self._open: dict[int, Gathering] = {}
         self._ended: dict[int, str] = {}
         self._done: set[int] = set()
+        self._uses: dict[int, Uses] = {}
         self._usage: object = None
 
     @property
@@ -245,6 +247,7 @@ class _Reading:
         yield from making.add(
             _text(delta.get("content")), _text(delta.get("reasoning_content") or delta.get("reasoning"))
         )
+        self._uses.setdefault(index, Uses(self._who)).add(delta.get("tool_calls"))
         reason = choice.get("finish_reason")
         if reason:
             self._ended[index] = str(reason)
@@ -274,7 +277,9 @@ class _Reading:
         counts = [usage.get(name) for name in ("prompt_tokens", "completion_tokens")]
         prompt, reply = (count if isinstance(count, int) else 0 for count in counts)
         alone = len(self._open) == 1
-        yield from self._open[index].finish(self._ended[index], prompt, reply if alone else 0)
+        uses = self._uses[index].finish()
+        for chunk in self._open[index].finish(self._ended[index], prompt, reply if alone else 0):
+            yield replace(chunk, reply=replace(chunk.reply, uses=uses)) if isinstance(chunk, Done) else chunk
 
 
 def _text(value: object) -> str:

@@ -7,12 +7,15 @@ import json
 import select
 import socket
 import threading
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal, Self
 
+from greenloop.models.seam import ToolUse
+
 Body = dict[str, Any]
+GATE_SECONDS = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,8 @@ class Served:
     piece_seconds: float = 0.0
     then: Literal["end", "hang", "cut"] = "end"
     headers: tuple[tuple[str, str], ...] = ()
+    gates: Mapping[int, Callable[[], bool]] = field(default_factory=dict)
+    """Number of a piece → what has to be true before it is sent; asked every ``GATE_SECONDS``."""
 
 
 def event(delta: Body, *, index: int = 0, reason: str | None = None) -> bytes:
@@ -52,6 +57,19 @@ def streamed(
     usage = {"choices": [], "usage": {"prompt_tokens": 7, "completion_tokens": sum(len(t.split()) for t in texts)}}
     pieces += [b"data: " + json.dumps(usage).encode() + b"\n\n", b"data: [DONE]\n\n"]
     return Served(pieces, first_seconds=first_seconds, piece_seconds=piece_seconds)
+
+
+def calling(*uses: ToolUse, text: str = "", characters: int = 16) -> Served:
+    """Return a well-formed stream of a reply that asks for these calls, their arguments in pieces."""
+    pieces = [event({"content": text})] if text else []
+    for index, use in enumerate(uses):
+        head = {"index": index, "id": use.id, "type": "function", "function": {"name": use.name, "arguments": ""}}
+        pieces.append(event({"tool_calls": [head]}))
+        for start in range(0, len(use.arguments), characters):
+            part = {"index": index, "function": {"arguments": use.arguments[start : start + characters]}}
+            pieces.append(event({"tool_calls": [part]}))
+    pieces += [event({}, reason="tool_calls"), b"data: [DONE]\n\n"]
+    return Served(pieces)
 
 
 class ScriptedServer:
@@ -114,6 +132,8 @@ class ScriptedServer:
         for number, piece in enumerate(served.pieces):
             if number:
                 self._wait(to, served.piece_seconds)
+            while (gate := served.gates.get(number)) is not None and not gate():
+                self._wait(to, GATE_SECONDS)
             to.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
             to.wfile.flush()
         if served.then == "hang":

@@ -26,7 +26,18 @@ from greenloop.aid.workspaces.equipment import ScriptedEquipment, Strategy
 from greenloop.aid.workspaces.service import WorkspaceService
 from greenloop.builds.scripted import Answer, ScriptedJudge
 from greenloop.builds.stop import Stop
-from greenloop.records import Category, Diagnostic, InputError, RecordError, Refused, Severity, Span, Suite, TreeId
+from greenloop.records import (
+    Category,
+    Diagnostic,
+    EnvironmentFault,
+    InputError,
+    RecordError,
+    Refused,
+    Severity,
+    Span,
+    Suite,
+    TreeId,
+)
 from greenloop.records import Status as Verdicted
 from greenloop.workspace.store import TreeStore
 from greenloop.workspace.vcs import WorkingCopy
@@ -187,6 +198,11 @@ def test_several_editors_have_it_open(desk: Desk) -> None:
 def test_a_path_that_is_not_there(desk: Desk, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such file or folder"):
         desk.open(tmp_path / "nowhere")
+
+
+def test_a_path_that_no_file_system_takes(desk: Desk, tmp_path: Path) -> None:
+    with pytest.raises(EnvironmentFault, match="File name too long"):
+        desk.open(tmp_path / ("x" * 5000))
 
 
 def test_a_folder_that_is_gone_is_a_fault_and_not_an_empty_project(desk: Desk) -> None:

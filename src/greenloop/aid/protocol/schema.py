@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterable
 from enum import Enum
 from typing import Any
 
@@ -21,8 +22,7 @@ def schema() -> str:
 
     ``$defs`` has every record; ``methods`` and ``notifications`` name their params and results in it.
     """
-    records = _records()
-    _, found = models_json_schema([(record, "validation") for record in records], ref_template="#/$defs/{model}")
+    _, found = models_json_schema([(record, "validation") for record in records()], ref_template="#/$defs/{model}")
     body = {
         "$schema": _DIALECT,
         "title": "The protocol between editors and Greenloop's sidecar",
@@ -64,7 +64,7 @@ def reference() -> str:
     lines += ["A part of the sidecar may have more of them.", ""]
     lines += [f"- `{code.value}`: {MEANINGS[code]}" for code in Code]
     lines += ["", "## Records"]
-    for record in _records():
+    for record in records():
         lines += ["", f"### {record.__name__}", "", _one_line(record.__doc__ or "")]
         if record.model_fields:
             lines += ["", "| field | type | default | meaning |", "|---|---|---|---|"]
@@ -75,8 +75,8 @@ def reference() -> str:
     return "\n".join(lines) + "\n"
 
 
-def _records() -> list[type[BaseModel]]:
-    """Return every record that a message has, each once, in the order of the catalogue."""
+def records(roots: Iterable[type[BaseModel]] | None = None) -> list[type[BaseModel]]:
+    """Return every record that ``roots`` have in them, each once; without them, all of the catalogue in its order."""
     found: dict[type[BaseModel], None] = {}
 
     def visit(record: Any) -> None:
@@ -89,12 +89,12 @@ def _records() -> list[type[BaseModel]]:
         for inner in getattr(record, "__args__", ()):
             visit(inner)
 
-    for method in (METHODS | QUESTIONS).values():
-        visit(method.params)
-        visit(method.result)
-    for note in (NOTES | NEWS).values():
-        visit(note.params)
-    visit(Fault)
+    if roots is None:
+        methods = (METHODS | QUESTIONS).values()
+        roots = [one for method in methods for one in (method.params, method.result)]
+        roots += [note.params for note in (NOTES | NEWS).values()] + [Fault]
+    for root in roots:
+        visit(root)
     return list(found)
 
 

@@ -1,0 +1,198 @@
+--- Writing what the sidecar hands over, and taking it back. All files or none.
+--- A buffer changes in one step of undo. One that was saved is saved again, one with unsaved changes stays unsaved; a file
+--- that is not open is written to the disk.
+
+local chat = require("greenloop.chat")
+local session = require("greenloop.session")
+local text = require("greenloop.text")
+
+local M = {}
+
+---@class greenloop.Change one file of an acceptance
+---@field path string absolute
+---@field before? string nil: there was no file
+---@field after? string nil: there is none any more
+---@field unsaved boolean
+---@field hunks? greenloop.Hunk[]
+
+---@class greenloop.Acceptance
+---@field id string
+---@field workspace greenloop.WorkspaceState
+---@field changes greenloop.Change[]
+
+---@type greenloop.Acceptance[] the last one at the end
+local accepted = {}
+
+---@param path string
+---@return string? text as a person sees it: the buffer's, else the disk's
+local function present(path)
+  local buffer = text.buffer(path)
+  return buffer and text.of(buffer) or text.on_disk(path)
+end
+
+--- See whether a file is what it was judged to be.
+---@param change greenloop.Change
+---@return string? problem
+local function hinders(change)
+  local buffer = text.buffer(change.path)
+  if present(change.path) ~= change.before then
+    return change.path .. " has changed meanwhile"
+  elseif buffer and not change.unsaved and change.before ~= text.on_disk(change.path) then
+    return change.path .. " was changed on the disk by another program"
+  elseif buffer and change.unsaved and not change.after then
+    return change.path .. " would go, but has unsaved changes: save it first"
+  end
+end
+
+--- Let windows that show a file which goes show another one.
+---@param buffer integer
+---@param instead? string
+local function drop(buffer, instead)
+  if instead then
+    local new = vim.fn.bufadd(instead)
+    vim.fn.bufload(new)
+    vim.bo[new].buflisted = true
+    for _, window in ipairs(vim.fn.win_findbuf(buffer)) do
+      vim.api.nvim_win_set_buf(window, new)
+    end
+  end
+  vim.api.nvim_buf_delete(buffer, { force = true })
+end
+
+---@param change greenloop.Change
+---@param instead? string the file that takes its place
+---@return string? problem
+local function become(change, instead)
+  local buffer = text.buffer(change.path)
+  if change.after == nil then
+    if buffer then drop(buffer, instead) end
+    local gone, problem = os.remove(change.path)
+    return not gone and problem or nil
+  end
+  if not buffer then return text.write(change.path, change.after) end
+  if not vim.bo[buffer].modifiable then return change.path .. " has a buffer that is not modifiable" end
+  if not text.put(buffer, change.after, change.hunks) then
+    return change.path .. " cannot hold the new text in its encoding"
+  end
+  return not change.unsaved and text.save(buffer) or nil
+end
+
+---@param change greenloop.Change
+---@return greenloop.Change the way back
+local function reversed(change)
+  return { path = change.path, before = change.after, after = change.before, unsaved = change.unsaved }
+end
+
+--- Have all files become what they are to be, or none. What is created comes first, so that it can take a place.
+---@param workspace greenloop.WorkspaceState
+---@param changes greenloop.Change[]
+---@return string? problem
+local function lay(workspace, changes)
+  for _, change in ipairs(changes) do
+    local problem = hinders(change)
+    if problem then return problem end
+  end
+  local goes = vim.tbl_filter(function(change) return not change.after end, changes)
+  local comes = vim.tbl_filter(function(change) return change.after end, changes)
+  local created = vim.tbl_filter(function(change) return not change.before end, comes)
+  local instead = #goes == 1 and #created == 1 and created[1].path or nil
+  local done = {}
+  for _, change in ipairs(vim.list_extend(comes, goes)) do
+    local problem = become(change, instead)
+    table.insert(done, 1, reversed(change))
+    if problem then
+      for _, back in ipairs(done) do
+        become(back)
+      end
+      return problem
+    end
+  end
+  for _, change in ipairs(changes) do
+    local inside = text.relative(workspace.root, change.path)
+    session.notify("file/saved", { workspace = workspace.workspace, path = inside })
+  end
+end
+
+---@param workspace greenloop.WorkspaceState
+---@param handover greenloop.Handover
+---@return greenloop.Change[] changes
+---@return string? problem
+local function changes_of(workspace, handover)
+  local changes = {}
+  for _, file in ipairs(handover.files) do
+    local path = text.absolute(workspace.root, file.path)
+    local buffer = text.buffer(path)
+    local before = present(path)
+    if (before and vim.fn.sha256(before) or nil) ~= file.base_sha256 then
+      return {}, file.path .. " has changed meanwhile"
+    end
+    table.insert(changes, {
+      path = path,
+      before = before,
+      after = file.text,
+      unsaved = buffer ~= nil and vim.bo[buffer].modified,
+      hunks = file.hunks,
+    })
+  end
+  return changes
+end
+
+--- Have hunks of a suggestion handed over, write them, and tell the sidecar whether that was done.
+---@param turn greenloop.Turn
+---@param suggestion greenloop.Proposed
+---@param hunks? string[] all of them where nil
+---@param done fun(written: boolean)
+function M.accept(turn, suggestion, hunks, done)
+  local buffers = {}
+  for _, file in ipairs(suggestion.files) do
+    local buffer = text.buffer(text.absolute(turn.workspace.root, file.path))
+    if buffer and text.readable(buffer) then
+      vim.cmd(("silent! checktime %d"):format(buffer))
+      table.insert(buffers, { path = file.path, text = text.of(buffer) })
+    end
+  end
+  buffers = next(buffers) and buffers or nil
+  local words = { turn = turn.id, suggestion = suggestion.id, hunks = hunks, buffers = buffers }
+  session.call("suggestion/accept", words, function(handover)
+    ---@cast handover greenloop.Handover
+    if handover.label ~= suggestion.label then chat.tell("with what was accepted the badge is: " .. handover.label) end
+    local changes, problem = changes_of(turn.workspace, handover)
+    problem = problem or lay(turn.workspace, changes)
+    local note = { acceptance = handover.acceptance, applied = not problem, note = problem or "" }
+    session.call("suggestion/applied", note, function() done(not problem) end, function() done(not problem) end)
+    if problem then return chat.warn(problem .. ": nothing was written (ask again on the new text)") end
+    table.insert(accepted, { id = handover.acceptance, workspace = turn.workspace, changes = changes })
+    local paths = vim.tbl_map(function(file) return file.path end, handover.files)
+    chat.say(("Accepted: %s. `:Greenloop undo` takes it back."):format(table.concat(paths, ", ")))
+  end, function() done(false) end)
+end
+
+---@param done? fun()
+local function undone(done)
+  local last = table.remove(accepted)
+  session.call("suggestion/undone", { acceptance = last.id }, function()
+    chat.say("Taken back.")
+    if done then done() end
+  end, done)
+end
+
+--- Take the last acceptance back, in all its files.
+---@param done? fun()
+function M.undo(done)
+  local last = accepted[#accepted]
+  if not last then return chat.warn("nothing was accepted that could be taken back") end
+  local problem = lay(last.workspace, vim.tbl_map(reversed, last.changes))
+  if problem then return chat.warn(problem .. ": undo it in its buffer, by `u`") end
+  undone(done)
+end
+
+--- See whether the person has taken the last acceptance back by the editor's own undo.
+---@param path string absolute
+function M.changed(path)
+  local changes = accepted[#accepted] and accepted[#accepted].changes or {}
+  local concerned = vim.iter(changes):any(function(change) return change.path == path end)
+  local back = vim.iter(changes):all(function(change) return present(change.path) == change.before end)
+  if concerned and back then undone() end
+end
+
+return M

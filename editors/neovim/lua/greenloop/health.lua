@@ -1,0 +1,57 @@
+--- `:checkhealth greenloop`
+
+local config = require("greenloop.config")
+require("greenloop.chat") -- tells of faults
+local session = require("greenloop.session")
+
+local M = {}
+
+local PATIENCE = 60000 -- milliseconds that a sidecar may take to start
+
+---@return boolean
+local function program()
+  local words = config.options.command
+  local shown = table.concat(words, " ")
+  if vim.fn.executable(words[1]) == 0 then
+    local ways_out = { "install Greenloop: `pip install greenloop`", "or name it in setup({ command = … })" }
+    vim.health.error(("`%s` is not to be found"):format(words[1]), ways_out)
+    return false
+  end
+  local ran = vim.system(vim.list_extend(vim.deepcopy(words), { "--version" }), { text = true }):wait(PATIENCE)
+  if ran.code ~= 0 then
+    vim.health.error(("`%s --version` ends with %d"):format(shown, ran.code), vim.trim(ran.stderr or ""))
+    return false
+  end
+  vim.health.ok(("`%s`: %s"):format(shown, vim.trim(ran.stdout)))
+  return true
+end
+
+local function sidecar()
+  local over, state = false, nil
+  session.workspace(vim.fn.getcwd() .. "/.", function(workspace)
+    over, state = true, workspace
+  end, function() over = true end)
+  vim.wait(PATIENCE, function() return over end)
+  local about = session.sidecar
+  if not state or not about then
+    return vim.health.error("the sidecar did not answer", "see `:Greenloop chat`, and `greenloop aid logs`")
+  end
+  vim.health.ok(("the sidecar %s runs, process %d, protocol %d"):format(about.version, about.pid, about.protocol))
+  if state.trusted then
+    vim.health.ok(("%s is trusted, and built by %s"):format(state.root, state.toolchain))
+  else
+    vim.health.warn(state.root .. " is not trusted: nothing of it is built or verified", "`:Greenloop trust`")
+  end
+end
+
+function M.check()
+  vim.health.start("greenloop")
+  if vim.fn.has("nvim-0.10") == 1 then
+    vim.health.ok(("Neovim %s"):format(tostring(vim.version())))
+  else
+    vim.health.error("Neovim is too old", "install 0.10 or later")
+  end
+  if program() then sidecar() end
+end
+
+return M

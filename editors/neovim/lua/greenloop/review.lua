@@ -1,0 +1,287 @@
+--- A suggestion before the person: in the conversation as a diff, in its files as marks, and as a quickfix list.
+
+local apply = require("greenloop.apply")
+local chat = require("greenloop.chat")
+local config = require("greenloop.config")
+local session = require("greenloop.session")
+local text = require("greenloop.text")
+local turns = require("greenloop.turn")
+
+local M = {}
+
+local space = vim.api.nvim_create_namespace("greenloop.review")
+local MOST_LINES = 40 -- of one hunk that are drawn; the conversation has them all
+
+---@class greenloop.Review
+---@field turn greenloop.Turn
+---@field suggestion greenloop.Proposed
+---@field decided table<string, true> hunks that the person has decided on
+---@field marks table<integer, table<integer, string>> buffer → mark → hunk
+---@field mapped table<integer, string[]> buffer → its keys
+---@field list? integer the quickfix list
+---@field index? integer where the person is in it
+
+---@type greenloop.Review?
+M.shown = nil
+
+for name, link in pairs({ Delete = "DiffDelete", Add = "DiffAdd", Badge = "Comment" }) do
+  vim.api.nvim_set_hl(0, "Greenloop" .. name, { default = true, link = link })
+end
+
+---@type table<string, fun()> name of a key → what it does
+local actions = {
+  accept = function() M.accept(M.here()) end,
+  refuse = function() M.refuse(M.here()) end,
+  accept_all = function() M.accept() end,
+  refuse_all = function() M.refuse() end,
+  next = function() M.go(1) end,
+  previous = function() M.go(-1) end,
+}
+
+---@param review greenloop.Review
+---@param buffer integer
+local function map(review, buffer)
+  if review.mapped[buffer] then return end
+  review.mapped[buffer] = {}
+  for name, act in pairs(actions) do
+    local key = config.options.keys[name]
+    if key ~= "" then
+      local desc = "Greenloop: " .. name:gsub("_", " ")
+      vim.keymap.set("n", key, act, { buffer = buffer, nowait = true, desc = desc })
+      table.insert(review.mapped[buffer], key)
+    end
+  end
+end
+
+---@param review greenloop.Review
+---@param file greenloop.FileChange
+---@return greenloop.Hunk[] those that the person has not decided on
+local function undecided(review, file)
+  return vim.tbl_filter(function(hunk) return not review.decided[hunk.id] end, file.hunks or {})
+end
+
+---@param review greenloop.Review
+---@param buffer integer
+---@param file greenloop.FileChange
+---@param hunk greenloop.Hunk
+local function mark(review, buffer, file, hunk)
+  local count = vim.api.nvim_buf_line_count(buffer)
+  local first = math.min(turns.line_now(review.turn, buffer, hunk.start), count)
+  local behind = math.min(first + hunk["end"] - hunk.start, count)
+  local new = text.lines((hunk.new:gsub("\r", "")), "\n")
+  local lines = {}
+  for at, line in ipairs(new) do
+    if at > MOST_LINES then
+      table.insert(lines, { { ("… and %d lines more"):format(#new - MOST_LINES), "GreenloopBadge" } })
+      break
+    end
+    table.insert(lines, { { line == "" and " " or line, "GreenloopAdd" } })
+  end
+  local keys = config.options.keys
+  local what = file.kind == "delete" and "this file goes" or review.suggestion.label
+  local words = ("  %s · %s accepts, %s refuses"):format(what, keys.accept, keys.refuse)
+  local above = behind == first and first < count
+  local last = above and first or behind - 1
+  local drawn = { virt_lines = lines, virt_lines_above = above }
+  local at = vim.api.nvim_buf_set_extmark(buffer, space, last, 0, drawn)
+  local badge = vim.api.nvim_buf_set_extmark(buffer, space, math.min(first, count - 1), 0, {
+    end_row = behind,
+    hl_group = behind > first and "GreenloopDelete" or nil,
+    hl_eol = true,
+    virt_text = { { words, "GreenloopBadge" } },
+  })
+  review.marks[buffer][at], review.marks[buffer][badge] = hunk.id, hunk.id
+end
+
+--- Draw what is not decided in a buffer that holds one of the files.
+---@param review greenloop.Review
+---@param file greenloop.FileChange
+local function draw(review, file)
+  local buffer = text.buffer(text.absolute(review.turn.workspace.root, file.path))
+  if not buffer then return end
+  vim.api.nvim_buf_clear_namespace(buffer, space, 0, -1)
+  review.marks[buffer] = {}
+  map(review, buffer)
+  for _, hunk in ipairs(undecided(review, file)) do
+    mark(review, buffer, file, hunk)
+  end
+end
+
+---@param review greenloop.Review
+local function list(review)
+  local items = {}
+  for _, file in ipairs(review.suggestion.files) do
+    local path = text.absolute(review.turn.workspace.root, file.path)
+    for _, hunk in ipairs(undecided(review, file)) do
+      local lines = text.lines((hunk.new:gsub("\r", "")), "\n")
+      local place = { filename = path, lnum = turns.line_now(review.turn, text.buffer(path) or -1, hunk.start) + 1 }
+      if file.kind == "create" then
+        -- there is no file to go to yet; the conversation shows it
+        place = { bufnr = chat.buffer(), lnum = vim.api.nvim_buf_line_count(assert(chat.buffer())) }
+      end
+      local what = ("%s %s [%s] %s"):format(file.kind, file.path, review.suggestion.label, vim.trim(lines[1] or ""))
+      table.insert(items, vim.tbl_extend("error", place, { text = what, type = "I" }))
+    end
+  end
+  local title = "Greenloop: " .. review.suggestion.label
+  local fresh = not review.list or vim.fn.getqflist({ id = review.list, all = 0 }).id == 0
+  vim.fn.setqflist({}, fresh and " " or "r", { title = title, items = items, id = review.list })
+  review.list = review.list or vim.fn.getqflist({ id = 0 }).id
+  return #items
+end
+
+--- Take marks and keys away.
+function M.close()
+  for buffer, keys in pairs(M.shown and M.shown.mapped or {}) do
+    if vim.api.nvim_buf_is_valid(buffer) then
+      vim.api.nvim_buf_clear_namespace(buffer, space, 0, -1)
+      for _, key in ipairs(keys) do
+        pcall(vim.keymap.del, "n", key, { buffer = buffer })
+      end
+    end
+  end
+  M.shown = nil
+end
+
+--- Draw again what is left; where nothing is, the review is over.
+local function refresh()
+  local review = assert(M.shown)
+  local whole = vim.iter(review.suggestion.files):any(function(file) return not next(file.hunks or {}) end)
+  if list(review) == 0 and (not whole or review.decided["*"]) then return M.close() end
+  for _, file in ipairs(review.suggestion.files) do
+    draw(review, file)
+  end
+end
+
+--- Show a suggestion of a turn that has ended.
+---@param turn greenloop.Turn
+---@param suggestion greenloop.Proposed
+function M.show(turn, suggestion)
+  M.close()
+  local review =
+    { turn = turn, suggestion = suggestion, decided = {}, marks = {}, mapped = {} }
+  M.shown = review
+  local said = { ("### %s%s"):format(suggestion.label, suggestion.fixed and ", and the error is fixed" or "") }
+  for _, flag in ipairs(suggestion.flags or {}) do
+    table.insert(said, "- mistrust it: " .. flag)
+  end
+  for _, problem in ipairs(suggestion.problems or {}) do
+    local line = problem.range and (":" .. problem.range.start.line + 1) or ""
+    table.insert(said, ("- %s%s: %s"):format(problem.path or "", line, (problem.message:gsub("\n", " "))))
+  end
+  chat.say(table.concat(said, "\n"))
+  chat.say("```diff\n" .. vim.trim(suggestion.diff:gsub("\r", "")) .. "\n```")
+  map(review, assert(chat.buffer()))
+  refresh()
+  session.call("suggestion/shown", { turn = turn.id, suggestion = suggestion.id })
+end
+
+--- The hunks under the cursor; nil, which means all of them, in the conversation.
+---@return string[]?
+function M.here()
+  local buffer = vim.api.nvim_get_current_buf()
+  local marks = M.shown and M.shown.marks[buffer]
+  if not marks then return nil end
+  local row = vim.api.nvim_win_get_cursor(0)[1] - 1
+  for _, one in ipairs(vim.api.nvim_buf_get_extmarks(buffer, space, { row, 0 }, { row, -1 }, { overlap = true })) do
+    if marks[one[1]] then return { marks[one[1]] } end
+  end
+  return {}
+end
+
+--- All undecided hunks: of one file, or of the whole suggestion.
+---@param path? string relative
+---@return string[]
+function M.left(path)
+  local ids = {}
+  for _, file in ipairs(M.shown and M.shown.suggestion.files or {}) do
+    for _, hunk in ipairs((path or file.path) == file.path and undecided(assert(M.shown), file) or {}) do
+      table.insert(ids, hunk.id)
+    end
+  end
+  return ids
+end
+
+--- Accept or refuse, and draw what is left then.
+---@param hunks? string[] nil: all that is left
+---@param done? fun()
+---@param act fun(review: greenloop.Review, wanted?: string[], over: fun(decided: boolean))
+local function decide(hunks, done, act)
+  local review = M.shown
+  if not review then return chat.warn("there is no suggestion to decide on") end
+  -- all of it is said by naming no hunk: a file that is only renamed has none
+  local whole = not hunks and not next(review.decided)
+  local wanted = hunks or M.left()
+  if not whole and not next(wanted) then return chat.warn("there is no change under the cursor") end
+  act(review, not whole and wanted or nil, function(decided)
+    for _, id in ipairs(decided and wanted or {}) do
+      review.decided[id] = true
+    end
+    review.decided["*"] = whole and decided or review.decided["*"]
+    if M.shown == review then refresh() end
+    if done then done() end
+  end)
+end
+
+--- Accept hunks, or all that is left.
+---@param hunks? string[]
+---@param done? fun()
+function M.accept(hunks, done)
+  decide(hunks, done, function(review, wanted, over) apply.accept(review.turn, review.suggestion, wanted, over) end)
+end
+
+--- Refuse hunks, or all that is left.
+---@param hunks? string[]
+---@param done? fun()
+function M.refuse(hunks, done)
+  decide(hunks, done, function(review, wanted, over)
+    local words = { turn = review.turn.id, suggestion = review.suggestion.id, hunks = wanted }
+    session.call("suggestion/refuse", words, function()
+      chat.say(wanted and "Refused in part." or "Refused.")
+      over(true)
+    end, function() over(false) end)
+  end)
+end
+
+--- Go to the next change, or the one before, over all files.
+---@param step integer 1 or -1
+function M.go(step)
+  local review = M.shown
+  local count = review and list(review) or 0
+  if not review or count == 0 then return chat.warn("there is no change to go to") end
+  review.index = ((review.index or (step > 0 and 0 or 1)) - 1 + step) % count + 1
+  vim.cmd(("silent %dchistory | silent cc %d"):format(vim.fn.getqflist({ id = review.list, nr = 0 }).nr, review.index))
+end
+
+--- Show the suggestion that comes next.
+function M.other()
+  local review = M.shown
+  local order = review and review.turn.order or {}
+  for at, id in ipairs(order) do
+    if review and id == review.suggestion.id and #order > 1 then
+      return M.show(review.turn, review.turn.suggestions[order[at % #order + 1]])
+    end
+  end
+  chat.warn("there is no other suggestion")
+end
+
+turns.show = function(turn)
+  local best = turns.best(turn)
+  if best then return M.show(turn, best) end
+  local words = turn.ended and turn.ended.text or ""
+  if words ~= "" then chat.say(words) end
+end
+
+vim.api.nvim_create_autocmd("BufReadPost", {
+  group = vim.api.nvim_create_augroup("greenloop.review", {}),
+  callback = function(event)
+    local review = M.shown
+    for _, file in ipairs(review and review.suggestion.files or {}) do
+      if review and text.absolute(review.turn.workspace.root, file.path) == vim.api.nvim_buf_get_name(event.buf) then
+        draw(review, file)
+      end
+    end
+  end,
+})
+
+return M

@@ -1,0 +1,98 @@
+--- Domain tools with their approval, and earlier conversations.
+
+local chat = require("greenloop.chat")
+local session = require("greenloop.session")
+local turns = require("greenloop.turn")
+
+local M = {}
+
+---@type string[] those that were listed last, for completion
+M.names = {}
+
+session.approve = function(request, answer)
+  local what = ("%s %s: %s"):format(request.tool, vim.json.encode(request.arguments), request.why)
+  chat.open()
+  chat.say("May this run? " .. what)
+  vim.ui.select({ "No", "Yes" }, { prompt = what .. ". Allow it?" }, function(choice)
+    chat.say(choice == "Yes" and "Allowed." or "Not allowed.")
+    answer(choice == "Yes")
+  end)
+end
+
+--- Ask for the arguments that are missing, then go on. A text is meant as it stands; anything else is JSON.
+---@param tool greenloop.ToolInfo
+---@param words table<string, string>
+---@param done fun(arguments: table)
+local function complete(tool, words, done)
+  local missing = vim.iter(tool.arguments.required or {}):find(function(name) return words[name] == nil end)
+  if missing then
+    return vim.ui.input({ prompt = ("%s, %s: "):format(tool.name, missing) }, function(word)
+      if word then complete(tool, vim.tbl_extend("error", words, { [missing] = word }), done) end
+    end)
+  end
+  local arguments = vim.empty_dict()
+  for key, word in pairs(words) do
+    local read, value = pcall(vim.json.decode, word)
+    local kind = ((tool.arguments.properties or {})[key] or {}).type
+    arguments[key] = kind ~= "string" and read and value or word
+  end
+  done(arguments)
+end
+
+--- Run a tool. `rest`: its name, and its arguments as NAME=VALUE; without a name one is chosen.
+---@param workspace greenloop.WorkspaceState
+---@param rest string
+---@param done? fun()
+function M.run(workspace, rest, done)
+  local name, given = rest:match("^(%S*)%s*(.*)$")
+  local words = {}
+  for key, word in given:gmatch("([%w_]+)=(%S+)") do
+    words[key] = word
+  end
+  ---@param tool? greenloop.ToolInfo
+  local function call(tool)
+    if not tool then return end
+    if tool.blocked ~= "" then return chat.warn(("%s cannot be called: %s"):format(tool.name, tool.blocked)) end
+    complete(tool, words, function(arguments)
+      local params = { workspace = workspace.workspace, name = tool.name, arguments = arguments }
+      session.call("tools/call", params, function(result)
+        chat.open()
+        chat.say(("## %s\n\n```\n%s\n```"):format(tool.name, result.text))
+        if done then done() end
+      end, done)
+    end)
+  end
+  session.call("tools/list", { workspace = workspace.workspace }, function(list)
+    M.names = vim.tbl_map(function(tool) return tool.name end, list.tools)
+    if name == "" then
+      local function item(tool) return ("%s: %s"):format(tool.name, tool.help) end
+      return vim.ui.select(list.tools, { prompt = "Greenloop, run:", format_item = item }, call)
+    end
+    local tool = vim.iter(list.tools):find(function(one) return one.name == name end)
+    if not tool then
+      return chat.warn(("there is no tool %s; there are: %s"):format(name, table.concat(M.names, ", ")))
+    end
+    call(tool)
+  end)
+end
+
+--- Choose an earlier conversation, show it, and go on with it.
+---@param workspace greenloop.WorkspaceState
+function M.history(workspace)
+  local function item(one) return os.date("%Y-%m-%d %H:%M ", math.floor(one.time)) .. one.title end
+  session.call("conversation/list", { workspace = workspace.workspace }, function(list)
+    local options = { prompt = "Greenloop, go on with:", format_item = item }
+    vim.ui.select(list.conversations, options, function(chosen)
+      if not chosen then return end
+      session.call("conversation/read", { conversation = chosen.conversation }, function(read)
+        chat.open()
+        for _, said in ipairs(read.said) do
+          chat.say(said.role == "person" and "## " .. said.text:gsub("\n", " ") or said.text)
+        end
+        turns.conversation = chosen.conversation
+      end)
+    end)
+  end)
+end
+
+return M

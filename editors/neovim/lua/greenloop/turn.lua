@@ -1,0 +1,208 @@
+--- Turns: a request, what comes of it, and the conversation that it belongs to. One at a time.
+
+local chat = require("greenloop.chat")
+local session = require("greenloop.session")
+local text = require("greenloop.text")
+
+local M = {}
+
+---@class greenloop.Turn
+---@field id string
+---@field workspace greenloop.WorkspaceState
+---@field running boolean
+---@field stage string what it does, in words
+---@field suggestions table<string, greenloop.Proposed>
+---@field order string[] ids, best first
+---@field edits table<integer, integer[][]> buffer → its edits since the request: first line, line behind, line behind now
+---@field speaker? integer the candidate whose words are shown
+---@field ended? greenloop.TurnEnded
+
+---@type greenloop.Turn?
+M.current = nil
+---@type string the conversation that `reply` goes on with
+M.conversation = ""
+---@type fun(turn: greenloop.Turn) shows what came of a turn
+M.show = function() end
+
+local function redraw()
+  vim.cmd.redrawstatus({ bang = true })
+  vim.api.nvim_exec_autocmds("User", { pattern = "GreenloopStatus", modeline = false })
+end
+
+--- Remember how lines move, so that a hunk keeps its place while the person types on.
+---@param turn greenloop.Turn
+local function follow(turn)
+  for _, buffer in ipairs(vim.api.nvim_list_bufs()) do
+    local inside = text.relative(turn.workspace.root, vim.api.nvim_buf_get_name(buffer))
+    if inside and vim.api.nvim_buf_is_loaded(buffer) and vim.bo[buffer].buftype == "" then
+      turn.edits[buffer] = {}
+      vim.api.nvim_buf_attach(buffer, false, {
+        on_lines = function(_, _, _, first, behind, behind_now)
+          if M.current ~= turn then return true end
+          table.insert(turn.edits[buffer], { first, behind, behind_now })
+        end,
+        on_reload = function() turn.edits[buffer] = nil end,
+      })
+    end
+  end
+end
+
+---@param turn greenloop.Turn
+---@param buffer integer
+---@param line integer from 0, at the time of the request
+---@return integer where it is now
+function M.line_now(turn, buffer, line)
+  for _, edit in ipairs(turn.edits[buffer] or {}) do
+    if line >= edit[2] then line = line + edit[3] - edit[2] end
+  end
+  return line
+end
+
+---@param turn greenloop.Turn
+---@param ended greenloop.TurnEnded
+local function finish(turn, ended)
+  turn.running, turn.ended, turn.order = false, ended, ended.order or {}
+  if ended.fault then
+    chat.fault(ended.fault)
+  elseif ended.outcome == "cancelled" then
+    chat.tell("cancelled; nothing was written")
+  elseif (ended.summary or "") ~= "" then
+    chat.say(ended.summary)
+  end
+  M.show(turn)
+  redraw()
+end
+
+---@class greenloop.Request
+---@field kind "ask"|"fix"
+---@field prompt? string
+---@field path? string absolute: the file that it is about
+---@field line? integer from 0
+---@field selection? greenloop.Range
+---@field whole_project? boolean
+---@field seen? greenloop.Problem[]
+---@field go_on? boolean in the conversation of the turn before
+
+---@param request greenloop.Request
+---@param workspace greenloop.WorkspaceState
+local function start(request, workspace)
+  local inside = request.path and text.relative(workspace.root, request.path)
+  local buffers, left_out = text.unsaved(workspace.root)
+  ---@type greenloop.Turn
+  local turn = { id = "", workspace = workspace, running = true, stage = "starting", suggestions = {}, order = {} }
+  turn.edits = {}
+  M.current = turn
+  follow(turn)
+  local heading = (request.prompt ~= "" and request.prompt) or "fix the error"
+  chat.open()
+  chat.say("## " .. heading:gsub("%s*\n%s*", " "))
+  for _, path in ipairs(left_out) do
+    chat.say(path .. " is not UTF-8, so its unsaved text is not sent")
+  end
+  local cursor = request.line and { line = request.line, column = 0 } or nil
+  session.request("turn/start", {
+    workspace = workspace.workspace,
+    kind = request.kind,
+    prompt = request.prompt or "",
+    place = inside and { path = inside, cursor = cursor, selection = request.selection } or nil,
+    whole_project = request.whole_project or false,
+    buffers = next(buffers) and buffers or nil,
+    seen = request.seen and next(request.seen) and request.seen or nil,
+    conversation = request.go_on and M.conversation or "",
+  }, function(fault, started)
+    if fault then return finish(turn, { turn = "", outcome = "failed", fault = fault }) end
+    ---@cast started greenloop.TurnStarted
+    turn.id, M.conversation = started.turn, started.conversation
+    if turn.stage == "cancelling" then M.cancel() end
+  end)
+  redraw()
+end
+
+---@type table<string, boolean>
+local asked_to_trust = {}
+
+--- Ask once whether a workspace may be built, then go on either way.
+---@param workspace greenloop.WorkspaceState
+---@param done fun()
+local function ensure_trust(workspace, done)
+  if workspace.trusted or asked_to_trust[workspace.workspace] then return done() end
+  asked_to_trust[workspace.workspace] = true
+  local prompt = ("Greenloop builds %s, in a sandbox, to check its suggestions. Trust it?"):format(workspace.root)
+  vim.ui.select({ "Trust it", "Not now" }, { prompt = prompt }, function(choice)
+    if choice == "Trust it" then return session.trust(workspace, true, done) end
+    chat.say(workspace.root .. " is not trusted: nothing of it is built. `:Greenloop trust` changes this")
+    done()
+  end)
+end
+
+--- Ask for a change, or for a fix.
+---@param request greenloop.Request
+function M.ask(request)
+  if M.current and M.current.running then
+    return chat.warn("a request is being answered (`:Greenloop cancel` ends it)")
+  end
+  session.workspace(request.path or (vim.fn.getcwd() .. "/."), function(workspace)
+    ensure_trust(workspace, function() start(request, workspace) end)
+  end)
+end
+
+function M.cancel()
+  local turn = M.current
+  if not turn or not turn.running then return chat.warn("nothing runs that could be cancelled") end
+  turn.stage = "cancelling"
+  if turn.id ~= "" then
+    session.request("turn/cancel", { turn = turn.id }, function(fault)
+      if fault and turn.running then chat.fault(fault) end
+    end)
+  end
+end
+
+--- The suggestion that comes first, of a turn that has ended or still runs.
+---@param turn greenloop.Turn
+---@return greenloop.Proposed?
+function M.best(turn) return turn.suggestions[turn.order[1] or ""] end
+
+--- Call a function with the params of a notification, if it is about the turn that runs.
+---@param name string
+---@param hear_it fun(turn: greenloop.Turn, params: table)
+local function hear(name, hear_it)
+  session.on(name, function(params)
+    local turn = M.current
+    if turn and turn.running and params.turn == turn.id then hear_it(turn, params) end
+  end)
+end
+
+hear("turn/progress", function(turn, params)
+  turn.stage = params.text or params.stage
+  if params.stage == "asking" or params.stage == "repairing" then turn.speaker = nil end
+  chat.say("> " .. turn.stage)
+  redraw()
+end)
+
+hear("turn/delta", function(turn, params)
+  if params.thought then return end
+  if turn.speaker == nil then
+    turn.speaker = params.candidate
+    chat.append("\n")
+  end
+  -- several may speak at the same time, and one is enough to read
+  if turn.speaker == params.candidate then chat.append(params.text) end
+end)
+
+hear("turn/candidate", function(turn, params)
+  local suggestion = params.suggestion
+  turn.suggestions[suggestion.id] = suggestion
+  turn.order = vim.tbl_filter(function(id) return id ~= suggestion.id end, turn.order)
+  table.insert(turn.order, math.min(params.rank, #turn.order) + 1, suggestion.id)
+  turn.stage = suggestion.label
+  redraw()
+end)
+
+hear("turn/ended", finish)
+
+session.lost = function(fault)
+  local turn = M.current
+  if turn and turn.running then finish(turn, { turn = turn.id, outcome = "failed", fault = fault }) end
+end
+
+return M

@@ -1,0 +1,173 @@
+// Turns: begun with what the person sees, decided on hunk by hunk, written, taken back, and asked again.
+import * as vscode from "vscode";
+import { Faulty, faultOf, type Sidecar } from "./connection.js";
+import { after, type Conversation, hunksOf, open, type Suggestion, tell, type Turn } from "./conversation.js";
+import type { Review, Subject } from "./review.js";
+import type { Workspace, Workspaces } from "./workspaces.js";
+import { type Acceptance, isBack, present, takeBack, write } from "./writing.js";
+
+export interface Wish { kind: "ask" | "fix"; prompt: string; whole: boolean; at?: vscode.Diagnostic | undefined }
+
+/** What a turn was begun with. */
+interface Begun { wish: Wish; workspace: Workspace; sent: Map<string, string> }
+
+type Found = { turn: Turn; suggestion: Suggestion };
+
+export class Turns {
+  private readonly begun = new Map<Turn, Begun>();
+  private readonly shown = new Set<string>();
+  private acceptances: Acceptance[] = [];
+  private deciding: Promise<unknown> = Promise.resolve();
+
+  constructor(
+    private readonly sidecar: Sidecar, private readonly workspaces: Workspaces, private readonly conversation: Conversation,
+    private readonly review: Review,
+  ) {}
+
+  async start(wish: Wish): Promise<void> {
+    const turn = this.conversation.begin(wish.prompt || "Fix the error");
+    await vscode.commands.executeCommand("greenloop.reveal");
+    try {
+      const workspace = await this.workspaces.of();
+      const buffers = this.workspaces.unsaved(workspace);
+      const place = this.workspaces.place(workspace);
+      const known = place ? await present(this.workspaces, workspace, [place.path]) : [];
+      const sent = new Map([...known, ...buffers].map((one) => [one.path, one.text ?? ""]));
+      this.begun.set(turn, { wish, workspace, sent });
+      const started = await this.sidecar.request("turn/start", {
+        workspace: workspace.state.workspace, kind: wish.kind, prompt: wish.prompt, place, whole_project: wish.whole, buffers,
+        seen: this.workspaces.seen(workspace, wish.at), conversation: this.conversation.id,
+      });
+      turn.turn = started.turn;
+      this.conversation.id = started.conversation;
+    } catch (error) {
+      this.conversation.fail(turn, faultOf(error));
+    }
+  }
+
+  /** Ask the newest request again, on the text as it is now. */
+  async again(): Promise<void> {
+    const last = this.conversation.turns().at(-1);
+    const begun = last && this.begun.get(last);
+    if (begun) await this.start(begun.wish);
+    else told("There is no request to repeat.");
+  }
+
+  async cancel(): Promise<void> {
+    for (const turn of this.conversation.running()) if (turn.turn) await this.sidecar.request("turn/cancel", { turn: turn.turn });
+  }
+
+  /** The connection ended, and every turn in flight with it. */
+  lost(fault: Parameters<Conversation["fail"]>[1]): void {
+    for (const turn of this.conversation.running()) this.conversation.fail(turn, { ...fault, way_out: fault.way_out || "ask again" });
+  }
+
+  /** The person has a suggestion before the eyes. */
+  async see(found: Found): Promise<void> {
+    const name = `${found.turn.turn} ${found.suggestion.proposed.id}`;
+    if (this.shown.has(name)) return;
+    this.shown.add(name);
+    await this.sidecar.request("suggestion/shown", { turn: found.turn.turn, suggestion: found.suggestion.proposed.id });
+  }
+
+  async show(found: Found): Promise<void> {
+    await this.review.show(this.subject(found));
+    await this.see(found);
+  }
+
+  /** Go to the next change, the previous one, or a hunk. */
+  async go(found: Found, to: 1 | -1 | string): Promise<void> {
+    told(await this.review.go(this.subject(found), to));
+  }
+
+  /** Accept hunks; `null`: all that are open. */
+  accept(found: Found, hunks: readonly string[] | null): Promise<void> {
+    return this.inTurn(() => this.take(found, hunks));
+  }
+
+  async refuse(found: Found, hunks: readonly string[] | null): Promise<void> {
+    const all = hunks === null && open(found.suggestion).length === hunksOf(found.suggestion).length;
+    const named = all ? null : (hunks ?? open(found.suggestion));
+    await this.see(found); // nobody decides on what is not before the eyes
+    await this.sidecar.request("suggestion/refuse", { turn: found.turn.turn, suggestion: found.suggestion.proposed.id, hunks: named && [...named] });
+    this.conversation.decide(found.suggestion, hunks, "refused");
+  }
+
+  /** Take the newest acceptance back, in one step. */
+  undo(): Promise<void> {
+    return this.inTurn(async () => {
+      const last = this.acceptances.at(-1);
+      if (last === undefined) return told("There is nothing to undo.");
+      const why = await takeBack(last);
+      if (why) void vscode.window.showWarningMessage(`Nothing was undone: ${why}.`);
+      else await this.undone(last);
+    });
+  }
+
+  /** The person may have used the editor's own undo. */
+  noticeUndo(): Promise<void> {
+    return this.inTurn(async () => {
+      for (const one of this.acceptances) if (await isBack(one)) await this.undone(one);
+    });
+  }
+
+  /** One thing after another, so that each stands on the text of the one before. */
+  private inTurn(run: () => Promise<void>): Promise<void> {
+    const next = this.deciding.then(run);
+    this.deciding = next.catch(() => undefined);
+    return next;
+  }
+
+  private subject({ turn, suggestion }: Found): Subject {
+    const begun = this.begun.get(turn);
+    if (begun === undefined) throw new Error("The request of this suggestion is not known any more: ask again.");
+    return { workspace: begun.workspace, sent: begun.sent, turn: turn.turn, suggestion };
+  }
+
+  private async take(found: Found, hunks: readonly string[] | null): Promise<void> {
+    const { turn, suggestion } = found;
+    const { workspace } = this.subject(found);
+    const untouched = Object.keys(suggestion.decided).length === 0;
+    const named = hunks === null ? (untouched ? null : open(suggestion)) : hunks.filter((id) => !(id in suggestion.decided));
+    if (named?.length === 0 || suggestion.whole) return told("Nothing of this is open any more.");
+    const paths = suggestion.proposed.files.flatMap((file) => [file.path, after(file)]);
+    try {
+      await this.see(found); // nobody decides on what is not before the eyes
+      const buffers = await present(this.workspaces, workspace, [...new Set(paths)]);
+      const handover = await this.sidecar.request("suggestion/accept", {
+        turn: turn.turn, suggestion: suggestion.proposed.id, hunks: named && [...named], buffers,
+      });
+      const files = await write(this.workspaces, workspace, handover);
+      const failed = typeof files === "string" ? files : "";
+      await this.sidecar.request("suggestion/applied", { acceptance: handover.acceptance, applied: !failed, note: failed });
+      if (typeof files === "string") return this.stale(turn, `${files}. Ask again on the present text.`);
+      if (handover.label !== suggestion.label) this.conversation.note(turn, `What was written: ${handover.label}${handover.rebased ? ", judged anew on the changed text" : ""}.`);
+      suggestion.label = handover.label;
+      const taken = [...(named ?? open(suggestion))];
+      this.acceptances.push({ name: handover.acceptance, turn: turn.turn, suggestion: suggestion.proposed.id, hunks: taken, files });
+      this.conversation.decide(suggestion, named === null ? null : taken, "accepted");
+      told(`Written: ${handover.label}.`);
+    } catch (error) {
+      if (!(error instanceof Faulty)) throw error;
+      this.stale(turn, tell(error.fault));
+    }
+  }
+
+  private stale(turn: Turn, why: string): void {
+    this.conversation.note(turn, why);
+    void vscode.window.showWarningMessage(`Greenloop: ${why}`, "Ask Again").then((chosen) => (chosen ? this.again() : undefined));
+  }
+
+  private async undone(acceptance: Acceptance): Promise<void> {
+    this.acceptances = this.acceptances.filter((one) => one !== acceptance);
+    const found = this.conversation.find(acceptance.turn, acceptance.suggestion);
+    if (found) this.conversation.reopen(found.suggestion, acceptance.hunks);
+    told("Undone.");
+    await this.sidecar.request("suggestion/undone", { acceptance: acceptance.name });
+  }
+}
+
+/** Say something that is no more than news; screen readers read it. */
+export function told(text: string): void {
+  vscode.window.setStatusBarMessage(`Greenloop: ${text}`, 5000);
+}

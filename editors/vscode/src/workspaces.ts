@@ -1,0 +1,136 @@
+// The workspaces that the sidecar follows: where their files are, and which buffers differ from the disk.
+import { realpath } from "node:fs/promises";
+import * as path from "node:path";
+import * as vscode from "vscode";
+import type { Sidecar } from "./connection.js";
+import type { Buffer, Place, Problem, Status, WorkspaceState } from "./protocol.js";
+
+export interface Workspace {
+  state: WorkspaceState;
+  status: Status | undefined;
+  /** A folder as VS Code names it, and as it is without links; the sidecar tells paths of the second kind. */
+  shown: string;
+  real: string;
+}
+
+/** What a document would be on the disk. */
+export function diskText(document: vscode.TextDocument): string {
+  return (document.encoding === "utf8bom" ? "\ufeff" : "") + document.getText();
+}
+
+export class Workspaces {
+  private readonly known = new Map<string, Workspace>();
+
+  constructor(private readonly sidecar: Sidecar, private readonly changed: () => void) {}
+
+  all(): Workspace[] {
+    return [...this.known.values()];
+  }
+
+  /** Forget what a sidecar that is gone has said. */
+  clear(): void {
+    this.known.clear();
+  }
+
+  /** The workspace of a file, of the active editor, or of the first folder. */
+  async of(uri = this.editor()?.document.uri): Promise<Workspace> {
+    const folder = (uri && vscode.workspace.getWorkspaceFolder(uri)) ?? vscode.workspace.workspaceFolders?.[0];
+    const file = uri?.scheme === "file" ? uri.fsPath : undefined;
+    const found = this.all().find((one) => file !== undefined && inside(one, file));
+    if (found) return found;
+    const where = folder?.uri.fsPath ?? file;
+    if (where === undefined) throw new Error("There is no folder to work in: open one first.");
+    return this.open(where);
+  }
+
+  async open(where: string): Promise<Workspace> {
+    const state = await this.sidecar.request("workspace/open", { path: where });
+    const real = await realpath(where).catch(() => where); // the sidecar says what is wrong with it
+    return this.keep(state, this.known.get(state.root) ?? { state, status: undefined, shown: where, real });
+  }
+
+  async trust(workspace: Workspace, trusted: boolean): Promise<void> {
+    this.keep(await this.sidecar.request("workspace/trust", { workspace: workspace.state.workspace, trusted }), workspace);
+  }
+
+  status(status: Status): void {
+    for (const one of this.all()) if (one.state.workspace === status.workspace) one.status = status;
+    this.changed();
+  }
+
+  uri(workspace: Workspace, relative: string): vscode.Uri {
+    const full = path.join(workspace.state.root, ...relative.split("/"));
+    const rest = path.relative(workspace.real, full);
+    return vscode.Uri.file(rest.startsWith("..") ? full : path.join(workspace.shown, rest));
+  }
+
+  /** The path that the sidecar knows a file by; `undefined` outside of the workspace. */
+  relative(workspace: Workspace, uri: vscode.Uri): string | undefined {
+    return uri.scheme === "file" && inside(workspace, uri.fsPath) ? within(workspace, uri.fsPath) : undefined;
+  }
+
+  /** Every buffer that differs from the disk. */
+  unsaved(workspace: Workspace): Buffer[] {
+    return vscode.workspace.textDocuments.flatMap((document) => {
+      const where = document.isDirty ? this.relative(workspace, document.uri) : undefined;
+      return where === undefined ? [] : [{ path: where, text: diskText(document) }];
+    });
+  }
+
+  /** The editor that the person is in: the last one with a file, for a sidebar takes the focus away. */
+  editor(): vscode.TextEditor | undefined {
+    const active = vscode.window.activeTextEditor;
+    return active?.document.uri.scheme === "file" ? active : vscode.window.visibleTextEditors.find((one) => one.document.uri.scheme === "file");
+  }
+
+  place(workspace: Workspace, editor = this.editor()): Place | null {
+    const where = editor && this.relative(workspace, editor.document.uri);
+    if (editor === undefined || where === undefined) return null;
+    const { active, start, end, isEmpty } = editor.selection;
+    const position = (one: vscode.Position) => ({ line: one.line, column: one.character });
+    return {
+      path: where, cursor: position(active), selection: isEmpty ? null : { start: position(start), end: position(end) },
+    };
+  }
+
+  /** The errors and warnings that the person sees; those at the cursor come first. */
+  seen(workspace: Workspace, at?: vscode.Diagnostic): Problem[] {
+    const editor = this.editor();
+    const found = vscode.languages.getDiagnostics().flatMap(([uri, diagnostics]) => {
+      const where = this.relative(workspace, uri);
+      const here = editor?.document.uri.toString() === uri.toString();
+      const near = (one: vscode.Diagnostic): boolean =>
+        here && (at ? one.message === at.message && one.range.isEqual(at.range) : one.range.contains(editor.selection.active));
+      return diagnostics.filter((one) => where !== undefined && one.severity <= vscode.DiagnosticSeverity.Warning)
+        .map((one) => ({ near: near(one), problem: problem(where ?? "", one) }));
+    });
+    return found.sort((a, b) => Number(b.near) - Number(a.near)).map((one) => one.problem);
+  }
+
+  private keep(state: WorkspaceState, workspace: Workspace): Workspace {
+    workspace.state = state;
+    this.known.set(state.root, workspace);
+    this.changed();
+    return workspace;
+  }
+}
+
+function problem(where: string, one: vscode.Diagnostic): Problem {
+  const { start, end } = one.range;
+  return {
+    path: where, severity: one.severity === vscode.DiagnosticSeverity.Error ? "error" : "warning", message: one.message,
+    range: { start: { line: start.line, column: start.character }, end: { line: end.line, column: end.character } },
+  };
+}
+
+/** The path inside the workspace; one that leaves it begins with "..". */
+function within(workspace: Workspace, file: string): string {
+  const rest = path.relative(workspace.shown, file);
+  const full = rest.startsWith("..") ? file : path.join(workspace.real, rest);
+  return path.relative(workspace.state.root, full).split(path.sep).join("/");
+}
+
+function inside(workspace: Workspace, file: string): boolean {
+  const rest = within(workspace, file);
+  return !rest.startsWith("..") && !path.isAbsolute(rest);
+}

@@ -1,0 +1,5 @@
+#!/bin/sh
+# Installs the editors that the tests of editors/ run in, each by a script of its own. Safe to run again.
+set -eu
+cd "$(dirname "$0")/.."
+scripts/neovim_floor.sh

