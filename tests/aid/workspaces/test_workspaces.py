@@ -4,7 +4,6 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -44,10 +43,6 @@ from greenloop.workspace.store import TreeStore
 from greenloop.workspace.vcs import WorkingCopy
 
 GENEROUS = 60.0
-
-
-def _is_there(store: TreeStore, disk: Disk, path: str) -> bool:
-    return store.entry(disk.tree(), path) is not None
 
 
 def wait(look: Callable[[], bool], what: str) -> None:
@@ -296,6 +291,10 @@ def test_what_changes_between_the_first_reading_and_the_watching_is_found(tmp_pa
             # nobody says so, and it may be that nobody watches yet
             (root / f"late{number}.ml").write_text("let late = 1\n")
             late = f"late{number}.ml"
-            wait(partial(_is_there, store, disk, late), late)
+
+            def found(disk: Disk = disk, late: str = late) -> bool:
+                return store.entry(disk.tree(), late) is not None
+
+            wait(found, late)
         finally:
             disk.close()
