@@ -5,7 +5,7 @@
 SHELL := /bin/sh
 BIN := .venv/bin
 
-.PHONY: setup image editors demo test test-editors lint types layers unit adapters docs clean
+.PHONY: setup image acpx editors demo test test-editors lint types layers unit adapters docs clean
 
 setup:
 	@scripts/setup.sh
@@ -13,6 +13,10 @@ setup:
 # the toolchain image that the tests judge with; made once, then found in .images
 image: setup
 	@scripts/image.sh
+
+# a client of the Agent Client Protocol that is not ours, for the tests; made once, then found in build
+acpx: setup
+	@scripts/acpx.sh
 
 # the editors that tests run in, those that no package of Python's brings
 editors: setup image
@@ -26,6 +30,7 @@ test: lint types layers unit adapters
 lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	luacheck --quiet --no-color editors/neovim scripts tests/editors
 
 types: setup
 	$(BIN)/mypy
@@ -34,7 +39,7 @@ layers: setup
 	$(BIN)/lint-imports
 
 # by two processes, a file each at a time
-unit: setup image editors
+unit: setup image acpx editors
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not editors"
 
 test-editors: setup image editors

@@ -62,7 +62,7 @@ def main() -> None:
     assert adapter is not None, "the recipe trains an adapter"
     SHIPPED.mkdir(exist_ok=True)
     write_atomically(SHIPPED / "adapter.gguf", adapter.read_bytes())
-    write_atomically(SHIPPED / "lineage.json", version.lineage.model_dump_json(indent=1).encode() + b"\n")
+    write_atomically(SHIPPED / "card.json", card.read_bytes())
     print(f"{SHIPPED / 'adapter.gguf'}: {adapter.stat().st_size / 1e6:.1f} MB")
 
 

@@ -1,8 +1,14 @@
-"""A folder that a person has consented to have recorded, with the recorder's part played by hand."""
+"""A folder that a person has consented to have recorded, the recorder played by hand; and a home for a sidecar."""
 
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,6 +17,38 @@ from greenloop.records import Snapshot
 from greenloop.snapshots.enrolment import Desk, Enrolment, Enrolments, Wish
 from greenloop.snapshots.recorder import workspace_for
 from greenloop.workspace.vcs import read_checkout
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+PATIENCE = 240.0
+"""Seconds that a command may take on a busy machine."""
+
+
+def command_of(home: Path, *words: str) -> list[str]:
+    """Return the command line of ``greenloop`` with a home."""
+    return [sys.executable, "-m", "greenloop", "--home", str(home), *words]
+
+
+@pytest.fixture
+def home() -> Iterator[Path]:
+    """A home with a short name: the path of its socket has to be."""
+    folder = Path(tempfile.mkdtemp(prefix="gl"))
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def aid(home: Path) -> Iterator[Run]:
+    """Return a function that runs ``greenloop aid`` with a home; its sidecar is ended with the test."""
+    environment = {name: value for name, value in os.environ.items() if name != "XDG_RUNTIME_DIR"}
+
+    def run(*words: str, env: dict[str, str] | None = None, **more: Any) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command_of(home, "aid", *words),
+            env={**environment, **(env or {})}, capture_output=True, text=True, check=False, timeout=PATIENCE, **more,
+        )  # fmt: skip
+
+    yield run
+    run("stop")
 
 
 class Recorded:

@@ -2,42 +2,13 @@
 
 import json
 import os
-import shutil
 import signal
 import subprocess
-import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-Run = Callable[..., subprocess.CompletedProcess[str]]
-PATIENCE = 60.0
-
-
-@pytest.fixture
-def home() -> Iterator[Path]:
-    """A home with a short name: the path of its socket has to be."""
-    folder = Path(tempfile.mkdtemp(prefix="gl"))
-    yield folder
-    shutil.rmtree(folder)
-
-
-@pytest.fixture
-def aid(home: Path) -> Iterator[Run]:
-    environment = {name: value for name, value in os.environ.items() if name != "XDG_RUNTIME_DIR"}
-
-    def run(*words: str, env: dict[str, str] | None = None, **more: Any) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [*_command(home), *words],
-            env={**environment, **(env or {})}, capture_output=True, text=True, check=False, timeout=PATIENCE, **more,
-        )  # fmt: skip
-
-    yield run
-    run("stop")
+from tests.cli.conftest import PATIENCE, Run, command_of
 
 
 def _status(aid: Run) -> dict[str, Any]:
@@ -105,7 +76,7 @@ def test_settings_are_the_homes(aid: Run, home: Path) -> None:
 def test_an_editor_connects_by_stdio(aid: Run, home: Path) -> None:
     body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {"client": "editor"}})
     process = subprocess.Popen(
-        [*_command(home), "connect"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        command_of(home, "aid", "connect"), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
     assert process.stdin is not None
     assert process.stdout is not None
@@ -120,16 +91,12 @@ def test_an_editor_connects_by_stdio(aid: Run, home: Path) -> None:
     assert process.returncode == 0
 
 
-def _command(home: Path) -> list[str]:
-    return [sys.executable, "-m", "greenloop", "--home", str(home), "aid"]
-
-
 def test_bad_input_is_told(aid: Run, home: Path) -> None:
     missing = aid("trust", str(home / "nowhere"))
     assert missing.returncode == 2
     assert "no such folder" in missing.stderr
     long = subprocess.run(
-        [*_command(home / ("x" * 120)), "start"],
+        command_of(home / ("x" * 120), "aid", "start"),
         env={name: value for name, value in os.environ.items() if name != "XDG_RUNTIME_DIR"},
         capture_output=True, text=True, check=False,
     )  # fmt: skip
@@ -140,7 +107,7 @@ def test_bad_input_is_told(aid: Run, home: Path) -> None:
 def test_a_second_home_has_a_sidecar_of_its_own(aid: Run, home: Path) -> None:
     aid("start")
     other = home / "other"
-    command = _command(other)
+    command = command_of(other, "aid")
     try:
         assert subprocess.run([*command, "start"], capture_output=True, check=False).returncode == 0
         found = json.loads(subprocess.run([*command, "status", "--json"], capture_output=True, check=False).stdout)

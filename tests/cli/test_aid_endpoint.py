@@ -2,41 +2,12 @@
 
 import json
 import os
-import shutil
-import subprocess
-import sys
-import tempfile
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
 import openai
 import pytest
-
-Run = Callable[..., subprocess.CompletedProcess[str]]
-PATIENCE = 120.0
-
-
-@pytest.fixture
-def home() -> Iterator[Path]:
-    """A home with a short name: the path of its socket has to be."""
-    folder = Path(tempfile.mkdtemp(prefix="gl"))
-    yield folder
-    shutil.rmtree(folder)
-
-
-@pytest.fixture
-def aid(home: Path) -> Iterator[Run]:
-    environment = {name: value for name, value in os.environ.items() if name != "XDG_RUNTIME_DIR"}
-
-    def run(*words: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "greenloop", "--home", str(home), "aid", *words]
-        return subprocess.run(
-            command, env={**environment, **(env or {})}, capture_output=True, text=True, check=False, timeout=PATIENCE
-        )
-
-    yield run
-    run("stop")
+from tests.cli.conftest import PATIENCE, Run
 
 
 def test_it_is_off_until_the_settings_ask_for_it(aid: Run, home: Path) -> None:

@@ -41,7 +41,7 @@ def test_add_list_fix_and_the_way_back(greenloop: Greenloop, tmp_path: Path) -> 
     (folder / "a.ml").write_text(RED)
     (folder / "greenloop.toml").write_text(SETTINGS)
     assert "The default is local." in done(greenloop("models", "list"))
-    added = done(greenloop("models", "add", "fixer", "--adapter", "lora", "--base", "local"))
+    added = done(greenloop("models", "add", "fixer", "--adapter", "lora", "--base", "smollm2"))
     assert "Added own:fixer@1: adapter, 0.7 MB." in added
     listed = json.loads(done(greenloop("models", "list", "--json")))
     assert (listed["default"], [one["reference"] for one in listed["models"]]) == ("local", ["own:fixer@1"])
@@ -59,7 +59,7 @@ def test_what_is_refused(greenloop: Greenloop, tmp_path: Path) -> None:
     assert "needs the model that it was trained on" in refused(greenloop("models", "add", "fixer", "--adapter", "lora"))
     assert "already means something else" in refused(greenloop("models", "add", "local", "--adapter", "lora"))
     (tmp_path / "lora/adapter_model.safetensors").rename(tmp_path / "lora/adapter_model.bin")
-    words = ("models", "add", "fixer", "--adapter", "lora", "--base", "local")
+    words = ("models", "add", "fixer", "--adapter", "lora", "--base", "smollm2")
     assert "weights in pickle are refused" in refused(greenloop(*words))
     assert "no model of yours is called" in refused(greenloop("models", "use", "fixer"))
     assert "No models of your own." in done(greenloop("models", "list"))
@@ -71,7 +71,7 @@ def test_what_is_refused(greenloop: Greenloop, tmp_path: Path) -> None:
 
 def test_converting(greenloop: Greenloop, tmp_path: Path) -> None:
     lora(tmp_path / "lora")
-    words = ("models", "convert", "lora", "--base", "local", "--out", "adapter.gguf")
+    words = ("models", "convert", "lora", "--base", "smollm2", "--out", "adapter.gguf")
     assert "adapter.gguf: 420 tensors, 9.8 MB." in done(greenloop(*words))
-    added = greenloop("models", "add", "fixer", "--gguf", "adapter.gguf", "--base", "local", "--json")
+    added = greenloop("models", "add", "fixer", "--gguf", "adapter.gguf", "--base", "smollm2", "--json")
     assert json.loads(done(added))["bytes"] == (tmp_path / "adapter.gguf").stat().st_size <= 12_000_000

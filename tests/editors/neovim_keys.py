@@ -7,12 +7,13 @@ import json
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from tests.editors.neovim_driver import LAYER, NVIM, surroundings
 from tests.editors.scenario import Ask, AwaitProblem, AwaitStatus, AwaitWords, Decide, Edit, Fix, Open, Signalled, Tool
-from tests.editors.scenario import Step as Any_
+from tests.editors.scenario import Step as Story
 from tests.editors.stage import GENEROUS, BufferSeen, Job, Report, TurnReport
 from tests.editors.tmux import Screen, screen
 
@@ -38,31 +39,39 @@ _ENDED = (
 )
 
 
-def drive(job: Job, nvim: Path = NVIM) -> Report:
-    """Play a job by keys."""
+@contextmanager
+def seated(job: Job, nvim: Path = NVIM) -> "Iterator[Person]":
+    """Start Neovim in the workspace of a job, with a person before it."""
     with tempfile.TemporaryDirectory(prefix="gl") as folder:
         init = Path(folder) / "init.lua"
         init.write_text(_INIT.format(layer=str(LAYER), command=json.dumps(job.command)))
         socket = Path(folder) / "nvim"
         words = [str(nvim), "--clean", "-u", str(init), "--listen", str(socket)]
         with screen(Path(folder), ["sh", "-c", f'cd "{job.root}" && exec {" ".join(words)}'], surroundings(job)) as on:
-            person = _Person(job, on, socket, nvim)
             on.until("[No Name]")
-            for step in job.steps:
-                person.take(step)
-                person.told.append(on.text())
-            return person.report()
+            yield Person(job, on, socket, nvim)
 
 
-class _Person:
+def drive(job: Job, nvim: Path = NVIM) -> Report:
+    """Play a job by keys."""
+    with seated(job, nvim) as person:
+        for step in job.steps:
+            person.take(step)
+        return person.report()
+
+
+class Person:
+    """Does a step of a job by keys, and looks at the screen after it."""
+
     def __init__(self, job: Job, on: Screen, socket: Path, nvim: Path) -> None:
         self._job = job
-        self._on = on
+        self.on = on
         self._server = [str(nvim), "--server", str(socket), "--remote-expr"]
         self._turns: list[TurnReport] = []
         self.told: list[str] = []
 
     def report(self) -> Report:
+        """Return what there is at the end."""
         found = json.loads(self._ask(_BUFFERS))
         conversation = self._ask(
             "table.concat(vim.api.nvim_buf_get_lines(require('greenloop.chat').buffer() or 0, 0, -1, true), '\\n')"
@@ -70,18 +79,23 @@ class _Person:
         buffers = {path: BufferSeen.model_validate(one) for path, one in found.items()}
         return Report(turns=tuple(self._turns), told=(*self.told, conversation), buffers=buffers)
 
-    def take(self, step: Any_) -> None:
+    def take(self, step: Story) -> None:
+        """Do a step."""
+        self._do(step)
+        self.told.append(self.on.text())
+
+    def _do(self, step: Story) -> None:
         match step:
             case Open():
                 self._open(step.path)
             case Edit():
-                self._on.type(f"{step.line + 1}G{step.remove}cc")
-                self._on.type(step.insert[0])
+                self.on.type(f"{step.line + 1}G{step.remove}cc")
+                self.on.type(step.insert[0])
                 for line in step.insert[1:]:
-                    self._on.keys("Enter")
-                    self._on.type(line)
-                self._on.keys("Escape")
-                self._on.until(step.insert[-1])
+                    self.on.keys("Enter")
+                    self.on.type(line)
+                self.on.keys("Escape")
+                self.on.until(step.insert[-1])
             case Ask():
                 word = "project" if step.whole_project else "reply" if step.go_on else "ask"
                 self._request(f"Greenloop {word} {step.prompt}", step.path, step.line)
@@ -89,18 +103,17 @@ class _Person:
                 self._request("Greenloop fix", step.path, step.line)
             case Tool():
                 arguments = " ".join(f"{name}={word}" for name, word in step.arguments.items())
-                before = self._on.text()
-                self._command(f"Greenloop tool {step.name} {arguments}")
-                self._on.until("Type number")
-                self._on.type("2" if step.approve else "1")
-                self._on.keys("Enter")
-                self._on.until(lambda shown: shown != before and ("owns" if step.approve else "Not allowed") in shown)
+                self.command(f"Greenloop tool {step.name} {arguments}")
+                self.on.until("Type number")
+                self.on.type("2" if step.approve else "1")
+                self.on.keys("Enter")
+                self.on.until("owns" if step.approve else "was not called")
             case AwaitStatus():
-                self._on.until("[green]" if step.state == "green" else "error]")
+                self.on.until("[green]" if step.state == "green" else "error]")
             case AwaitProblem():
                 self._until(lambda: self._ask(f"#vim.diagnostic.get(0, {{ lnum = {step.line} }})") != "0")
             case AwaitWords():
-                self._on.until(step.text)
+                self.on.until(step.text)
             case Signalled():
                 path = Path(step.signal)
                 path.touch()
@@ -115,53 +128,59 @@ class _Person:
             self._until(lambda: bool(self._ask(_ENDED)))
             self._turns.append(TurnReport.model_validate_json(self._ask(_ENDED)))
         elif what == "cancel":
-            self._command("Greenloop cancel")
+            self.command("Greenloop cancel")
         else:
-            self._command("Greenloop undo")
-            self._on.until("Taken back.")
+            self.command("Greenloop undo")
+            self.on.until("Taken back.")
 
     def _decide(self, step: Decide) -> None:
         shown = self._ask("vim.api.nvim_buf_line_count(require('greenloop.chat').buffer())")
         if step.hunks:
             for _ in range(20):
-                self._on.type("]c")
+                self.on.type("]c")
                 if self._ask("(require('greenloop.review').here() or {})[1] or ''") == step.hunks[0]:
                     break
-            self._on.type("do" if step.do == "accept" else "dx")
+            self.on.type("do" if step.do == "accept" else "dx")
         elif step.path:
             self._open(step.path)
-            self._command(f"Greenloop {step.do} file")
+            self.command(f"Greenloop {step.do} file")
         else:
-            self._on.type("dO" if step.do == "accept" else "dX")
+            self.on.type("dO" if step.do == "accept" else "dX")
         # accepted, refused, or why not: the conversation says it
         self._until(lambda: self._ask("vim.api.nvim_buf_line_count(require('greenloop.chat').buffer())") != shown)
 
     def _open(self, path: str) -> None:
-        self._command(f"edit {path}")
-        self._on.until(lambda shown: shown.splitlines()[-2].startswith(path))
+        self.command(f"edit {path}")
+        self.on.until(lambda shown: _file(shown).endswith(path))
 
     def _request(self, command: str, path: str, line: int) -> None:
-        if path and not self._on.text().splitlines()[-2].startswith(path):
+        if path and not _file(self.on.text()).endswith(path):
             self._open(path)
         turn = "require('greenloop.turn').current"
         before = self._ask(f"tostring({turn})")
         if path:
-            self._on.type(f"{line + 1}G")
-        self._command(command)
+            self.on.type(f"{line + 1}G")
+        self.command(command)
         self._until(lambda: self._ask(f"tostring({turn})") != before)
 
-    def _command(self, words: str) -> None:
-        self._on.type(f":{words}")
-        self._on.keys("Enter")
+    def command(self, words: str) -> None:
+        """Type a command."""
+        self.on.type(f":{words}")
+        self.on.keys("Enter")
 
     def _ask(self, code: str) -> str:
         expression = f"luaeval({json.dumps(code)}, {json.dumps(self._job.root)})"
         ran = subprocess.run([*self._server, expression], check=False, capture_output=True, text=True, timeout=GENEROUS)
-        assert ran.returncode == 0, f"{ran.stderr}\n{self._on.text()}"
+        assert ran.returncode == 0, f"{ran.stderr}\n{self.on.text()}"
         return ran.stdout
 
     def _until(self, look: Callable[[], bool]) -> None:
         deadline = time.monotonic() + GENEROUS
         while not look():
-            assert time.monotonic() < deadline, f"waited in vain; the screen is\n{self._on.text()}"
+            assert time.monotonic() < deadline, f"waited in vain; the screen is\n{self.on.text()}"
             time.sleep(0.1)
+
+
+def _file(shown: str) -> str:
+    """Return the file that the status line names, in whichever way Neovim shortens it."""
+    return shown.splitlines()[-2].split()[0]

@@ -26,7 +26,7 @@ def drive(job: Job) -> Report:
         terminal.until_line("# /")
         for step in job.steps:
             terminal.take(step, Path(job.root))
-        terminal.type("quit")
+        terminal.quit()
     return Report(turns=tuple(terminal.turns), told=(terminal.seen,))
 
 
@@ -37,12 +37,18 @@ class _Terminal:
         self.seen = ""
         self._read = 0
         self.turns: list[TurnReport] = []
-        threading.Thread(target=self._listen, daemon=True).start()
+        self._ear = threading.Thread(target=self._listen, daemon=True)
+        self._ear.start()
 
     def _listen(self) -> None:
         assert self._process.stdout is not None
         while piece := self._process.stdout.read(1):
             self._pieces.put(piece)
+
+    def quit(self) -> None:
+        """Leave, and wait for the end."""
+        self.type("quit")
+        self._ear.join(GENEROUS)
 
     def type(self, line: str) -> None:
         assert self._process.stdin is not None

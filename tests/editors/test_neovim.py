@@ -1,12 +1,16 @@
 """The real Neovim plays the corpus: headless, and some of it by keys on a terminal."""
 
+import json
+import os
 import subprocess
 from pathlib import Path
 
 import pytest
 from tests.editors import neovim_driver, neovim_keys
-from tests.editors.scenario import names, scenario
-from tests.editors.stage import Stage
+from tests.editors.scenario import Bytes, Fix, names, scenario
+from tests.editors.stage import Job, Report, Stage
+
+from greenloop.aid.wire.framing import Framer
 
 FAST = ("dirty-buffer", "crlf", "hunk-refused", "sidecar-killed", "stale-base", "undo")
 BY_KEYS = (
@@ -55,3 +59,60 @@ def test_the_help_file_is_what_the_layer_says() -> None:
         [neovim_driver.NVIM, "--clean", "-l", script, "--check"], check=False, capture_output=True, text=True
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+@pytest.mark.parametrize("nvim", [neovim_driver.NVIM, FLOOR], ids=["newest", "oldest"])
+def test_what_the_corpus_does_not_reach(nvim: Path, tmp_path: Path) -> None:
+    _demand_floor()
+    words = ["--clean", "--headless", "-c", f"luafile {neovim_driver.HERE / 'checks.lua'}"]
+    environment = {**os.environ, "XDG_STATE_HOME": str(tmp_path), "HOME": str(tmp_path)}
+    ran = subprocess.run([nvim, *words], check=False, capture_output=True, text=True, env=environment, cwd=tmp_path)
+    said = ran.stdout + ran.stderr
+    assert "FAILED" not in said, said
+    assert "checked 12" in said, said
+
+
+def test_a_selection_and_the_problems_that_the_person_sees_are_sent(stage: Stage, tmp_path: Path) -> None:
+    wire = tmp_path / "wire"
+
+    def drive(job: Job) -> Report:
+        # the real bridge, with a record of what Neovim says to it
+        words = ("sh", "-c", f'tee -a {wire} | "$@"', "sh", *job.command)
+        with neovim_keys.seated(job.model_copy(update={"command": words})) as person:
+            for step in job.steps:
+                if isinstance(step, Fix):
+                    # the range of a selection in Visual mode stands before the command by itself
+                    person.on.type("3GVj:Greenloop fix")
+                    person.on.keys("Enter")
+                    person.on.until("### type-checks")
+                else:
+                    person.take(step)
+            return person.report()
+
+    stage.play("selection", scenario("fix-error"), drive)
+    framer = Framer()
+    bodies = [json.loads(body) for body in framer.feed(wire.read_bytes())]
+    request = next(body["params"] for body in bodies if body.get("method") == "turn/start")
+    assert request["place"]["selection"] == {
+        "start": {"line": 2, "column": 0},
+        "end": {"line": 3, "column": 0},
+    }
+    assert [problem["range"]["start"]["line"] for problem in request["seen"]] == [4]
+
+
+def test_what_the_editors_own_undo_takes_back_is_reported(stage: Stage) -> None:
+    story = scenario("crlf")
+    # the file was saved with the change; the buffer is as before, and not saved
+    after = story.expect.model_copy(
+        update={"funnel": (*story.expect.funnel, "undone"), "unsaved": {"price.ml": Bytes()}}
+    )
+
+    def drive(job: Job) -> Report:
+        with neovim_keys.seated(job) as person:
+            for step in job.steps:
+                person.take(step)
+            person.on.type("u")
+            person.on.until("Taken back.")
+            return person.report()
+
+    stage.play("own-undo", story.model_copy(update={"expect": after}), drive)

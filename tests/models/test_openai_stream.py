@@ -1,5 +1,6 @@
 """Streams of servers as they are: whole, thoughtful, slow, cut off, endless, odd; and what cancelling does to them."""
 
+import json
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -52,6 +53,12 @@ def replies(chunks: list[Chunk]) -> list[str]:
 
 def texts(chunks: list[Chunk], *, thought: bool = False) -> str:
     return "".join(chunk.text for chunk in chunks if isinstance(chunk, Delta) and chunk.thought is thought)
+
+
+def whole(text: str) -> Served:
+    """What a server answers that does not stream."""
+    body = {"choices": [{"index": 0, "finish_reason": "stop", "message": {"content": text}}]}
+    return Served([json.dumps(body).encode()], content_type="application/json")
 
 
 def test_a_reply_comes_in_pieces_and_then_whole(serve: Serve) -> None:
@@ -115,8 +122,7 @@ def test_several_replies_in_one_stream_or_one_by_one(serve: Serve) -> None:
 
 
 def test_a_server_that_does_not_stream(serve: Serve) -> None:
-    whole = b'{"choices": [{"index": 0, "finish_reason": "stop", "message": {"content": "hi"}}]}'
-    assert replies(ask(serve(Served([whole], content_type="application/json")))) == ["hi"]
+    assert replies(ask(serve(whole("hi")))) == ["hi"]
 
 
 def test_an_option_that_is_refused_by_name_is_left_out(serve: Serve) -> None:
@@ -139,6 +145,8 @@ def test_an_option_that_is_refused_by_name_is_left_out(serve: Serve) -> None:
         (Served([event({"content": "x" * 1000})] * 20), {"max_bytes": 10_000}, "longer than 10000 bytes"),
         (Served([b"data: " + b"x" * 50_000]), {"max_bytes": 10_000}, "longer than 10000 bytes"),
         (Served([b": ping\n\n"] * 40_000), {"max_bytes": 10_000}, "longer than 10000 bytes"),
+        (whole("x" * 15_000), {"max_bytes": 10_000}, "longer than 10000 bytes"),
+        (replace(whole("x"), pieces=[b" " * 1000] * 50, then="hang"), {"max_bytes": 10_000}, "longer than 10000 bytes"),
         (replace(streamed("x"), first_seconds=60.0), {"first_byte_seconds": 0.2}, "no answer within 0.2 s"),
         (Served([event({"content": "x"})], then="hang"), {"idle_seconds": 0.2}, "no answer within 0.2 s"),
         (replace(streamed("x" * 99, characters=1), piece_seconds=0.1), {"total_seconds": 0.5}, "within 0.5 s"),

@@ -99,7 +99,7 @@ def test_the_sum_of_a_tokenizer_covers_its_template(tokenizer: Any) -> None:
 def test_the_dequantised_model_answers_as_the_quantised_one_does(
     bases: Path, smoke_conversations: list[Conversation]
 ) -> None:
-    base = find_base("local", bases)
+    base = find_base("smollm2", bases)
     assert (base.folder / "model.safetensors").is_file()
     tokenizer = load_tokenizer(base)
     model = load_model(base, dtype=torch.float32, attention="sdpa")

@@ -9,7 +9,7 @@ from greenloop.records import InputError
 from greenloop.training.recipe import SftRecipe, read_recipe
 from greenloop.training.sections import Section
 
-MINIMAL = 'name = "x"\n[base]\nmodel = "local"\n[data]\nextra = ["a.jsonl"]\n'
+MINIMAL = 'name = "x"\n[base]\nmodel = "smollm2"\n[data]\nextra = ["a.jsonl"]\n'
 
 
 def written(folder: Path, text: str) -> Path:
@@ -26,8 +26,8 @@ def test_the_shipped_recipes_can_be_read(path: Path) -> None:
 def test_paths_are_relative_to_the_recipe_and_names_of_bases_stay(tmp_path: Path) -> None:
     recipe = read_recipe(written(tmp_path, MINIMAL), SftRecipe)
     assert recipe.data.extra == (str(tmp_path / "a.jsonl"),)
-    assert recipe.base.model == "local"
-    other = read_recipe(written(tmp_path, MINIMAL.replace("local", "some/model.gguf")), SftRecipe)
+    assert recipe.base.model == "smollm2"
+    other = read_recipe(written(tmp_path, MINIMAL.replace("smollm2", "some/model.gguf")), SftRecipe)
     assert other.base.model == str(tmp_path / "some/model.gguf")
 
 
@@ -46,7 +46,7 @@ def test_a_resolved_recipe_reads_back_as_itself(tmp_path: Path) -> None:
         (MINIMAL + "[optimisation]\nlearning_rate = -1\n", "optimisation.learning_rate"),
         (MINIMAL + '[machine]\nprecision = "fp16"\n', "machine.precision"),
         (MINIMAL.replace('name = "x"\n', ""), "the key name is missing"),
-        ('name = "x"\n[base]\nmodel = "local"\n[data]\n', "name a dataset, or extra files"),
+        ('name = "x"\n[base]\nmodel = "smollm2"\n[data]\n', "name a dataset, or extra files"),
         (MINIMAL.replace("[base]", "[base"), "not TOML"),
     ],
 )

@@ -214,3 +214,9 @@ def test_a_damaged_store_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(EnvironmentFault, match="no tree store"):
         TreeStore(path)
+
+
+def test_a_name_that_no_file_can_have_is_named(store: TreeStore) -> None:
+    entry = Entry(Mode.FILE, store.write_blob(b"x"))
+    with pytest.raises(InputError, match="no file can have such a name"):
+        store.write_tree({"a/\ud800.ml": entry})

@@ -154,6 +154,7 @@ export interface FileText {
   base_sha256: string | null;
   text: string | null;
   hunks: Hunk[];
+  executable: boolean;
 }
 
 export interface Hunk {
@@ -294,12 +295,20 @@ export interface TurnEnded {
   summary: string;
   text: string;
   fault: Fault | null;
+  account: Account;
 }
 
 export interface Fault {
   code: string;
   message: string;
   way_out: string;
+}
+
+export interface Account {
+  before: string;
+  problems: Problem[];
+  attempts: number;
+  why_not: Record<string, unknown>;
 }
 
 export interface Requests {

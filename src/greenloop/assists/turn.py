@@ -1,6 +1,7 @@
 """What came of asking once."""
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from greenloop.candidates.attempt import Attempt, Outcome
@@ -40,12 +41,7 @@ class Turn:
 
     def why_not(self) -> tuple[tuple[str, int], ...]:
         """Return (reason, count) of every attempt that is no honest fix, most frequent first."""
-        counts = Counter(
-            attempt.reason or (attempt.flags[0] if attempt.flags else attempt.outcome.value)
-            for attempt in self.attempts
-            if not attempt.fixed or attempt.flags
-        )
-        return tuple(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+        return why_not(self.attempts)
 
     def summary(self) -> str:
         """Return one plain sentence on how it went, for people."""
@@ -76,3 +72,13 @@ class Turn:
     def _reasons(self, opening: str = ": ") -> str:
         reasons = self.why_not()
         return opening + ", ".join(f"{reason} {count}" for reason, count in reasons) if reasons else ""
+
+
+def why_not(attempts: Iterable[Attempt]) -> tuple[tuple[str, int], ...]:
+    """Return (reason, count) of every attempt that is no honest fix, most frequent first."""
+    counts = Counter(
+        attempt.reason or (attempt.flags[0] if attempt.flags else attempt.outcome.value)
+        for attempt in attempts
+        if not attempt.fixed or attempt.flags
+    )
+    return tuple(sorted(counts.items(), key=lambda item: (-item[1], item[0])))

@@ -1,7 +1,7 @@
 """Which attempts come first: the order in which they would be put before a person."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from greenloop.candidates.attempt import Attempt, Outcome
 from greenloop.records import Edit, ReplaceBlocks, Rung, Status, TreeId, WriteFile
@@ -9,22 +9,18 @@ from greenloop.workspace.edits.differ import hunks
 from greenloop.workspace.syntax import language_of
 from greenloop.workspace.tokens import tokens
 
-# log-odds that a fix is the one that the person made; the first three are measured (docs/search.md), the others chosen
-_UNTOLD = -0.33
-"""Of a fix whose source says nothing of it: of hints' and of a trained model's fixes 42 % were the person's."""
-_SEARCHED = -0.82
-_PER_LIKELIHOOD = 0.24
-"""Of a fix with a likelihood, by it: a logistic regression on training authors, each third weighed by the others."""
-_VOTE = 1.0
-"""What a doubling of the proposals that agree adds."""
-_SOURCE = 1.5
-"""What another source that came to the same adds to that: it errs in other ways."""
-_GREEDY = 0.5
-"""What it adds that a model wrote it greedily."""
-_TOKEN = 0.05
-"""What a changed token costs."""
-_PREFERENCE = 0.5
-"""What a nat adds by which the model prefers one fix to the others."""
+# log-odds that a fix is the one that the person made: what they were fitted to, and how, docs/search.md says
+WEIGHTS: Mapping[str, float] = {
+    "untold": -0.54,
+    "searched": -0.61,
+    "likelihood": 0.16,
+    "votes": 1.18,
+    "sources": 1.66,
+    "greedy": 0.5,
+    "tokens": -0.89,
+    "preference": 0.16,
+}
+"""By the names of ``features``."""
 _MOST_TOKENS = 60
 
 
@@ -50,16 +46,29 @@ def ranked(attempts: Iterable[Attempt]) -> tuple[Attempt, ...]:
     return tuple(sorted(attempts, key=_key))
 
 
-def merit(attempt: Attempt) -> float:
-    """Return the log-odds, roughly, that a fix is the one that is meant, beside what its verdict says.
+def merit(attempt: Attempt, weights: Mapping[str, float] = WEIGHTS) -> float:
+    """Return the log-odds, roughly, that a fix is the one that is meant, beside what its verdict says."""
+    return sum(weights[name] * value for name, value in features(attempt).items())
 
-    Its source and the likelihood that it gave count, proposals that agree speak for it, each changed token against it.
+
+def features(attempt: Attempt) -> dict[str, float]:
+    """Return what speaks for and against a fix, beside its verdict.
+
+    ``untold`` is 1 where the source says nothing of it (a hint, a model), ``searched`` where it does, by a
+    ``likelihood``. ``votes`` is how often the proposals that agree doubled, ``sources`` how many further sources came
+    to the same, ``greedy`` 1 where a model wrote it greedily, ``tokens`` how many tokens changed, and ``preference``
+    the nats by which the model prefers it to the other fixes.
     """
-    own = _UNTOLD if attempt.likelihood is None else _SEARCHED + _PER_LIKELIHOOD * attempt.likelihood
-    agreed = _VOTE * math.log2(attempt.votes) + _SOURCE * (attempt.sources - 1)
-    size = _TOKEN * min(changed_tokens(attempt.edit), _MOST_TOKENS)
-    preferred = _PREFERENCE * (attempt.preference or 0.0)
-    return own + _GREEDY * attempt.greedy + agreed - size + preferred
+    return {
+        "untold": float(attempt.likelihood is None),
+        "searched": float(attempt.likelihood is not None),
+        "likelihood": attempt.likelihood or 0.0,
+        "votes": math.log2(attempt.votes),
+        "sources": attempt.sources - 1.0,
+        "greedy": float(attempt.greedy),
+        "tokens": float(min(changed_tokens(attempt.edit), _MOST_TOKENS)),
+        "preference": attempt.preference or 0.0,
+    }
 
 
 def changed_tokens(edit: Edit | None) -> int:

@@ -9,7 +9,7 @@ from rich.markup import escape
 
 from greenloop.aid.client.client import Client
 from greenloop.aid.protocol.catalogue import TURN_EXPLAIN
-from greenloop.aid.protocol.turns import TurnRef
+from greenloop.aid.protocol.turns import Explanation, TurnRef
 from greenloop.cli import contexts
 from greenloop.cli.aid_place import reached
 from greenloop.cli.app import App
@@ -32,5 +32,10 @@ def explain(
         print(json.dumps(found.model_dump(mode="json")))
         return
     out.print(f"turn {escape(found.turn)} · model {escape(found.model) or 'none'} · {escape(found.strategy)}")
+    contexts.show(explained_of(found))
+
+
+def explained_of(found: Explanation) -> Explained:
+    """Return an explanation as it is shown."""
     parts = tuple(Part(one.role, one.text, one.plugin, one.why, one.tokens) for one in found.parts)
-    contexts.show(Explained(parts, found.left_out))
+    return Explained(parts, found.left_out)

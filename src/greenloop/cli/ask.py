@@ -7,8 +7,11 @@ from typing import Annotated
 import typer
 
 from greenloop.assists.ask import ask as ask_for
+from greenloop.cli.app import App
 from greenloop.cli.console import progress
-from greenloop.cli.fix import Apply, AsJson, Candidates, Explain, ModelName, Save
+from greenloop.cli.fix import Apply, AsJson, Candidates, Explain, ModelName, Save, Sidecar
+from greenloop.cli.route import Way, way
+from greenloop.cli.sidecar_turn import Wish, through_sidecar
 from greenloop.cli.turns import Present, finish, present, sources
 from greenloop.records import Feedback, FeedbackKind
 from greenloop.snapshots.secrets import scan
@@ -27,8 +30,20 @@ def ask(
     as_json: AsJson = False,
     save: Save = None,
     explain: Explain = False,
+    sidecar: Sidecar = None,
 ) -> None:
     """Ask for a change in words. Every candidate is applied to the present tree and judged before it is shown."""
+    app = App.of(context)
+    cannot = {
+        "--model": model is not None,
+        "-n": candidates is not None,
+        "--save": save is not None,
+        "more than one --focus": len(focus or ()) > 1,
+    }
+    if way(app, folder, cannot, sidecar=sidecar) is Way.SIDECAR:
+        wish = Wish("ask", folder, words, "".join(focus or ()), apply=apply, as_json=as_json, explain=explain)
+        through_sidecar(app, wish)
+        return
     now = present(context, folder)
     _remember(now, words)
     with sources(now, model, candidates) as chosen, progress("asking and judging"):

@@ -14,6 +14,7 @@ from pydantic.fields import FieldInfo
 
 from greenloop.aid.experiments.settings import ExperimentName, ExperimentSettings
 from greenloop.aid.metrics.settings import MetricsSettings
+from greenloop.aid.settings import AidSettings, TurnSettings
 from greenloop.aid.tools.settings import ServerName, ToolServerSettings
 from greenloop.builds.protect import DEFAULT_GLOBS
 from greenloop.builds.toolchains.command import CommandConfig
@@ -89,7 +90,8 @@ class ModelSettings(Section):
     """The language model that makes candidates."""
 
     name: str = "default"
-    """`default` is what `greenloop models use` chose, else `local`, the embedded SmolLM2-135M; `own:NAME` is one of
+    """`default` is what `greenloop models use` chose, else `local`, the embedded SmolLM2-135M with
+    the adapter for OCaml that Greenloop brings; `smollm2` is it without the adapter; `own:NAME` is one of
     `greenloop models list`; `local:/path/to/model.gguf`, with `+/path/to/adapter.gguf` after it for a LoRA;
     `openai:MODEL@URL` for any OpenAI-compatible server; `scripted:FILE` for tests."""
     api_key_variable: str = "OPENAI_API_KEY"
@@ -150,7 +152,7 @@ class ContextSettings(Section):
 
     strategy: Strategy = Strategy.EDIT_BLOCKS
     """How a prompt is written. `edit-blocks` explains the form of the reply; `bare-blocks` does not, and is for a
-    model that was trained without. A model of the book is asked the way it was trained."""
+    model that was trained without. `local` and models of the book are asked the way they were trained."""
     budget_tokens: int = Field(default=1200, ge=200)
     """Tokens of context in a prompt, by an estimate that errs on the safe side."""
     recipe: str = "default"
@@ -290,36 +292,6 @@ class CesSettings(Section):
     """MiB of the largest request for one evaluation; a batch may be 32 times as large."""
     pack_mib: int = Field(default=256, ge=1)
     """MiB of the largest tree pack."""
-
-
-class TurnSettings(Section):
-    """Turns of the sidecar: what becomes of a request from an editor."""
-
-    repair_rounds: int = Field(default=2, ge=0, le=10)
-    """How often a red suggestion goes back to the model with the compiler's message."""
-    repair_seconds: float = Field(default=20.0, ge=0, le=_DAY)
-    """Seconds after which no such round is begun."""
-    max_changed_lines: int = Field(default=200, ge=1)
-    """A fix that changes more lines than this does not count as one; a person looks at it before it is written."""
-    tests: bool = False
-    """Whether the best suggestion is judged by the tests too, after it was shown to type-check."""
-    checkers: int = Field(default=2, ge=0, le=16)
-    """Persistent type checkers of a workspace (dune 3 and later), half a GiB of memory each."""
-
-
-class AidSettings(Section):
-    """The sidecar itself. It serves many repositories, so these are read from the file that `--config` names, else from
-    `greenloop.toml` in Greenloop's home."""
-
-    idle_minutes: float = Field(default=30.0, ge=0, le=525_600)
-    """Minutes without a client after which the sidecar ends; 0: it stays."""
-    message_mib: int = Field(default=64, ge=1, le=1024)
-    """MiB of the largest message that it takes: all unsaved buffers of a request."""
-    checks: int = Field(default=2, ge=1, le=64)
-    """How many trees are judged at a time, of all workspaces together."""
-    openai_endpoint: bool = False
-    """Whether programs that speak OpenAI's chat completions may ask, at a port of 127.0.0.1 and with a token
-    (`greenloop aid endpoint`)."""
 
 
 class Config(Section):

@@ -42,6 +42,8 @@ from greenloop.workspace.vcs import WorkingCopy, detect
 
 _BATCH_TOKENS = 16
 """A local model reads its prompt in such pieces, so that a cancelled turn does not keep it for seconds."""
+_SPARE = 2
+"""So many sandboxes of a workspace wait in advance, some 2 MiB each: one for what is asked about, one for an answer."""
 _MODELS = 3
 """So many models are kept open; the one that was asked for longest ago is closed."""
 
@@ -101,7 +103,7 @@ class HomeEquipment:
         """Return the judge that the workspace's settings ask for."""
         settings = self._settings(root)
         name = toolchain_name(self._app.home, settings, tree)
-        made = bench(self._app.home, settings, name, checkers=settings.turn.checkers)
+        made = bench(self._app.home, settings, name, checkers=settings.turn.checkers, spare=_SPARE)
         rules = Rules(
             suite=made.suite,
             max_changed_lines=settings.turn.max_changed_lines,
@@ -138,6 +140,7 @@ class HomeEquipment:
             arms=choice.arms,
             repair_rounds=settings.turn.repair_rounds,
             repair_seconds=settings.turn.repair_seconds,
+            tool_rounds=settings.turn.tool_rounds,
         )
 
     def recorded_as(self, root: Path) -> str:

@@ -6,7 +6,10 @@ from typing import Annotated
 import typer
 
 from greenloop.assists.fix import fix as fix_tree
+from greenloop.cli.app import App
 from greenloop.cli.console import progress
+from greenloop.cli.route import Way, way
+from greenloop.cli.sidecar_turn import Wish, through_sidecar
 from greenloop.cli.turns import finish, present, sources
 
 Folder = Annotated[Path, typer.Argument(help="A folder of the repository.")]
@@ -16,6 +19,13 @@ Apply = Annotated[bool, typer.Option("--apply", help="Write the best one, if it 
 Explain = Annotated[bool, typer.Option("--explain", help="Also show what the model was sent, and why.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
+Sidecar = Annotated[
+    bool | None,
+    typer.Option(
+        "--sidecar/--no-sidecar", help="Have the sidecar answer, or this process alone [default: aid.commands].",
+        show_default=False,
+    ),
+]  # fmt: skip
 Save = Annotated[Path | None, typer.Option(help="Also write the turn to this file, for `greenloop eval report`.")]
 
 
@@ -28,6 +38,7 @@ def fix(
     as_json: AsJson = False,
     save: Save = None,
     explain: Explain = False,
+    sidecar: Sidecar = None,
 ) -> None:
     """Repair what is red in a checkout, uncommitted changes included.
 
@@ -35,6 +46,11 @@ def fix(
     the error; each is applied to the present tree and judged before anything is shown. Exit status 0 when the tree is
     green or an honest fix was found, 1 when not.
     """
+    app = App.of(context)
+    cannot = {"--model": model is not None, "-n": candidates is not None, "--save": save is not None}
+    if way(app, folder, cannot, sidecar=sidecar) is Way.SIDECAR:
+        through_sidecar(app, Wish("fix", folder, apply=apply, as_json=as_json, explain=explain))
+        return
     now = present(context, folder)
     engine, tree = now.judge.engine, now.checkout.tree
     with progress("checking the present tree"):

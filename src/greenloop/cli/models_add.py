@@ -14,13 +14,15 @@ from rich.markup import escape
 
 from greenloop.cli.app import App
 from greenloop.cli.console import out, progress
+from greenloop.models import shipped
 from greenloop.models.book import Book
 from greenloop.models.local import find_smollm2
 from greenloop.models.versions import check_name
 from greenloop.records import EnvironmentFault, InputError
 
 Base = Annotated[
-    str | None, typer.Option("--base", help="The GGUF model that it was trained from; `local`: the embedded SmolLM2.")
+    str | None,
+    typer.Option("--base", help="The GGUF model that it was trained from; `smollm2`: the embedded SmolLM2-135M."),
 ]
 _NEEDS_BASE = "an adapter needs the model that it was trained on"
 
@@ -111,4 +113,4 @@ def _installed() -> Iterator[None]:
 def _base(given: str | None) -> Path | None:
     if given is None:
         return None
-    return find_smollm2() if given == "local" else Path(given)
+    return find_smollm2() if given == shipped.BASE else Path(given)

@@ -29,7 +29,7 @@ def coloured_diff(diff: str) -> Text:
     return text
 
 
-def badge(suggestion: Suggestion) -> Text:
+def badge_of(suggestion: Suggestion) -> Text:
     """Return the badge as people see it: what is known of the suggestion, and its flags."""
     words = str(suggestion.badge)
     if suggestion.badge is Badge.ERRORS:
@@ -37,11 +37,16 @@ def badge(suggestion: Suggestion) -> Text:
         words = f"{count} error{'' if count == 1 else 's'}"
     elif suggestion.badge is Badge.UNVERIFIED and suggestion.verdict.note:
         words = f"unverified: {suggestion.verdict.note}"
+    return labelled(suggestion.badge, words, suggestion.flags, sandboxed=suggestion.verdict.sandboxed)
+
+
+def labelled(badge: Badge, words: str, flags: Iterable[str], *, sandboxed: bool) -> Text:
+    """Return a badge that says ``words``, with the flags of what it is about."""
     text = Text()
-    text.append(f" {words} ", style=_BADGES[suggestion.badge])
-    if not suggestion.verdict.sandboxed:
+    text.append(f" {words} ", style=_BADGES[badge])
+    if not sandboxed:
         text.append(" checked without the sandbox ", style="bold white on red")
-    for flag in suggestion.flags:
+    for flag in flags:
         text.append(" ").append(f" {flag} ", style="bold black on yellow")
     return text
 

@@ -24,6 +24,7 @@ from greenloop.cli.app import App
 from greenloop.cli.config import Config, find
 from greenloop.cli.console import out, progress
 from greenloop.cli.home import Home
+from greenloop.cli.route import Way
 from greenloop.cli.toolchains import Bench, bench, toolchain_name
 from greenloop.models import registry
 from greenloop.models.likelihood import Likelihood
@@ -211,7 +212,7 @@ def _show(turn: Turn, best: Suggestion | None, diff: str) -> None:
     if best is not None:
         out.print()
         out.print(show.coloured_diff(diff), end="")
-        out.print(show.badge(best), f" by {escape(best.model)}")
+        out.print(show.badge_of(best), f" by {escape(best.model)}")
         show.errors(best.verdict.errors, most=2)
     out.print(escape(turn.summary()))
     if best is not None and not best.verdict.green:
@@ -261,6 +262,7 @@ def _saved(now: Present, turn: Turn, written: tuple[str, ...]) -> dict[str, obje
 
 def _as_json(turn: Turn, best: Suggestion | None, diff: str, written: tuple[str, ...]) -> dict[str, object]:
     return {
+        "way": Way.HERE.value,
         "before": turn.before.status.value,
         "fixed": turn.fixed,
         "badge": str(best.badge) if best is not None else None,

@@ -17,6 +17,8 @@ import openai
 
 from greenloop.models.openai_stream import Bounds, NoStreamError, Streams
 from greenloop.models.seam import Chunk, Delta, Done, Halt, Model, Reply, Request
+from greenloop.models.thoughts import too_long
+from greenloop.models.tool_calls import chat_message, chat_tools, read_uses
 from greenloop.records import InputError, ModelError
 
 DEFAULT_TIMEOUT_SECONDS = 120.0
@@ -28,8 +30,12 @@ _REPLACED = {
     "seed": None,
     "stop": None,
     "stream_options": None,
+    "tools": None,
     "max_tokens": "max_completion_tokens",
 }
+
+_NO_TOOLS = re.compile(r"\btools?([ _]choice)?\b", re.IGNORECASE)
+"""How servers say that they, or a model of theirs, take no tools: each in words of its own."""
 
 _KEY_REFUSED = "check the API key, and that it may use this model"
 _SERVER_FAILED = "the server failed: look at its log, and try again"
@@ -76,6 +82,7 @@ class OpenAIModel(Model):
         self._client.organization = self._client.project = None
         self._timeout = timeout
         self._thought_tokens = bounds.thought_tokens
+        self._max_bytes = bounds.max_bytes
         self._streams = Streams(
             base_url, api_key or "none", bounds, retries=retries, connect_seconds=timeout, who=self._where
         )
@@ -83,6 +90,11 @@ class OpenAIModel(Model):
     @property
     def name(self) -> str:
         return f"openai:{self._model}"
+
+    @property
+    def takes_tools(self) -> bool:
+        """Whether the server has not refused them; one that refuses is asked again without."""
+        return "tools" not in self._refused
 
     def complete(self, request: Request) -> tuple[Reply, ...]:
         """Return ``request.n`` replies: from one call where the server gives them, else by a call for each.
@@ -126,6 +138,8 @@ class OpenAIModel(Model):
                 yield from self._streams.run(self._body(request, sent), stop)
             except NoStreamError as whole:
                 for index, reply in enumerate(self._read(whole.content)):
+                    if len(reply.text.encode("utf-8", "replace")) > self._max_bytes:
+                        raise too_long(self._where, self._max_bytes) from whole
                     yield Delta(index, reply.text)
                     yield Done(index, reply)
             except openai.BadRequestError as error:
@@ -157,12 +171,14 @@ class OpenAIModel(Model):
             options["n"] = n
         if request.stop:
             options["stop"] = list(request.stop)
+        if request.tools:
+            options["tools"] = chat_tools(request.tools)
         return options
 
     def _body(self, request: Request, options: dict[str, Any]) -> dict[str, Any]:
         return {
             "model": self._model,
-            "messages": [{"role": message.role, "content": message.content} for message in request.messages],
+            "messages": [chat_message(message) for message in request.messages],
             "temperature": request.temperature,
             **options,
         }
@@ -180,7 +196,7 @@ class OpenAIModel(Model):
         for option in _REPLACED:
             if option in sent and re.search(rf"['\"`]{option}['\"`]", message):
                 return option
-        return None
+        return "tools" if "tools" in sent and _NO_TOOLS.search(message) else None
 
     def _post(self, request: Request, options: dict[str, Any]) -> bytes:
         try:
@@ -242,6 +258,7 @@ class OpenAIModel(Model):
             prompt_tokens,
             reply_tokens,
             thought if isinstance(thought, str) else "",
+            read_uses(message.get("tool_calls"), self._where),
         )
 
 

@@ -10,14 +10,15 @@ import json
 import threading
 from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import openai
 
 from greenloop.models.mailbox import Mailbox
-from greenloop.models.seam import Chunk, Halt
+from greenloop.models.seam import Chunk, Done, Halt
 from greenloop.models.thoughts import Gathering, too_long
+from greenloop.models.tool_calls import Uses
 from greenloop.records import GreenloopError, ModelError
 
 # the client stands on httpx or on httpx2, by its version, and lets their errors through while an answer is read
@@ -25,6 +26,8 @@ _HTTP_ERROR: type[Exception] = importlib.import_module(openai.Timeout.__init__._
 _CUT = "did the server stop? look at its log"
 _FRAMES = 16
 """What JSON around each token adds: a stream may have so many times the bytes of its reply."""
+_ESCAPES = 2
+"""What JSON adds to a long text: line ends and quotes are two characters, and few are more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +151,7 @@ class Streams:
         client = self._connected()
         async with client.chat.completions.with_streaming_response.create(**body, stream=True) as response:
             if "json" in response.headers.get("content-type", ""):
-                raise NoStreamError(await response.read())
+                raise NoStreamError(await self._whole(response.iter_bytes(), int(body.get("n", 1))))
             reading = _Reading(self._who, self._bounds)
             async for data in self._data(response.iter_bytes()):
                 for chunk in reading.take(data):
@@ -157,6 +160,15 @@ class Streams:
                     break
             for chunk in reading.finish():
                 yield chunk
+
+    async def _whole(self, pieces: AsyncIterator[bytes], replies: int) -> bytes:
+        """Return an answer that is no stream."""
+        held = bytearray()
+        async for piece in pieces:
+            held += piece
+            if len(held) > _ESCAPES * self._bounds.max_bytes * replies:
+                raise too_long(self._who, self._bounds.max_bytes)
+        return bytes(held)
 
     async def _data(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         """Yield the data of each server-sent event up to ``[DONE]``; chat completions have one line of it an event."""
@@ -172,7 +184,7 @@ class Streams:
                 if line.startswith(b"data:"):
                     yield line[5:]
             seen = len(held)
-            if total > _FRAMES * most or len(held) > 2 * most:
+            if total > _FRAMES * most or len(held) > _ESCAPES * most:
                 raise too_long(self._who, most)
 
 
@@ -185,6 +197,7 @@ class _Reading:
         self._open: dict[int, Gathering] = {}
         self._ended: dict[int, str] = {}
         self._done: set[int] = set()
+        self._uses: dict[int, Uses] = {}
         self._usage: object = None
 
     @property
@@ -234,6 +247,7 @@ class _Reading:
         yield from making.add(
             _text(delta.get("content")), _text(delta.get("reasoning_content") or delta.get("reasoning"))
         )
+        self._uses.setdefault(index, Uses(self._who)).add(delta.get("tool_calls"))
         reason = choice.get("finish_reason")
         if reason:
             self._ended[index] = str(reason)
@@ -263,7 +277,9 @@ class _Reading:
         counts = [usage.get(name) for name in ("prompt_tokens", "completion_tokens")]
         prompt, reply = (count if isinstance(count, int) else 0 for count in counts)
         alone = len(self._open) == 1
-        yield from self._open[index].finish(self._ended[index], prompt, reply if alone else 0)
+        uses = self._uses[index].finish()
+        for chunk in self._open[index].finish(self._ended[index], prompt, reply if alone else 0):
+            yield replace(chunk, reply=replace(chunk.reply, uses=uses)) if isinstance(chunk, Done) else chunk
 
 
 def _text(value: object) -> str:

@@ -1,8 +1,9 @@
 """Opening a model by its name; a class is imported only when it is chosen.
 
-Names: ``local`` (SmolLM2), ``local:PATH.gguf``, ``local:PATH.gguf+ADAPTER.gguf`` (``local:+ADAPTER.gguf`` on
-SmolLM2), ``openai:MODEL@URL``, ``scripted:FILE``; of the book of models ``own:NAME``, ``own:NAME@VERSION``, both also
-without ``own:``, and ``default``, the one that was chosen there. ``open_models`` takes several, for when one fails.
+Names: ``local`` (SmolLM2 with the adapter that Greenloop brings), ``smollm2`` (without), ``local:PATH.gguf``,
+``local:PATH.gguf+ADAPTER.gguf`` (``local:+ADAPTER.gguf`` on SmolLM2), ``openai:MODEL@URL``, ``scripted:FILE``; of the
+book of models ``own:NAME``, ``own:NAME@VERSION``, both also without ``own:``, and ``default``, the one that was chosen
+there. ``open_models`` takes several, for when one fails.
 """
 
 import re
@@ -10,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from greenloop.models import shipped
 from greenloop.models.book import FALLBACK, Book
 from greenloop.models.seam import Model
 from greenloop.models.several import FallbackModel, LimitedModel
@@ -19,6 +21,7 @@ from greenloop.records import Asking, InputError
 EXISTING = (
     "default",
     "local",
+    "smollm2",
     "local:PATH.gguf",
     "local:PATH.gguf+ADAPTER.gguf",
     "own:NAME",
@@ -109,6 +112,8 @@ def asking_of(name: str, settings: ModelSettings) -> Asking | None:
     book = Book(settings.book) if settings.book is not None else None
     if name == "default":
         name = book.current() if book is not None else FALLBACK
+    if name == FALLBACK:
+        return shipped.card().asking
     kind = name.partition(":")[0]
     if book is not None and (kind == "own" or (kind not in _OPENERS and _is_registered(name, settings))):
         return book.find(name).version.lineage.asking
@@ -118,12 +123,31 @@ def asking_of(name: str, settings: ModelSettings) -> Asking | None:
 def _local(_name: str, rest: str, settings: ModelSettings) -> Model:
     from greenloop.models.local import LocalModel  # chosen models only: see the module
 
+    if not rest:
+        return LocalModel(
+            adapter=shipped.ADAPTER,
+            name=FALLBACK,
+            threads=settings.threads,
+            context_tokens=settings.context_tokens,
+            batch_tokens=settings.batch_tokens,
+        )
     # a file may have a plus in its name
     found = _WITH_ADAPTER.fullmatch(rest) if not Path(rest).is_file() else None
     base, adapter = (found["base"], found["adapter"]) if found is not None else (rest, None)
     return LocalModel(
         Path(base) if base else None,
         adapter=Path(adapter) if adapter else None,
+        threads=settings.threads,
+        context_tokens=settings.context_tokens,
+        batch_tokens=settings.batch_tokens,
+    )
+
+
+def _smollm2(name: str, _rest: str, settings: ModelSettings) -> Model:
+    from greenloop.models.local import LocalModel  # chosen models only: see the module
+
+    return LocalModel(
+        name=name,
         threads=settings.threads,
         context_tokens=settings.context_tokens,
         batch_tokens=settings.batch_tokens,
@@ -191,4 +215,5 @@ _OPENERS: dict[str, Callable[[str, str, ModelSettings], Model]] = {
     "openai": _openai,
     "own": _own,
     "scripted": _scripted,
+    "smollm2": _smollm2,
 }

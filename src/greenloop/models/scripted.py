@@ -4,15 +4,17 @@ import json
 import select
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from greenloop.models.seam import Chunk, Halt, Message, Model, Reply, Request
+from greenloop.models.seam import Chunk, Done, Halt, Message, Model, Reply, Request
 from greenloop.models.thoughts import Gathering
 from greenloop.records import Cancelled, InputError, ModelError
 from greenloop.storage import named_io_errors
 
-Script = Callable[[Request], Sequence[str]]
+Said = str | Reply
+"""What a script has a model say: a text, or a whole reply, with calls of tools that it asks for."""
+Script = Callable[[Request], Sequence[Said]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +26,12 @@ class Pace:
     characters: int = 16
 
 
-class Paced(tuple[str, ...]):
+class Paced(tuple[Said, ...]):
     """Replies of a script that come at a pace of their own."""
 
     pace: Pace
 
-    def __new__(cls, replies: Iterable[str], pace: Pace) -> "Paced":
+    def __new__(cls, replies: Iterable[Said], pace: Pace) -> "Paced":
         made = super().__new__(cls, replies)
         made.pace = pace
         return made
@@ -42,20 +44,23 @@ class ScriptedModel(Model):
     reply i of the n asked for is its text i, counted round when it gives fewer. Raises ``ModelError`` when
     the texts are used up or the callable gives none. ``pace`` is that of streams; ``cancelled`` counts the streams
     that were ended before their end. Thoughts in a text (``<think>``) are told apart in streams, as any model's are.
+    With ``takes_tools`` it is offered tools; what it then does is its script's.
     ``likelihoods`` says how likely a reply is held to be; all alike unless it is given.
     """
 
     def __init__(
         self,
-        script: Iterable[str] | Script,
+        script: Iterable[Said] | Script,
         *,
         name: str = "scripted",
         pace: Pace | None = None,
+        takes_tools: bool = False,
         likelihoods: Callable[[str], float] = lambda _reply: 0.0,
     ) -> None:
         self._script = script if callable(script) else None
         self._texts = iter(()) if callable(script) else iter(script)
         self._name = name
+        self._takes_tools = takes_tools
         self._pace = pace or Pace()
         self._lock = threading.Lock()
         self._likelihoods = likelihoods
@@ -66,6 +71,10 @@ class ScriptedModel(Model):
     @property
     def name(self) -> str:
         return self._name
+
+    @property
+    def takes_tools(self) -> bool:
+        return self._takes_tools
 
     def complete(self, request: Request) -> tuple[Reply, ...]:
         """Return the scripted replies; token counts are words, so that sums can be tested."""
@@ -83,7 +92,12 @@ class ScriptedModel(Model):
                     if start:
                         _wait(pace.delta_seconds, stop)
                     yield from making.add(reply.text[start : start + pace.characters])
-                yield from making.finish(reply.finish_reason, reply.prompt_tokens, reply.reply_tokens)
+                for chunk in making.finish(reply.finish_reason, reply.prompt_tokens, reply.reply_tokens):
+                    yield (
+                        replace(chunk, reply=replace(chunk.reply, uses=reply.uses))
+                        if isinstance(chunk, Done)
+                        else chunk
+                    )
             ended = True
         finally:
             self.cancelled += not ended
@@ -101,7 +115,10 @@ class ScriptedModel(Model):
         if len(texts) < request.n:
             raise ModelError(f"{self.name}: the script has no reply left", "add replies to the script")
         prompt_tokens = sum(len(message.content.split()) for message in request.messages)
-        return tuple(Reply(text, "stop", prompt_tokens, len(text.split())) for text in texts), pace
+        replies = [text if isinstance(text, Reply) else Reply(text) for text in texts]
+        return tuple(
+            replace(one, prompt_tokens=prompt_tokens, reply_tokens=len(one.text.split())) for one in replies
+        ), pace
 
     def log_likelihoods(self, messages: tuple[Message, ...], replies: Sequence[str]) -> tuple[float, ...]:  # noqa: ARG002
         """Return what ``likelihoods`` says of each reply."""
@@ -145,7 +162,7 @@ def read_script(path: Path) -> Script:
     if not lines:
         raise InputError(f"{path}: the script is empty", 'give a JSONL file of {"replies": ["…"]} lines')
 
-    def script(request: Request) -> Sequence[str]:
+    def script(request: Request) -> Sequence[Said]:
         asked = "\n".join(message.content for message in request.messages)
         found = next((line for line in lines if line.contains in asked), None)
         return Paced(found.replies, found.pace) if found is not None else ()

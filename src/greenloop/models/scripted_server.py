@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal, Self
 
+from greenloop.models.seam import ToolUse
+
 Body = dict[str, Any]
 GATE_SECONDS = 0.02
 
@@ -55,6 +57,19 @@ def streamed(
     usage = {"choices": [], "usage": {"prompt_tokens": 7, "completion_tokens": sum(len(t.split()) for t in texts)}}
     pieces += [b"data: " + json.dumps(usage).encode() + b"\n\n", b"data: [DONE]\n\n"]
     return Served(pieces, first_seconds=first_seconds, piece_seconds=piece_seconds)
+
+
+def calling(*uses: ToolUse, text: str = "", characters: int = 16) -> Served:
+    """Return a well-formed stream of a reply that asks for these calls, their arguments in pieces."""
+    pieces = [event({"content": text})] if text else []
+    for index, use in enumerate(uses):
+        head = {"index": index, "id": use.id, "type": "function", "function": {"name": use.name, "arguments": ""}}
+        pieces.append(event({"tool_calls": [head]}))
+        for start in range(0, len(use.arguments), characters):
+            part = {"index": index, "function": {"arguments": use.arguments[start : start + characters]}}
+            pieces.append(event({"tool_calls": [part]}))
+    pieces += [event({}, reason="tool_calls"), b"data: [DONE]\n\n"]
+    return Served(pieces)
 
 
 class ScriptedServer:

@@ -1,24 +1,51 @@
 """The seam that every language model fits: ``Model.complete`` takes a ``Request`` and gives n ``Reply`` values.
 
 ``Model.stream`` gives the same as it comes, and ends when it is asked to.
+
+A model that takes tools may answer by asking for calls of them. Whoever asked makes the calls, and goes on with what
+they came to: nothing here runs a tool, or knows what one is.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Literal, Protocol, Self
+from typing import Any, Literal, Protocol, Self
 
 from greenloop.records import InputError
 
-Role = Literal["system", "user", "assistant"]
+Role = Literal["system", "user", "assistant", "tool"]
+
+
+@dataclass(frozen=True, slots=True)
+class ToolSpec:
+    """A tool as a model is told of it. ``name`` has letters, digits, ``_`` and ``-`` only, 64 at most, as OpenAI's."""
+
+    name: str
+    help: str
+    arguments: Mapping[str, Any]
+    """A JSON schema of an object."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolUse:
+    """A call that a model asks for. ``arguments`` is JSON as it wrote it: it may be none."""
+
+    id: str
+    name: str
+    arguments: str
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One turn of a conversation."""
+    """One turn of a conversation. An ``assistant`` may have asked for calls; a ``tool`` says what one came to.
+
+    ``use`` is the ``ToolUse.id`` of the call that a ``tool`` answers.
+    """
 
     role: Role
     content: str
+    uses: tuple[ToolUse, ...] = ()
+    use: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +62,8 @@ class Request:
     max_tokens: int = 256
     seed: int = 0
     stop: tuple[str, ...] = ()
+    tools: tuple[ToolSpec, ...] = ()
+    """What the model may ask for calls of; one that takes no tools answers as if there were none."""
 
     def __post_init__(self) -> None:
         if not self.messages:
@@ -60,6 +89,8 @@ class Reply:
     reply_tokens: int = 0
     thought: str = ""
     """What a reasoning model thought before it answered, where it was told apart from ``text``."""
+    uses: tuple[ToolUse, ...] = ()
+    """The calls that the model asks for; then ``text`` is no answer yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +147,11 @@ class Model(Protocol):
     def name(self) -> str:
         """What reports and stored suggestions call it."""
         ...
+
+    @property
+    def takes_tools(self) -> bool:
+        """Whether it heeds ``Request.tools``, as far as is known by now."""
+        return False
 
     def complete(self, request: Request) -> tuple[Reply, ...]:
         """Return exactly ``request.n`` replies. Raises ``ModelError`` when the model gives no usable answer."""

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from greenloop.models.seam import Again, Chunk, Done, Halt, Model, Reply, Request
+from greenloop.models.tool_calls import without_tools
 from greenloop.records import Cancelled, InputError, ModelError
 
 _STEP_MS = 50
@@ -25,12 +26,17 @@ class FallbackModel(Model):
     def name(self) -> str:
         return self._models[0].name
 
+    @property
+    def takes_tools(self) -> bool:
+        """Whether the first does; the others are told what calls came to."""
+        return self._models[0].takes_tools
+
     def complete(self, request: Request) -> tuple[Reply, ...]:
         """Return what the first model answers that answers. Raises ``ModelError`` with what each of them said."""
         faults: list[ModelError] = []
         for model in self._models:
             try:
-                return model.complete(request)
+                return model.complete(_for(model, request))
             except ModelError as error:
                 faults.append(error)
         raise _all_failed(faults)
@@ -46,7 +52,7 @@ class FallbackModel(Model):
             if faults:
                 yield Again(f"{faults[-1]}; asking {model.name}")
             try:
-                for chunk in model.stream(request, stop):
+                for chunk in model.stream(_for(model, request), stop):
                     if isinstance(chunk, Again) or chunk.index not in done:
                         yield chunk
                     if isinstance(chunk, Done):
@@ -60,6 +66,10 @@ class FallbackModel(Model):
     def close(self) -> None:
         for model in self._models:
             model.close()
+
+
+def _for(model: Model, request: Request) -> Request:
+    return request if model.takes_tools else without_tools(request)
 
 
 def _all_failed(faults: Sequence[ModelError]) -> ModelError:
@@ -94,6 +104,11 @@ class LimitedModel(Model):
     @property
     def name(self) -> str:
         return self._model.name
+
+    @property
+    def takes_tools(self) -> bool:
+        """Whether the model does."""
+        return self._model.takes_tools
 
     def complete(self, request: Request) -> tuple[Reply, ...]:
         """Wait for room, then ask."""

@@ -9,7 +9,7 @@ from greenloop.records import Asking, InputError, Part, Record
 from greenloop.records.base import Count, UnixTime
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
-RESERVED = ("default", "local", "openai", "own", "scripted")
+RESERVED = ("default", "local", "openai", "own", "scripted", "smollm2")
 """Names that mean something else to ``open_model``."""
 _REFERENCE = re.compile(rf"(?:own:)?(?P<name>{NAME.pattern})(?:@(?P<number>[1-9][0-9]{{0,8}}))?")
 

@@ -15,6 +15,7 @@ from gguf import GGUFReader
 from tokenizers import pre_tokenizers
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
+from greenloop.models import shipped
 from greenloop.models.gguf import check_gguf
 from greenloop.models.identity import folder_sha256
 from greenloop.models.local import find_smollm2
@@ -64,8 +65,8 @@ def find_base(model: str, cache: Path, tell: Callable[[str], None] = lambda _lin
     if model == "random":
         source = find_smollm2()
         digest = hashlib.sha256(f"{_RANDOM} {sha256_of(source)} {torch.__version__}".encode()).hexdigest()
-        return Base(model, _made_once(cache / digest, lambda folder: _make_random(source, folder)), digest)
-    path = find_smollm2() if model == "local" else Path(model)
+        return Base(model, made_once(cache / digest, lambda folder: _make_random(source, folder)), digest)
+    path = find_smollm2() if model == shipped.BASE else Path(model)
     if path.is_dir():
         check_folder(path)
         return Base(path.name, path, folder_sha256(path))
@@ -74,14 +75,14 @@ def find_base(model: str, cache: Path, tell: Callable[[str], None] = lambda _lin
     if not path.is_file():
         raise InputError(
             f"{model}: there is no such model on this machine, and none is fetched",
-            "give a Hugging Face folder (`hf download NAME --local-dir FOLDER` makes one), a GGUF file, or `local`",
+            "give a Hugging Face folder (`hf download NAME --local-dir FOLDER` makes one), a GGUF file, or `smollm2`",
         )
     check_gguf(path)
     digest = sha256_of(path)
     if not (cache / digest).is_dir():
         tell(f"making weights of {path.name} that can be trained: this is done once")
-    folder = _made_once(cache / digest, lambda made: _dequantise(path, made))
-    return Base("local" if model == "local" else path.name, folder, digest)
+    folder = made_once(cache / digest, lambda made: _dequantise(path, made))
+    return Base(model if model == shipped.BASE else path.name, folder, digest)
 
 
 def check_folder(folder: Path) -> None:
@@ -152,7 +153,7 @@ def tokenizer_sha256(tokenizer: Any) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
-def _made_once(folder: Path, make: Callable[[Path], None]) -> Path:
+def made_once(folder: Path, make: Callable[[Path], None]) -> Path:
     """Return ``folder``, made when it is not there; a kill while it is made leaves nothing that looks whole."""
     if folder.is_dir():
         return folder

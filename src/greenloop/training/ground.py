@@ -19,6 +19,7 @@ from greenloop.training import segments
 from greenloop.training.adapters import new_adapter, parent_adapter, save_adapter
 from greenloop.training.base_model import Base, context_tokens, find_base, load_model, load_tokenizer
 from greenloop.training.conversations import asked, open_dataset
+from greenloop.training.parents import find_parent
 from greenloop.training.recipe import Recipe
 from greenloop.training.run_folder import RunFolder
 
@@ -39,6 +40,8 @@ class Ground(Generic[Told]):
     state: Any
     """``accelerate.PartialState``: of several processes, one a device, the first alone tells and writes."""
     tell: Tell
+    parent: RunFolder | None
+    """The run that training goes on from."""
 
     @property
     def first(self) -> bool:
@@ -66,6 +69,7 @@ def stand(recipe: Told, bases: Path, tell: Tell, *, on_cpu: str = segments.NAME)
     tell = tell if state.is_main_process else lambda _line: None
     with state.main_process_first():
         base = find_base(recipe.base.model, bases, tell)
+        parent = find_parent(recipe.base.run, bases) if recipe.base.run else None
     tokenizer = load_tokenizer(base)
     window = recipe.prompt.window_tokens
     if window > (most := context_tokens(base)) > 0:
@@ -73,7 +77,7 @@ def stand(recipe: Told, bases: Path, tell: Tell, *, on_cpu: str = segments.NAME)
             f"a window of {window} tokens is more than the {most} that {base.name} was made for",
             "lower [prompt] window_tokens",
         )
-    return Ground(recipe, dataset, base, tokenizer, state, tell)
+    return Ground(recipe, dataset, base, tokenizer, state, tell, parent)
 
 
 def _resolved(recipe: Told, on_cpu: str) -> Told:
@@ -98,7 +102,7 @@ def first_card(
 ) -> RunCard:
     """Return the card of a run that begins. Raises ``InputError`` when its parent has none."""
     recipe = ground.recipe
-    parent = RunFolder(Path(recipe.base.run)).read_card() if recipe.base.run else None
+    parent = ground.parent.read_card() if ground.parent is not None else None
     described = " ".join([recipe.sha256, ground.base.sha256, data_sha256, parent.id if parent else ""])
     return RunCard(
         id=hashlib.sha256(described.encode()).hexdigest()[:16],
@@ -143,8 +147,8 @@ def trainable(ground: Ground[Told]) -> Any:
     model = load_model(ground.base, dtype=dtype, attention=machine.attention)
     if full:
         return model
-    if recipe.base.run:
-        return parent_adapter(model, RunFolder(Path(recipe.base.run)), ground.base.card(ground.tokenizer))
+    if ground.parent is not None:
+        return parent_adapter(model, ground.parent, ground.base.card(ground.tokenizer))
     return new_adapter(model, recipe.lora)
 
 

@@ -8,6 +8,7 @@ from typing import Any, Literal, Self, TypeVar
 
 from pydantic import Field, ValidationError
 
+from greenloop.models import shipped
 from greenloop.records import InputError
 from greenloop.storage import named_io_errors
 from greenloop.training.sections import (
@@ -30,8 +31,10 @@ from greenloop.training.verdict_sections import (
     VerdictSection,
 )
 
-NAMED_BASES = ("local", "random")
+NAMED_BASES = (shipped.BASE, "random")
 """Names of base models that are no paths."""
+SHIPPED = "shipped"
+"""Names the run of the adapter that Greenloop brings."""
 
 
 class Recipe(Section):
@@ -65,8 +68,8 @@ class Recipe(Section):
 
     def located(self, folder: Path) -> Self:
         """Return the recipe with its paths made absolute: they are relative to ``folder``, the recipe's own."""
-        model = self.base.model
-        base = {"model": model if model in NAMED_BASES else _at(folder, model), "run": _at(folder, self.base.run)}
+        model = self.base.model if self.base.model in NAMED_BASES else _at(folder, self.base.model)
+        base = {"model": model, "run": self.base.run if self.base.run == SHIPPED else _at(folder, self.base.run)}
         extra = tuple(_at(folder, path) for path in self.data.extra)
         data = {"dataset": _at(folder, self.data.dataset), "extra": extra}
         return self.model_copy(

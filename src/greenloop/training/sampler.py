@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from greenloop.models import shipped
 from greenloop.models.conversion.adapter import convert_adapter
 from greenloop.models.conversion.model import convert_model
 from greenloop.models.local import DEFAULT_CONTEXT_TOKENS, LocalModel, find_smollm2
@@ -37,7 +38,7 @@ def open_run(recipe: Recipe, path: Path, bases: Path, scratch: Path) -> LocalMod
 
 def base_gguf(recipe: Recipe, base: Base, scratch: Path) -> Path:
     """Return the GGUF file that the base came from, or one made of its folder in ``scratch``."""
-    if recipe.base.model == "local":
+    if recipe.base.model == shipped.BASE:
         return find_smollm2()
     if Path(recipe.base.model).is_file():
         return Path(recipe.base.model)

@@ -17,10 +17,11 @@ class BaseSection(Section):
     """The model that training starts from."""
 
     model: str
-    """A Hugging Face folder with safetensors, a GGUF file, `local` (the embedded SmolLM2-135M), or `random` (a Llama of
-    two layers with random weights and SmolLM2's tokenizer, for tests). Paths are relative to the recipe."""
+    """A Hugging Face folder with safetensors, a GGUF file, `smollm2` (the embedded SmolLM2-135M), or `random` (a Llama
+    of two layers with random weights and SmolLM2's tokenizer, for tests). Paths are relative to the recipe."""
     run: str = ""
-    """A run folder whose adapter is trained further, relative to the recipe; empty: a new adapter."""
+    """A run folder whose adapter is trained further, relative to the recipe; `shipped`: the adapter that Greenloop
+    brings; empty: a new adapter."""
 
 
 class DataSection(Section):

@@ -173,11 +173,15 @@ class TreeStore:
         """Return ``tree`` with ``changes`` made; ``None`` deletes. Cost follows the changes, not the tree.
 
         With ``supersede`` the caller goes on from the new tree: what it replaces gives way in memory first.
-        Raises ``InputError`` when a path runs through a file, or a file stands where a folder is needed.
+        Raises ``InputError`` when a path runs through a file, a file stands where a folder is needed, or a path holds
+        what no file name can.
         """
         with self._named("cannot store a tree"):
             writer = FolderWriter(self, self._browser.folder, self._folders, supersede=supersede)
-            return writer.update(tree, changes)
+            try:
+                return writer.update(tree, changes)
+            except UnicodeEncodeError as error:
+                raise InputError(f"{error.object!r}: no file can have such a name", "name files in UTF-8") from error
 
     def files(self, tree: TreeId) -> dict[str, Entry]:
         """Return every file of a tree, path → entry, in the order of git (bytes of the path)."""

@@ -106,14 +106,16 @@ def started(home: Path, editor: Editor) -> AbstractAsyncContextManager[tuple[Cli
 
 
 @asynccontextmanager
-async def agent(home: Path, editor: Editor, *, files: bool = True) -> AsyncIterator[ClientSideConnection]:
+async def agent(
+    home: Path, editor: Editor, *, files: bool = True, name: str = "test"
+) -> AsyncIterator[ClientSideConnection]:
     """Start ``greenloop acp``, and introduce the editor, which serves its files or not."""
     async with started(home, editor) as (connection, _):
         able = FileSystemCapabilities(read_text_file=files, write_text_file=files)
         answer = await connection.initialize(
             protocol_version=PROTOCOL_VERSION,
             client_capabilities=ClientCapabilities(fs=able),
-            client_info=Implementation(name="test", version="1"),
+            client_info=Implementation(name=name, version="1"),
         )
         assert answer.protocol_version == 1
         yield connection

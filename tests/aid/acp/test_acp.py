@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from acp import RequestError
 from acp.helpers import resource_link_block, text_block
-from acp.schema import FileEditToolCallContent, ToolCallUpdate
+from acp.schema import FileEditToolCallContent, ReadTextFileResponse, ToolCallUpdate
 from tests.aid.acp.conftest import Project
 from tests.aid.acp.editor import Editor, agent, refuse, started
 
@@ -91,6 +91,28 @@ def test_an_editor_without_files_gets_them_written_on_the_disk(home: Path, proje
     assert (root / "shop.ml").read_text() == SOURCE
     assert (root / "shop.ml").stat().st_mode & 0o777 == 0o750
     assert sorted(one.name for one in root.iterdir()) == [".git", "dune", "dune-project", "greenloop.toml", "shop.ml"]
+
+
+def test_an_editor_that_would_write_over_unsaved_text_does_not_write(home: Path, project: Project) -> None:
+    root = project({"shop.ml": BROKEN}, REPLY)
+
+    class DiskReader(Editor):
+        """Gives the disk for a file whose buffer was changed, as CodeCompanion.nvim does."""
+
+        async def read_text_file(self, session_id: str, path: str, **_: Any) -> ReadTextFileResponse:
+            return ReadTextFileResponse(content=Path(path).read_text())
+
+    editor = DiskReader(buffers={str(root / "shop.ml"): "(* typed *)\n" + BROKEN})
+
+    async def work() -> None:
+        async with agent(home, editor, name="CodeCompanion.nvim") as client:
+            session = await client.new_session(cwd=str(root), mcp_servers=[])
+            await client.prompt(session_id=session.session_id, prompt=[text_block("fix it")])
+
+    run(work())
+    # the buffer is as it was typed, and the file below it changed
+    assert editor.written == {}
+    assert (root / "shop.ml").read_text() == SOURCE
 
 
 def test_what_is_refused_is_not_written(home: Path, project: Project) -> None:

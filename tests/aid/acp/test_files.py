@@ -76,6 +76,22 @@ def test_a_new_file_is_never_laid_over_one_that_is_there(tmp_path: Path) -> None
     assert editor.written == {}
 
 
+@pytest.mark.parametrize("able", [BOTH, NONE], ids=["editor", "disk"])
+def test_a_renamed_program_stays_one(tmp_path: Path, able: FileSystemCapabilities) -> None:
+    class Saving(Editor):
+        async def write_text_file(self, session_id: str, path: str, content: str, **_: Any) -> WriteTextFileResponse:
+            Path(path).write_text(content)
+            return await super().write_text_file(session_id, path, content)
+
+    files = files_of(tmp_path, Saving(), able)
+    (tmp_path / "shop" / "old.sh").write_text(OLD)
+    (tmp_path / "shop" / "old.sh").chmod(0o755)
+    gone = FileText(path="old.sh", base_sha256=sha256_of(OLD), text=None)
+    asyncio.run(files.write([gone, FileText(path="new.sh", base_sha256=None, text=OLD, executable=True)]))
+    assert not (tmp_path / "shop" / "old.sh").exists()
+    assert (tmp_path / "shop" / "new.sh").stat().st_mode & 0o111 == 0o111
+
+
 def test_a_file_with_unsaved_text_is_not_deleted_and_nothing_else_written(tmp_path: Path) -> None:
     path = tmp_path / "shop" / "gone.ml"
     # the deletion was laid on the unsaved text, and another one lies on the disk

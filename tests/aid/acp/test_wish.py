@@ -57,3 +57,16 @@ def test_files_of_the_workspace_are_named_and_other_texts_become_words(tmp_path:
     assert "https://example.org/page" in wish.text
     assert "let x = 1" not in wish.text
     assert wish.left_out == ("a part of the kind 'image' is left out: only text is read",)
+
+
+def test_a_file_that_is_named_in_words_alone(tmp_path: Path) -> None:
+    # as CodeCompanion.nvim sends `#{buffer}`
+    shared = text_block(f"Sharing the following file as context: {tmp_path}/lib/a.ml")
+    buffer = f"file `{tmp_path}/lib/a.ml` (with buffer number: 3)"
+    wish = wish_of([shared, text_block(f"{buffer} fix that error")], tmp_path)
+    assert (wish.kind, dict(wish.files)) == ("fix", {"lib/a.ml": None})
+    wish = wish_of([shared, text_block(f"rename the sum of {buffer}")], tmp_path)
+    assert (wish.kind, wish.text, dict(wish.files)) == ("ask", "rename the sum of lib/a.ml", {"lib/a.ml": None})
+    elsewhere = "Sharing the following file as context: /elsewhere/a.ml"
+    wish = wish_of([text_block(elsewhere)], tmp_path)
+    assert (wish.kind, wish.text, wish.files) == ("ask", elsewhere, {})

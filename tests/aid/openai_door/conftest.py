@@ -8,13 +8,13 @@ from pathlib import Path
 import httpx
 import openai
 import pytest
-from tests.aid.turns.conftest import GENEROUS, World, files, judging, world
+from tests.aid.turns.conftest import GENEROUS, World, files, judging, tools, tracer, world
 
 from greenloop.aid.openai_door.place import EndpointPlace
 from greenloop.aid.openai_door.server import Endpoint
 from greenloop.aid.openai_door.turns import Limits
 
-__all__ = ["files", "judging", "world"]
+__all__ = ["files", "judging", "tools", "tracer", "world"]
 
 
 @dataclass

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import pytest
 
 from greenloop.aid.metrics.recording import Recording
+from greenloop.aid.metrics.tracing import Tracer
 from greenloop.aid.protocol import catalogue
 from greenloop.aid.protocol.base import Message
 from greenloop.aid.protocol.catalogue import Method
@@ -17,6 +18,7 @@ from greenloop.aid.protocol.session import WorkspaceOpen, WorkspaceTrust
 from greenloop.aid.protocol.turns import Buffer, Proposed, TurnCandidate, TurnEnded, TurnStart, TurnStarted
 from greenloop.aid.scripted import ScriptedPeer
 from greenloop.aid.service import Call, Combined
+from greenloop.aid.tools.toolbox import Toolbox
 from greenloop.aid.trust import Trust
 from greenloop.aid.turns.service import TurnService
 from greenloop.aid.workspaces.equipment import ScriptedEquipment, Strategy
@@ -28,6 +30,7 @@ from greenloop.candidates.sampling import Sampling
 from greenloop.feedback.funnel import Funnel
 from greenloop.feedback.log import FeedbackLog
 from greenloop.models.scripted import Pace, Script, ScriptedModel
+from greenloop.models.seam import Model
 from greenloop.records import Category, Diagnostic, Severity, Span, Status, Suite, TreeId
 from greenloop.workspace.store import TreeStore
 
@@ -83,8 +86,14 @@ class World:
     judge: ScriptedJudge
     log: FeedbackLog
     funnel: Funnel
+    begin: Callable[[], Combined]
     name: str = ""
     peers: list[ScriptedPeer] = field(default_factory=list)
+
+    def restart(self) -> None:
+        """End the services, and begin anew on what they have kept. Nothing is open then."""
+        self.service.close()
+        self.service = self.begin()
 
     def peer(self, client: str = "test") -> ScriptedPeer:
         made = ScriptedPeer(id=f"peer-{len(self.peers)}", client=client)
@@ -112,8 +121,12 @@ class World:
     def script(self, script: Sequence[str] | Script, *, pace: Pace | None = None, **more: Any) -> ScriptedModel:
         """Have the model say this from now on."""
         model = ScriptedModel(script, name="m", pace=pace)
-        self.equipment.made = replace(self.equipment.made, model=model, **more)
+        self.use(model, **more)
         return model
+
+    def use(self, model: Model, **more: Any) -> None:
+        """Make turns with this model from now on."""
+        self.equipment.made = replace(self.equipment.made, model=model, **more)
 
     def start(self, peer: ScriptedPeer | None = None, **fields: Any) -> TurnStarted:
         wanted = {"kind": "fix", "buffers": ()} | fields
@@ -174,8 +187,25 @@ def files() -> Mapping[str, str]:
 
 
 @pytest.fixture
+def tools() -> Callable[[str], Toolbox] | None:
+    """The tools of the world's workspace; none, unless tests say otherwise."""
+    return None
+
+
+@pytest.fixture
+def tracer() -> Tracer | None:
+    """Who makes spans of the world's turns; nobody, unless tests say otherwise."""
+    return None
+
+
+@pytest.fixture
 def world(
-    tmp_path: Path, store: TreeStore, judging: Callable[[TreeStore], Any], files: Mapping[str, str]
+    tmp_path: Path,
+    store: TreeStore,
+    judging: Callable[[TreeStore], Any],
+    files: Mapping[str, str],
+    tools: Callable[[str], Toolbox] | None,
+    tracer: Tracer | None,
 ) -> Iterator[World]:
     root = tmp_path / "project"
     for path, text in files.items():
@@ -184,13 +214,17 @@ def world(
     judge = judging(store)
     made = Strategy("plain", ScriptedModel([]), Sampling(greedy=1, sampled=0))
     equipment = ScriptedEquipment(store, judge, made)
-    workspaces = WorkspaceService(equipment, Trust(tmp_path / "aid/trusted.json"), tmp_path / "aid")
     log = FeedbackLog(tmp_path / "feedback.jsonl")
     with Funnel(tmp_path / "funnel.db") as funnel:
-        turns = TurnService(equipment, workspaces, Recording(log, funnel), tmp_path / "aid")
-        service = Combined([workspaces, turns])
-        yield World(root, store, service, equipment, judge, log, funnel)
-        service.close()
+
+        def begin() -> Combined:
+            workspaces = WorkspaceService(equipment, Trust(tmp_path / "aid/trusted.json"), tmp_path / "aid")
+            turns = TurnService(equipment, workspaces, Recording(log, funnel), tmp_path / "aid", tools, tracer)
+            return Combined([workspaces, turns])
+
+        made_of = World(root, store, begin(), equipment, judge, log, funnel, begin)
+        yield made_of
+        made_of.service.close()
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import pytest
 
+from greenloop.aid.client.writing import write_handed_over
 from greenloop.aid.protocol import catalogue
 from greenloop.aid.protocol.turns import (
     Buffer,
@@ -13,7 +14,8 @@ from greenloop.aid.protocol.turns import (
     SuggestionShown,
     SuggestionUndone,
 )
-from greenloop.records import Badge, Edit, Refused, RenameFile
+from greenloop.builds.scripted import ScriptedJudge
+from greenloop.records import Badge, Edit, Refused, RenameFile, Status
 from greenloop.records.funnel import Step
 from greenloop.workspace.edits import render_reply
 from greenloop.workspace.edits.line_changes import sha256_of
@@ -178,6 +180,54 @@ def test_a_renamed_file(world: World) -> None:
     world.tell("file/saved", catalogue.FILE_SAVED.params(workspace=world.name, path="c.ml"))
     old, new = accept(world, turn, suggestion).files
     assert (old.path, old.text, new.path, new.base_sha256, new.text) == ("a.ml", None, "c.ml", None, A)
+
+
+def test_after_a_restart_the_rest_can_still_be_accepted(world: World) -> None:
+    turn, suggestion = made(world, TWO_PLACES, place=IN_B)
+    first, second, third = (hunk.id for file in world.suggestions(turn)[suggestion].files for hunk in file.hunks)
+    accept(world, turn, suggestion, first)
+    world.restart()
+    with pytest.raises(Refused) as closed:
+        accept(world, turn, suggestion, second)
+    assert closed.value.code == "unknown-workspace"
+    world.open()
+    # what was handed over before is not handed over again
+    with pytest.raises(Refused) as twice:
+        accept(world, turn, suggestion, first)
+    assert twice.value.code == "already-accepted"
+    world.equipment.judge = ScriptedJudge(lambda _tree, _suite: Status.RED)
+    world.restart()
+    world.open()
+    # the badge is that of the build as it is now, not of the one before
+    assert accept(world, turn, suggestion, second).badge is Badge.ERRORS
+    world.restart()
+    world.open()
+    # a text that changed meanwhile is seen
+    (world.root / "a.ml").write_text("let gone = 1\n")
+    (world.root / "b.ml").write_text("let gone = 1\n")
+    world.tell("file/saved", catalogue.FILE_SAVED.params(workspace=world.name, path="a.ml"))
+    world.tell("file/saved", catalogue.FILE_SAVED.params(workspace=world.name, path="b.ml"))
+    with pytest.raises(Refused) as stale:
+        accept(world, turn, suggestion, third)
+    assert stale.value.code == "stale"
+    world.ask(catalogue.SUGGESTION_REFUSE, SuggestionRefuse(turn=turn, suggestion=suggestion, hunks=(third,)))
+    assert events(world, Step.REFUSED) == [(Step.REFUSED, 1, 3)]
+    # neither words nor replies are kept with it
+    (kept,) = (world.root.parent / "aid" / "turns").glob("*.json")
+    assert '"reply":null' in kept.read_text()
+
+
+def test_a_renamed_program_stays_one(world: World) -> None:
+    (world.root / "a.ml").chmod(0o755)
+    reply = render_reply(Edit(files=(RenameFile(path="a.ml", new_path="c.ml"),)))
+    turn, suggestion = made(world, reply, kind="ask", prompt="Call it c.", buffers={})
+    given = accept(world, turn, suggestion)
+    assert [(file.path, file.executable) for file in given.files] == [("a.ml", False), ("c.ml", True)]
+    # as a client without buffers writes it
+    write_handed_over(world.root, world.store, given.files)
+    assert not (world.root / "a.ml").exists()
+    assert (world.root / "c.ml").read_text() == A
+    assert (world.root / "c.ml").stat().st_mode & 0o777 == 0o755
 
 
 def test_a_link_that_came_meanwhile_is_not_written_through(world: World) -> None:

@@ -17,14 +17,16 @@ from greenloop.aid.protocol.turns import (
     Stage,
     TurnCandidate,
     TurnDelta,
+    TurnEnded,
     TurnProgress,
     TurnRef,
 )
+from greenloop.aid.scripted import ScriptedPeer
 from greenloop.builds.scripted import ScriptedJudge
 from greenloop.candidates.hints import HintSource
 from greenloop.candidates.sampling import Sampling
 from greenloop.models.scripted import Pace
-from greenloop.records import Badge, FeedbackKind, ModelError, Refused
+from greenloop.records import Badge, FeedbackKind, ModelError
 from greenloop.records.funnel import Step
 from greenloop.workspace.store import TreeStore
 
@@ -159,7 +161,6 @@ def test_the_conversation_goes_on(world: World) -> None:
     model = world.script([first, block("b.ml", ("let three = 3", "let trois = 3"))])
     started = world.start(kind="ask", prompt="Rename two.", buffers={"a.ml": "let a = 1\n"})
     world.ended(started.turn)
-    wait_said(world, started.conversation, 2)
     again = world.start(
         kind="ask", prompt="No, rename three.", conversation=started.conversation, buffers={"a.ml": "let a = 1\n"}
     )
@@ -170,23 +171,35 @@ def test_the_conversation_goes_on(world: World) -> None:
     assert told[2] == ("assistant", first)
     assert "not written" in told[3][1]
     assert told[-1][1].endswith("No, rename three.")
-    said = wait_said(world, started.conversation, 4)
+    said = said_in(world, started.conversation)
     assert [(one.role, one.text) for one in said][::2] == [("person", "Rename two."), ("person", "No, rename three.")]
     (listed,) = world.ask(catalogue.CONVERSATION_LIST, WorkspaceRef(workspace=world.name)).conversations
     assert (listed.title, listed.said) == ("Rename two.", ())
 
 
-def wait_said(world: World, conversation: str, count: int) -> Any:
-    deadline = time.monotonic() + GENEROUS
-    while time.monotonic() < deadline:
-        try:
-            said = world.ask(catalogue.CONVERSATION_READ, ConversationRef(conversation=conversation)).said
-        except Refused:
-            said = ()
-        if len(said) >= count:
-            return said
-        time.sleep(0.01)
-    pytest.fail("nothing was kept of what was said")
+def said_in(world: World, conversation: str) -> Any:
+    return world.ask(catalogue.CONVERSATION_READ, ConversationRef(conversation=conversation)).said
+
+
+def test_what_was_said_is_kept_when_the_end_is_told(world: World) -> None:
+    class Reader(ScriptedPeer):
+        """Asks for the conversation the moment that it hears of the end."""
+
+        kept = ""
+
+        def notify(self, kind: Any, params: Any) -> None:
+            if isinstance(params, TurnEnded):
+                self.kept = said_in(world, started.conversation)[-1].text
+            super().notify(kind, params)
+
+    reader = Reader()
+    world.peers.insert(0, reader)
+    world.open()
+    # the reply comes after the name of its conversation
+    world.script([fixing("let x = 3")], pace=Pace(first_seconds=0.2))
+    started = world.start()
+    world.ended(started.turn)
+    assert reader.kept == fixing("let x = 3")
 
 
 def test_cancelling_while_the_model_speaks(world: World) -> None:

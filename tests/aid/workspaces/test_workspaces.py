@@ -26,7 +26,18 @@ from greenloop.aid.workspaces.equipment import ScriptedEquipment, Strategy
 from greenloop.aid.workspaces.service import WorkspaceService
 from greenloop.builds.scripted import Answer, ScriptedJudge
 from greenloop.builds.stop import Stop
-from greenloop.records import Category, Diagnostic, InputError, RecordError, Refused, Severity, Span, Suite, TreeId
+from greenloop.records import (
+    Category,
+    Diagnostic,
+    EnvironmentFault,
+    InputError,
+    RecordError,
+    Refused,
+    Severity,
+    Span,
+    Suite,
+    TreeId,
+)
 from greenloop.records import Status as Verdicted
 from greenloop.workspace.store import TreeStore
 from greenloop.workspace.vcs import WorkingCopy
@@ -189,6 +200,11 @@ def test_a_path_that_is_not_there(desk: Desk, tmp_path: Path) -> None:
         desk.open(tmp_path / "nowhere")
 
 
+def test_a_path_that_no_file_system_takes(desk: Desk, tmp_path: Path) -> None:
+    with pytest.raises(EnvironmentFault, match="File name too long"):
+        desk.open(tmp_path / ("x" * 5000))
+
+
 def test_a_folder_that_is_gone_is_a_fault_and_not_an_empty_project(desk: Desk) -> None:
     desk.open()
     desk.trust()
@@ -260,3 +276,21 @@ def test_the_tree_of_the_disk_is_brought_up_to_date_and_not_read_anew(tmp_path: 
         wait(lambda: store.entry(disk.tree(), "d2/new.ml") is not None, "the watcher")
     finally:
         disk.close()
+
+
+def test_what_changes_between_the_first_reading_and_the_watching_is_found(tmp_path: Path, store: TreeStore) -> None:
+    root = tmp_path / "young"
+    # so many that to watch them takes a while
+    for number in range(3000):
+        (root / f"d{number}").mkdir(parents=True)
+    (root / "a.ml").write_text("let x = 1\n")
+    for number in range(4):
+        disk = Disk(WorkingCopy(root, store, tmp_path / f"cache{number}"), lambda: None)
+        try:
+            disk.tree()
+            # nobody says so, and it may be that nobody watches yet
+            (root / f"late{number}.ml").write_text("let late = 1\n")
+            late = f"late{number}.ml"
+            wait(lambda disk=disk, late=late: store.entry(disk.tree(), late) is not None, late)
+        finally:
+            disk.close()

@@ -19,7 +19,7 @@ from greenloop.records import InputError
 def test_there_and_back(tmp_path: Path) -> None:
     base, before = find_smollm2(), lora(tmp_path / "before", blocks=2)
     convert_adapter(before, base, tmp_path / "one.gguf")
-    restore_adapter(tmp_path / "one.gguf", base, tmp_path / "after", name="local")
+    restore_adapter(tmp_path / "one.gguf", base, tmp_path / "after", name="smollm2")
     weights, again = (load_file(folder / "adapter_model.safetensors") for folder in (before, tmp_path / "after"))
     assert weights.keys() == again.keys()
     for name, array in weights.items():
@@ -27,7 +27,7 @@ def test_there_and_back(tmp_path: Path) -> None:
     configs = [json.loads((folder / "adapter_config.json").read_text()) for folder in (before, tmp_path / "after")]
     assert configs[0]["r"] == configs[1]["r"]
     assert configs[0]["lora_alpha"] == configs[1]["lora_alpha"]
-    assert configs[1]["base_model_name_or_path"] == "local"
+    assert configs[1]["base_model_name_or_path"] == "smollm2"
     convert_adapter(tmp_path / "after", base, tmp_path / "two.gguf")
     assert (tmp_path / "two.gguf").read_bytes() == (tmp_path / "one.gguf").read_bytes()
 
@@ -36,5 +36,5 @@ def test_an_adapter_of_another_base_is_refused(tiny: Tiny, tmp_path: Path) -> No
     convert_model(tiny.folder, tmp_path / "base.gguf")
     convert_adapter(tiny.adapter, tmp_path / "base.gguf", tmp_path / "adapter.gguf")
     with pytest.raises(InputError, match=r"adapter\.gguf"):
-        restore_adapter(tmp_path / "adapter.gguf", find_smollm2(), tmp_path / "no", name="local")
+        restore_adapter(tmp_path / "adapter.gguf", find_smollm2(), tmp_path / "no", name="smollm2")
     assert not (tmp_path / "no").exists()

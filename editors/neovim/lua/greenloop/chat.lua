@@ -21,10 +21,8 @@ local function made()
   buffer = buffer or vim.api.nvim_create_buf(false, true)
   vim.fn.bufload(buffer)
   vim.api.nvim_buf_set_name(buffer, NAME)
-  vim.bo[buffer].buftype = "nofile"
-  vim.bo[buffer].bufhidden = "hide"
-  vim.bo[buffer].swapfile = false
-  vim.bo[buffer].filetype = "markdown"
+  local options = vim.bo[buffer]
+  options.buftype, options.bufhidden, options.swapfile, options.filetype = "nofile", "hide", false, "markdown"
   return buffer
 end
 
@@ -39,9 +37,7 @@ function M.open()
     vim.cmd(("silent keepalt botright vertical %dsplit"):format(math.max(20, width)))
     local window = vim.api.nvim_get_current_win()
     vim.api.nvim_win_set_buf(window, buffer)
-    vim.wo[window].wrap = true
-    vim.wo[window].linebreak = true
-    vim.wo[window].number = false
+    vim.wo[window].wrap, vim.wo[window].linebreak, vim.wo[window].number = true, true, false
     vim.api.nvim_set_current_win(here)
   end
   return buffer

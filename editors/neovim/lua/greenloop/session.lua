@@ -26,6 +26,8 @@ local client
 ---@type greenloop.Answer[] who waits for the introduction
 local waiting = {}
 local introduced = false
+---@type table<function, greenloop.Answer> who waits for an answer
+local pending = {}
 ---@type greenloop.Initialized?
 M.sidecar = nil
 
@@ -49,9 +51,7 @@ end
 local function settle(found)
   local now = waiting
   waiting = {}
-  for _, one in ipairs(now) do
-    one(found)
-  end
+  for _, one in ipairs(now) do one(found) end
 end
 
 local function ended(status)
@@ -59,15 +59,16 @@ local function ended(status)
   local why = ("the connection to Greenloop has ended (exit status %s)"):format(status)
   local found = fault("sidecar-unreachable", why, "ask again; `:checkhealth greenloop` says more")
   settle(found)
+  local left = pending
+  pending = {}
+  for _, done in pairs(left) do done(found) end
   M.lost(found)
 end
 
 ---@type vim.lsp.rpc.Dispatchers
 local dispatchers = {
   notification = function(method, params)
-    for _, hear in ipairs(hearers[method] or {}) do
-      hear(params)
-    end
+    for _, hear in ipairs(hearers[method] or {}) do hear(params) end
   end,
   server_request = function(method, params)
     if method ~= "approval/request" then
@@ -91,11 +92,13 @@ local dispatchers = {
 ---@param params table
 ---@param done greenloop.Answer
 local function send(method, params, done)
-  local here = assert(client)
-  local sent = here.request(method, next(params) and params or vim.empty_dict(), function(error, result)
+  local function answered(error, result)
+    pending[answered] = nil
     done(fault_of(error), result)
-  end)
-  if not sent then done(fault("sidecar-unreachable", "the connection to Greenloop is closing", "ask again")) end
+  end
+  pending[answered] = done
+  local sent = assert(client).request(method, next(params) and params or vim.empty_dict(), answered)
+  if not sent then answered({ data = fault("sidecar-unreachable", "the connection is closing", "ask again") }) end
 end
 
 --- Open the known workspaces on a new connection, then let those go on who wait.
@@ -127,13 +130,8 @@ local function connected(done)
     return settle(fault("environment", why, "install Greenloop, or name it in setup({ command = … })"))
   end
   client = found
-  local version = vim.version()
-  send("initialize", {
-    client = "neovim",
-    version = ("%d.%d.%d"):format(version.major, version.minor, version.patch),
-    encoding = "utf-8",
-    can_approve = true,
-  }, function(error, result)
+  local about = { client = "neovim", version = tostring(vim.version()), encoding = "utf-8", can_approve = true }
+  send("initialize", about, function(error, result)
     if error then
       client = nil
       found.terminate()
@@ -177,9 +175,7 @@ end
 
 ---@param path string absolute
 ---@return greenloop.WorkspaceState?
-function M.known(path)
-  return M.workspaces[folders[vim.fs.dirname(path)] or ""]
-end
+function M.known(path) return M.workspaces[folders[vim.fs.dirname(path)] or ""] end
 
 --- Find the workspace that a file lies in; it is opened where it is not open yet.
 ---@param path string absolute

@@ -13,11 +13,8 @@ local standings = {}
 ---@type table<string, table<integer, true>> workspace → buffers that have diagnostics
 local shown = {}
 
-local severities = {
-  error = vim.diagnostic.severity.ERROR,
-  warning = vim.diagnostic.severity.WARN,
-  info = vim.diagnostic.severity.INFO,
-}
+local NOWHERE = { start = { line = 0, column = 0 }, ["end"] = { line = 0, column = 0 } }
+local severities = { error = vim.diagnostic.severity.ERROR, warning = vim.diagnostic.severity.WARN }
 
 ---@param status greenloop.Status
 local function diagnose(status)
@@ -27,14 +24,14 @@ local function diagnose(status)
   for _, problem in ipairs(status.problems or {}) do
     if problem.path then
       local buffer = vim.fn.bufadd(text.absolute(workspace.root, problem.path))
-      local range = problem.range or { start = { line = 0, column = 0 }, ["end"] = { line = 0, column = 0 } }
+      local range = problem.range or NOWHERE
       found[buffer] = found[buffer] or {}
       table.insert(found[buffer], {
         lnum = range.start.line,
         col = range.start.column,
         end_lnum = range["end"].line,
         end_col = range["end"].column,
-        severity = severities[problem.severity],
+        severity = severities[problem.severity] or vim.diagnostic.severity.INFO,
         message = problem.message,
         source = "greenloop",
       })
@@ -51,7 +48,6 @@ local function diagnose(status)
 end
 
 session.on("status/changed", function(params)
-  ---@cast params greenloop.Status
   standings[params.workspace] = params
   diagnose(params)
   vim.cmd.redrawstatus({ bang = true })

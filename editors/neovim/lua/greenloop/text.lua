@@ -37,20 +37,21 @@ end
 
 ---@param buffer integer
 ---@return string line end
-local function line_end(buffer)
-  return ({ dos = "\r\n", mac = "\r", unix = "\n" })[vim.bo[buffer].fileformat]
-end
+local function line_end(buffer) return ({ dos = "\r\n", mac = "\r", unix = "\n" })[vim.bo[buffer].fileformat] end
 
 --- What the buffer would write: line ends, the last of them, and a byte order mark included.
 ---@param buffer integer
 ---@param as_is? boolean without the last line end that Neovim would mend
 ---@return string
 function M.of(buffer, as_is)
-  local empty = vim.api.nvim_buf_call(buffer, function() return vim.fn.line2byte(1) == -1 end)
-  if empty then return "" end
   local options = vim.bo[buffer]
   local stop = line_end(buffer)
-  local text = table.concat(vim.api.nvim_buf_get_lines(buffer, 0, -1, true), stop)
+  local lines = vim.api.nvim_buf_get_lines(buffer, 0, -1, true)
+  if #lines == 1 and lines[1] == "" then
+    -- one empty line, or none at all
+    if vim.api.nvim_buf_call(buffer, vim.fn.wordcount).bytes == 0 then return "" end
+  end
+  local text = table.concat(lines, stop)
   -- Neovim mends a missing last line end when it writes; a buffer that needs no writing keeps it missing
   local mends = options.modified and options.fixendofline and not options.binary and not as_is
   if options.endofline or mends then text = text .. stop end
@@ -115,6 +116,11 @@ function M.put(buffer, text, hunks)
   end
   if first <= #old - last or first <= #new - last then
     vim.api.nvim_buf_set_lines(buffer, first - 1, #old - last, true, vim.list_slice(new, first, #new - last))
+  end
+  if M.of(buffer, true) ~= text then
+    -- a buffer without any line takes an empty one only beside another
+    vim.api.nvim_buf_set_lines(buffer, 0, -1, true, vim.list_extend({ "" }, new))
+    vim.api.nvim_buf_set_lines(buffer, 0, 1, true, {})
   end
   return M.of(buffer, true) == text
 end

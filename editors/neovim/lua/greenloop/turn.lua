@@ -8,7 +8,6 @@ local M = {}
 
 ---@class greenloop.Turn
 ---@field id string
----@field conversation string
 ---@field workspace greenloop.WorkspaceState
 ---@field running boolean
 ---@field stage string what it does, in words
@@ -59,6 +58,21 @@ function M.line_now(turn, buffer, line)
   return line
 end
 
+---@param turn greenloop.Turn
+---@param ended greenloop.TurnEnded
+local function finish(turn, ended)
+  turn.running, turn.ended, turn.order = false, ended, ended.order or {}
+  if ended.fault then
+    chat.fault(ended.fault)
+  elseif ended.outcome == "cancelled" then
+    chat.tell("cancelled; nothing was written")
+  elseif (ended.summary or "") ~= "" then
+    chat.say(ended.summary)
+  end
+  M.show(turn)
+  redraw()
+end
+
 ---@class greenloop.Request
 ---@field kind "ask"|"fix"
 ---@field prompt? string
@@ -75,24 +89,14 @@ local function start(request, workspace)
   local inside = request.path and text.relative(workspace.root, request.path)
   local buffers, left_out = text.unsaved(workspace.root)
   ---@type greenloop.Turn
-  local turn = {
-    id = "",
-    conversation = request.go_on and M.conversation or "",
-    workspace = workspace,
-    running = true,
-    stage = "starting",
-    suggestions = {},
-    order = {},
-    edits = {},
-  }
+  local turn = { id = "", workspace = workspace, running = true, stage = "starting", suggestions = {}, order = {} }
+  turn.edits = {}
   M.current = turn
   follow(turn)
   local heading = (request.prompt ~= "" and request.prompt) or "fix the error"
   chat.open()
   chat.say("## " .. heading:gsub("%s*\n%s*", " "))
-  for _, path in ipairs(left_out) do
-    chat.say(path .. " is not UTF-8, so its unsaved text is not sent")
-  end
+  for _, path in ipairs(left_out) do chat.say(path .. " is not UTF-8, so its unsaved text is not sent") end
   local cursor = request.line and { line = request.line, column = 0 } or nil
   session.request("turn/start", {
     workspace = workspace.workspace,
@@ -102,37 +106,30 @@ local function start(request, workspace)
     whole_project = request.whole_project or false,
     buffers = next(buffers) and buffers or nil,
     seen = request.seen and next(request.seen) and request.seen or nil,
-    conversation = turn.conversation,
+    conversation = request.go_on and M.conversation or "",
   }, function(fault, started)
-    if fault then
-      turn.running, turn.ended = false, { turn = "", outcome = "failed", fault = fault }
-      redraw()
-      return chat.fault(fault)
-    end
+    if fault then return finish(turn, { turn = "", outcome = "failed", fault = fault }) end
     ---@cast started greenloop.TurnStarted
-    turn.id, turn.conversation, M.conversation = started.turn, started.conversation, started.conversation
+    turn.id, M.conversation = started.turn, started.conversation
     if turn.stage == "cancelling" then M.cancel() end
   end)
   redraw()
 end
 
---- Ask once whether a workspace may be built, then go on either way.
 ---@type table<string, boolean>
 local asked_to_trust = {}
 
+--- Ask once whether a workspace may be built, then go on either way.
 ---@param workspace greenloop.WorkspaceState
 ---@param done fun()
-function M.ensure_trust(workspace, done)
+local function ensure_trust(workspace, done)
   if workspace.trusted or asked_to_trust[workspace.workspace] then return done() end
   asked_to_trust[workspace.workspace] = true
-  vim.ui.select({ "Trust it", "Not now" }, {
-    prompt = ("Greenloop builds %s in a sandbox to check what it suggests. Trust this folder?"):format(workspace.root),
-  }, function(choice)
-    if choice ~= "Trust it" then
-      chat.say(workspace.root .. " is not trusted: nothing of it is built. `:Greenloop trust` changes this")
-      return done()
-    end
-    session.trust(workspace, true, done)
+  local prompt = ("Greenloop builds %s, in a sandbox, to check its suggestions. Trust it?"):format(workspace.root)
+  vim.ui.select({ "Trust it", "Not now" }, { prompt = prompt }, function(choice)
+    if choice == "Trust it" then return session.trust(workspace, true, done) end
+    chat.say(workspace.root .. " is not trusted: nothing of it is built. `:Greenloop trust` changes this")
+    done()
   end)
 end
 
@@ -143,7 +140,7 @@ function M.ask(request)
     return chat.warn("a request is being answered (`:Greenloop cancel` ends it)")
   end
   session.workspace(request.path or (vim.fn.getcwd() .. "/."), function(workspace)
-    M.ensure_trust(workspace, function() start(request, workspace) end)
+    ensure_trust(workspace, function() start(request, workspace) end)
   end)
 end
 
@@ -161,29 +158,11 @@ end
 --- The suggestion that comes first, of a turn that has ended or still runs.
 ---@param turn greenloop.Turn
 ---@return greenloop.Proposed?
-function M.best(turn)
-  return turn.suggestions[turn.order[1] or ""]
-end
-
----@param ended greenloop.TurnEnded
-local function finish(ended)
-  local turn = assert(M.current)
-  turn.running, turn.ended = false, ended
-  turn.order = ended.order or {}
-  if ended.outcome == "failed" and ended.fault then
-    chat.fault(ended.fault)
-  elseif ended.outcome == "cancelled" then
-    chat.tell("cancelled; nothing was written")
-  elseif ended.summary and ended.summary ~= "" then
-    chat.say(ended.summary)
-  end
-  M.show(turn)
-  redraw()
-end
+function M.best(turn) return turn.suggestions[turn.order[1] or ""] end
 
 --- Call a function with the params of a notification, if it is about the turn that runs.
 ---@param name string
----@param hear fun(turn: greenloop.Turn, params: table)
+---@param hear_it fun(turn: greenloop.Turn, params: table)
 local function hear(name, hear_it)
   session.on(name, function(params)
     local turn = M.current
@@ -202,7 +181,7 @@ hear("turn/delta", function(turn, params)
   if params.thought then return end
   if turn.speaker == nil then
     turn.speaker = params.candidate
-    chat.say("")
+    chat.append("\n")
   end
   -- several may speak at the same time, and one is enough to read
   if turn.speaker == params.candidate then chat.append(params.text) end
@@ -217,10 +196,11 @@ hear("turn/candidate", function(turn, params)
   redraw()
 end)
 
-hear("turn/ended", function(_, params) finish(params) end)
+hear("turn/ended", finish)
 
 session.lost = function(fault)
-  if M.current and M.current.running then finish({ turn = M.current.id, outcome = "failed", fault = fault }) end
+  local turn = M.current
+  if turn and turn.running then finish(turn, { turn = turn.id, outcome = "failed", fault = fault }) end
 end
 
 return M

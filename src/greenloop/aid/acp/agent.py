@@ -30,6 +30,9 @@ from greenloop.workspace.store import TreeStore
 
 _INVALID, _INTERNAL = -32602, -32603
 """JSON-RPC's numbers. -32000 is not used: in ACP it asks the person to log in."""
+_DISK_ONLY = frozenset({"CodeCompanion.nvim"})
+"""Clients that read the disk where a buffer holds unsaved text, and would write over that: Greenloop writes the disk
+itself, and the editor then sees that a file changed below its buffer, as after a pull."""
 _T = TypeVar("_T")
 
 
@@ -67,6 +70,8 @@ class AcpAgent:
             self._able = client_capabilities.fs
         if client_info is not None:
             self._name = f"acp-{client_info.name}"
+            if client_info.name in _DISK_ONLY:
+                self._able = FileSystemCapabilities(read_text_file=False, write_text_file=False)
         return InitializeResponse(
             protocol_version=PROTOCOL_VERSION,
             agent_capabilities=AgentCapabilities(

@@ -1,6 +1,7 @@
 """The files of a session: as the client holds them where it lets us read, and written by it where it lets us write."""
 
 import asyncio
+import stat
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -8,13 +9,12 @@ from acp import RequestError
 from acp.interfaces import Client
 from acp.schema import FileSystemCapabilities
 
+from greenloop.aid.client.writing import AGAIN, demand_saved, text_on_disk, write_handed_over
 from greenloop.aid.protocol.turns import Buffer, FileText
 from greenloop.records import EditError, EnvironmentFault, GreenloopError
+from greenloop.storage import named_io_errors
 from greenloop.workspace.edits.line_changes import sha256_of
-from greenloop.workspace.store import Entry, Mode, TreeStore
-from greenloop.workspace.writeback import write_back
-
-_AGAIN = "nothing was written; ask again on the files as they are now"
+from greenloop.workspace.store import TreeStore
 
 
 class Files:
@@ -41,10 +41,7 @@ class Files:
 
     def on_disk(self, path: str) -> str | None:
         """Return the text on the disk; ``None`` where there is no such file, or it is not UTF-8."""
-        try:
-            return (self._root / path).read_bytes().decode("utf-8")
-        except (OSError, UnicodeDecodeError):
-            return None
+        return text_on_disk(self._root / path)
 
     async def write(self, files: Sequence[FileText]) -> None:
         """Write what was handed over: by the client where it writes, else on the disk; deletions always there.
@@ -57,7 +54,7 @@ class Files:
         for file in files:
             await self._demand_base(file)
         for file in ours:
-            self._demand_saved(file)
+            demand_saved(self._root, file)
         # before anything of ours: of a renamed file the old one goes only when the new one is there
         written: list[str] = []
         for file in theirs:
@@ -71,9 +68,11 @@ class Files:
                     f"written already: {', '.join(written)}" if written else "nothing was written",
                 ) from error
             written.append(file.path)
+            if file.executable and file.base_sha256 is None:
+                self._make_executable(file.path)
         if ours:
             try:
-                await asyncio.to_thread(self._write_back, ours)
+                await asyncio.to_thread(write_handed_over, self._root, self._store(), ours)
             except GreenloopError as error:
                 if not written:
                     raise
@@ -83,17 +82,20 @@ class Files:
         disk = self.on_disk(file.path)
         if file.base_sha256 is None:
             if (self._root / file.path).exists():
-                raise EditError(f"{file.path}: exists already", _AGAIN, reason="stale")
+                raise EditError(f"{file.path}: exists already", AGAIN, reason="stale")
             return
         now = await self._theirs(file.path, disk) if self._able.read_text_file else disk
         if now is None or sha256_of(now) != file.base_sha256:
-            raise EditError(f"{file.path}: changed meanwhile", _AGAIN, reason="stale")
+            raise EditError(f"{file.path}: changed meanwhile", AGAIN, reason="stale")
 
-    def _demand_saved(self, file: FileText) -> str | None:
-        disk = self.on_disk(file.path)
-        if (None if disk is None else sha256_of(disk)) != file.base_sha256:
-            raise EditError(f"{file.path}: changed on the disk, or is not saved in the editor", _AGAIN, reason="stale")
-        return disk
+    def _make_executable(self, path: str) -> None:
+        """Let a file that the client made be run by whoever may read it: ACP has no word for that."""
+        written = self._root / path
+        with named_io_errors(written):
+            # an editor that holds new files back until the person saves has made none
+            if written.is_file() and not written.is_symlink():
+                mode = stat.S_IMODE(written.stat().st_mode)
+                written.chmod(mode | (mode & 0o444) >> 2)
 
     async def _theirs(self, path: str, disk: str | None) -> str:
         """Return the client's text. Raises ``EnvironmentFault`` when it does not give it."""
@@ -104,21 +106,6 @@ class Files:
                 f"{path}: the editor did not give its text: {error}", "open the file in the editor, and ask again"
             ) from error
         return disk if disk is not None and _same(answer.content, disk) else answer.content
-
-    def _write_back(self, files: Sequence[FileText]) -> None:
-        store = self._store()
-        before: dict[str, Entry] = {}
-        after: dict[str, Entry] = {}
-        for file in files:
-            path = self._root / file.path
-            mode = Mode.FILE
-            disk = self._demand_saved(file)
-            if disk is not None:
-                mode = Mode.EXECUTABLE if path.stat().st_mode & 0o100 else Mode.FILE
-                before[file.path] = Entry(mode, store.write_blob(disk.encode()))
-            if file.text is not None:
-                after[file.path] = Entry(mode, store.write_blob(file.text.encode()))
-        write_back(self._root, store, store.write_tree(before), store.write_tree(after))
 
 
 def _same(text: str, disk: str | None) -> bool:

@@ -16,6 +16,9 @@ _FIX = re.compile(
     re.IGNORECASE,
 )
 """A prompt of such words alone says nothing but that what is red has to be fixed."""
+_SHARED = re.compile(r"Sharing the following file as context: (?P<path>.+)")
+_BUFFER = re.compile(r"file `(?P<path>[^`\n]+)` \(with buffer number: \d+\)")
+"""How CodeCompanion.nvim names a file: in a block of its own, and in the place of ``#{buffer}``."""
 
 
 @dataclass(frozen=True)
@@ -37,13 +40,17 @@ def wish_of(blocks: Sequence[ContentBlock], root: Path) -> Wish:
     is no whole file of the workspace becomes a part of the words.
     """
     words: list[str] = []
+    bare: list[str] = []
     extra: list[str] = []
     files: dict[str, str | None] = {}
     left_out: list[str] = []
     for block in blocks:
         match block:
             case TextContentBlock():
-                words.append(block.text)
+                named, said, rest = _read(block.text, root)
+                files |= {path: files.get(path) for path in named}
+                words.append(said)
+                bare.append(rest)
             case ResourceContentBlock():
                 path = _path(block.uri, root)
                 if path is None:
@@ -60,9 +67,21 @@ def wish_of(blocks: Sequence[ContentBlock], root: Path) -> Wish:
                 extra.append(f"{path or resource.uri}:\n```\n{resource.text}\n```")
             case _:
                 left_out.append(f"a part of the kind {block.type!r} is left out: only text is read")
-    said = "\n".join(words).strip()
-    kind: Literal["ask", "fix"] = "fix" if not said or _FIX.fullmatch(said) else "ask"
+    said, rest = ("\n".join(filter(None, texts)).strip() for texts in (words, bare))
+    kind: Literal["ask", "fix"] = "fix" if not rest or _FIX.fullmatch(rest) else "ask"
     return Wish(kind, "\n\n".join(filter(None, (said, *extra))), files, tuple(left_out))
+
+
+def _read(text: str, root: Path) -> tuple[list[str], str, str]:
+    """Return the files of the workspace that a text names, its words with their paths in it, and without them."""
+    shared = _SHARED.fullmatch(text.strip())
+    if shared is not None and (path := _inside(Path(shared["path"]), root)) is not None:
+        return [path], "", ""
+    named = {found[0]: path for found in _BUFFER.finditer(text) if (path := _inside(Path(found["path"]), root))}
+    said, rest = text, text
+    for words, path in named.items():
+        said, rest = said.replace(words, path), rest.replace(words, "")
+    return list(named.values()), said, rest.strip()
 
 
 def _whole(uri: str) -> bool:
@@ -75,7 +94,11 @@ def _path(uri: str, root: Path) -> str | None:
     parts = urlsplit(uri)
     if parts.scheme not in {"file", ""} or parts.netloc not in {"", "localhost"}:
         return None
-    named = Path(unquote(parts.path))
+    return _inside(Path(unquote(parts.path)), root)
+
+
+def _inside(named: Path, root: Path) -> str | None:
+    """Return a whole path as one of the workspace; ``None`` where it is elsewhere."""
     # a client may know the folder by another name than the sidecar, which has followed the links to it
     inside = next(
         (path for path in (named, named.resolve()) if named.is_absolute() and path.is_relative_to(root)), None

@@ -5,9 +5,9 @@ that nothing a person accepted is ever taken for their own work. ``funnel.db`` i
 """
 
 from collections.abc import Sequence
+from typing import Protocol
 
 from greenloop.aid.metrics.sink import Sink
-from greenloop.feedback.funnel import Funnel
 from greenloop.feedback.log import FeedbackLog
 from greenloop.records import Feedback, FeedbackKind, TreeId
 from greenloop.records.funnel import FunnelEvent, Step
@@ -20,10 +20,17 @@ _LOGGED = {
 }
 
 
+class Keeping(Protocol):
+    """What keeps events of the funnel: a ``Funnel``, or one that is opened with its first event."""
+
+    def add(self, event: FunnelEvent) -> None:
+        """Keep an event. Raises ``EnvironmentFault`` when the disk refuses."""
+
+
 class Recording(Sink):
     """Writes each event once to each place that keeps it; ``counting`` are sinks that only count."""
 
-    def __init__(self, log: FeedbackLog, funnel: Funnel, counting: Sequence[Sink] = ()) -> None:
+    def __init__(self, log: FeedbackLog, funnel: Keeping, counting: Sequence[Sink] = ()) -> None:
         self._log = log
         self._funnel = funnel
         self._counting = tuple(counting)

@@ -6,7 +6,6 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from starlette.types import Receive
@@ -31,7 +30,6 @@ from greenloop.aid.protocol.turns import (
 from greenloop.aid.service import Call, Service
 from greenloop.builds.stop import Stop
 from greenloop.records import Cancelled, GreenloopError, Overloaded, Refused
-from greenloop.storage import named_io_errors
 
 CLIENT = "openai-endpoint"
 """What its turns are counted under."""
@@ -176,10 +174,8 @@ class Turns:
         run = Run(self, _Listener(f"{CLIENT}-{next(self._numbers)}", news), news)
         self._runs.add(run)
         try:
-            # a path that no file system takes is a fault of the request, and of nobody's code
-            with named_io_errors(Path(asked.path)):
-                opened = WorkspaceOpen(path=asked.path)
-                state = await asyncio.to_thread(self.call, run.peer, catalogue.WORKSPACE_OPEN, opened)
+            opened = WorkspaceOpen(path=asked.path)
+            state = await asyncio.to_thread(self.call, run.peer, catalogue.WORKSPACE_OPEN, opened)
             await self._keep(state.workspace, asked.path)
             start = TurnStart(workspace=state.workspace, kind="ask", prompt=asked.prompt, conversation=conversation)
             run.started = await asyncio.to_thread(self.call, run.peer, catalogue.TURN_START, start)

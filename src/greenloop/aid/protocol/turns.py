@@ -156,6 +156,19 @@ class Fault(Message):
     way_out: str = ""
 
 
+class Account(Message):
+    """What a turn began with and came to, for scripts and statistics."""
+
+    before: str = ""
+    """What the build says of the code that was asked about: `green`, `red`, or how else it ended; may be empty."""
+    problems: tuple[Problem, ...] = ()
+    """The first errors of that code."""
+    attempts: int = Field(default=0, ge=0)
+    """How many proposals came to their ends."""
+    why_not: dict[str, int] = Field(default_factory=dict)
+    """Reason, a stable word → how many proposals are no honest fix for it."""
+
+
 class TurnEnded(Message):
     """``turn/ended`` (a notification): the last one of a turn."""
 
@@ -167,6 +180,7 @@ class TurnEnded(Message):
     text: str = ""
     """What the model said beside its edits, as Markdown."""
     fault: Fault | None = None
+    account: Account = Account()
 
 
 class SuggestionAccept(Message):
@@ -192,6 +206,8 @@ class FileText(Message):
     text: str | None
     hunks: tuple[Hunk, ...] = ()
     """The same as changes of lines of the base, so that marks and cursors keep their place."""
+    executable: bool = False
+    """Whether it may be run as a program; of interest where the file is new, under this name."""
 
 
 class Handover(Message):

@@ -20,8 +20,7 @@ import anyio
 import httpx2
 import mcp_types
 from anyio.from_thread import BlockingPortal, start_blocking_portal
-from mcp import Client, MCPError, StdioServerParameters
-from mcp.client.stdio import stdio_client
+from mcp import Client, MCPError
 from mcp.client.streamable_http import streamable_http_client
 
 from greenloop.aid.tools.described import MAX_HELP, Described
@@ -29,6 +28,7 @@ from greenloop.aid.tools.launching import command_of, environment_of
 from greenloop.aid.tools.results import read_result
 from greenloop.aid.tools.seam import Connection, Result, Surroundings
 from greenloop.aid.tools.settings import ToolServerSettings
+from greenloop.aid.tools.stdio import bounded_stdio
 from greenloop.builds.sandbox.advice import advise
 from greenloop.builds.stop import Stop
 from greenloop.records import Cancelled, ToolError
@@ -140,9 +140,7 @@ class McpConnection(Connection):
             ):
                 yield client
             return
-        program, *words = command_of(settings, where)
-        server = StdioServerParameters(command=program, args=words, env=environment)
-        async with Client(stdio_client(server, errlog=log)) as client:
+        async with Client(bounded_stdio(command_of(settings, where), environment, log)) as client:
             yield client
 
     async def _list(self) -> tuple[Described, ...]:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from greenloop.aid.protocol import catalogue
 from greenloop.aid.protocol.session import WorkspaceRef
-from greenloop.aid.protocol.tools import ApprovalRequest, ToolCall, ToolResult, Tools
+from greenloop.aid.protocol.tools import ToolCall, ToolResult, Tools
 from greenloop.aid.service import Call, Handlers, Peer
-from greenloop.aid.tools.seam import Ask
+from greenloop.aid.tools.approving import asking
 from greenloop.aid.tools.telling import result_of, tools_of
 from greenloop.aid.tools.toolbox import Toolbox
 from greenloop.aid.workspaces.service import WorkspaceService
@@ -55,23 +55,23 @@ class ToolService:
             box.close()
 
     def _on_list(self, _call: Call, params: WorkspaceRef) -> Tools:
-        return tools_of(self._box(params.workspace).listed())
+        return tools_of(self.box(params.workspace).listed())
 
     def _on_call(self, call: Call, params: ToolCall) -> ToolResult:
-        def approve(ask: Ask) -> bool:
-            request = ApprovalRequest(tool=ask.tool, arguments=dict(ask.arguments), why=ask.why)
-            return call.peer.ask(catalogue.APPROVAL_REQUEST, request, call.stop).approved
-
-        box = self._box(params.workspace)
+        box = self.box(params.workspace)
         with self._lock:
             self._calls += 1
         try:
-            return result_of(box.call(params.name, params.arguments, approve, call.stop))
+            return result_of(box.call(params.name, params.arguments, asking(call.peer, call.stop), call.stop))
         finally:
             with self._lock:
                 self._calls -= 1
 
-    def _box(self, workspace: str) -> Toolbox:
+    def box(self, workspace: str) -> Toolbox:
+        """Return the tools of an open workspace, by its settings as they are now. It is not closed by who asks.
+
+        Raises ``Refused`` (``unknown-workspace``), and as opening them does.
+        """
         root = self._workspaces.find(workspace).root
         key = self._key(root)
         with self._lock:

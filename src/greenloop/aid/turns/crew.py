@@ -37,6 +37,10 @@ class Crew(Generic[Found]):
             return None
         return item
 
+    def tell(self, found: Found) -> None:
+        """Give something to whoever calls ``next``, from any thread."""
+        self._mailbox.put(found)
+
     def close(self) -> None:
         """Wait for the threads, whose work must have been asked to end."""
         self._pool.shutdown(wait=True, cancel_futures=True)

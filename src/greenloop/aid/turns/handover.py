@@ -12,7 +12,6 @@ from greenloop.aid.protocol.base import Encoding
 from greenloop.aid.protocol.turns import FileText, Handover, SuggestionAccept
 from greenloop.aid.turns.judging import UNTRUSTED
 from greenloop.aid.turns.presenting import Known, hunk_of, label
-from greenloop.aid.turns.request import Taken
 from greenloop.aid.workspaces.workspace import Workspace, problems
 from greenloop.assists.suggestion import badge
 from greenloop.builds.stop import Stop
@@ -34,9 +33,17 @@ from greenloop.workspace.edits.line_changes import (
     tree_after,
 )
 from greenloop.workspace.overlay import lay_over, refuse_links
-from greenloop.workspace.store import TreeStore
+from greenloop.workspace.store import Mode, TreeStore
 
 WAY_OUT = "ask again on the new text"
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What a turn was about: the ``tree`` that it asked about, and the ``disk`` without the unsaved buffers."""
+
+    disk: TreeId
+    tree: TreeId
 
 
 @dataclass(frozen=True)
@@ -52,7 +59,7 @@ class Given:
 def hand_over(
     store: TreeStore,
     workspace: Workspace,
-    taken: Taken,
+    ground: Ground,
     known: Known,
     params: SuggestionAccept,
     *,
@@ -67,18 +74,18 @@ def hand_over(
     """
     try:
         wanted = chosen(known.changes, params.hunks)
-        base, moved = _present(store, workspace, taken, wanted, params)
+        base, moved = _present(store, workspace, ground, wanted, params)
         laid = tuple(relaid(change, text) for change, text in moved)
         result = tree_after(store, base, laid)
     except EditError as error:
         raise Refused(error.reason, error.message, error.way_out or WAY_OUT) from error
-    rebased = base != taken.question.tree
+    rebased = base != ground.tree
     verdict, why = known.attempt.verdict, known.attempt.detail
     if result != known.attempt.result or verdict is None:
         verdict, why = _judge(workspace, base, result, stop)
     handover = Handover(
         acceptance=acceptance,
-        files=tuple(file for change in laid for file in _files(change)),
+        files=tuple(file for change in laid for file in _files(store, result, change)),
         badge=badge(verdict) if verdict is not None else Badge.UNVERIFIED,
         label=label(verdict, why),
         problems=problems(store, result, verdict.errors, encoding) if verdict is not None else (),
@@ -88,7 +95,7 @@ def hand_over(
 
 
 def _present(
-    store: TreeStore, workspace: Workspace, taken: Taken, wanted: Sequence[LineChange], params: SuggestionAccept
+    store: TreeStore, workspace: Workspace, ground: Ground, wanted: Sequence[LineChange], params: SuggestionAccept
 ) -> tuple[TreeId, tuple[tuple[LineChange, str | None], ...]]:
     """Return the tree that was asked about as it is now, and the text of each file that is to be changed.
 
@@ -99,17 +106,17 @@ def _present(
     disk = workspace.disk.tree()
     for path in paths:
         refuse_links(store, disk, path, workspace.root)
-    unsaved = {change.path for change in store.changes(taken.disk, taken.question.tree)}
+    unsaved = {change.path for change in store.changes(ground.disk, ground.tree)}
     given = {buffer.path: buffer.text for buffer in params.buffers}
     # what is to be written and is not open in the editor comes from the disk, whatever was unsaved before
     fresh = {
         change.path: change.new
-        for change in store.changes(taken.disk, disk)
+        for change in store.changes(ground.disk, disk)
         if change.path not in unsaved or change.path in paths
     }
     fresh |= {path: store.entry(disk, path) for path in paths & unsaved}
-    moved = {path: entry for path, entry in fresh.items() if store.entry(taken.question.tree, path) != entry}
-    base = store.update(taken.question.tree, moved) if moved else taken.question.tree
+    moved = {path: entry for path, entry in fresh.items() if store.entry(ground.tree, path) != entry}
+    base = store.update(ground.tree, moved) if moved else ground.tree
     now = {path: text for path, text in given.items() if path in paths}
     base = lay_over(store, base, now, workspace.root).tree
     _refuse_strangers(store, workspace, base, wanted)
@@ -136,13 +143,16 @@ def _judge(workspace: Workspace, base: TreeId, result: TreeId, stop: Stop) -> tu
     return (verdict, "") if verdict.status is not Status.INFRA_ERROR else (None, verdict.note)
 
 
-def _files(change: LineChange) -> tuple[FileText, ...]:
+def _files(store: TreeStore, result: TreeId, change: LineChange) -> tuple[FileText, ...]:
     text = text_after(change)
+    entry = store.entry(result, change.new_path or change.path)
+    executable = entry is not None and entry.mode is Mode.EXECUTABLE
     hunks = tuple(hunk_of(hunk) for hunk in change.hunks)
     if change.kind == "rename":
         assert change.new_path is not None
         return (
             FileText(path=change.path, base_sha256=change.base_sha256, text=None),
-            FileText(path=change.new_path, base_sha256=None, text=text),
+            FileText(path=change.new_path, base_sha256=None, text=text, executable=executable),
         )
-    return (FileText(path=change.path, base_sha256=change.base_sha256, text=text, hunks=hunks),)
+    told = FileText(path=change.path, base_sha256=change.base_sha256, text=text, hunks=hunks, executable=executable)
+    return (told,)

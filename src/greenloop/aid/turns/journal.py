@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from greenloop.aid.metrics.recording import Recording
@@ -13,11 +14,10 @@ from greenloop.records.funnel import FunnelEvent, Step, label
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What all events of a turn share; see ``FunnelEvent``. ``workspace`` is the recorder's name for it, or empty."""
+    """What all events of a turn share; see ``FunnelEvent``."""
 
     turn: str
     task: str
-    workspace: str = ""
     client: str = ""
     kind: str = ""
     model: str = ""
@@ -27,18 +27,24 @@ class Told:
 
 
 class Journal:
-    """The events of one turn. ``now`` is in Unix seconds, ``clock`` counts seconds from anywhere. Thread-safe."""
+    """The events of one turn. ``now`` is in Unix seconds, ``clock`` counts seconds from anywhere. Thread-safe.
+
+    ``recorded_as`` gives the recorder's name for the workspace, or nothing. It reads the home, so it is asked with the
+    first event: by then the request is on its way to the model.
+    """
 
     def __init__(
         self,
         recording: Recording,
         told: Told,
+        recorded_as: Callable[[], str] = str,
         *,
         now: Callable[[], float] = time.time,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._recording = recording
         self._told = told
+        self._recorded_as = recorded_as
         self._now = now
         self._clock = clock
         self._began = clock()
@@ -102,6 +108,10 @@ class Journal:
         """The editor wrote what it was handed: only now it counts as accepted."""
         self._recording.count(self._about(Step.ACCEPTED, about))
 
+    @cached_property
+    def _workspace(self) -> str:
+        return label(self._recorded_as())
+
     def _about(self, step: Step, about: "About") -> FunnelEvent:
         return self._event(
             step,
@@ -130,7 +140,7 @@ class Journal:
         shared = {
             "turn": told.turn,
             "task": told.task,
-            "workspace": label(told.workspace),
+            "workspace": self._workspace,
             "client": label(told.client),
             "kind": told.kind,
             "model": label(told.model),

@@ -13,7 +13,7 @@ from greenloop.workspace.edits import render_unified
 from greenloop.workspace.edits.line_changes import LineChange, LineHunk
 from greenloop.workspace.store import TreeStore
 
-_FLAGS = {
+FLAGS = {
     "unchanged": "it changes layout or comments at most",
     "deletion": "it only deletes code",
     "stub": "it puts a stub in the place of code",
@@ -31,6 +31,7 @@ _FLAGS = {
     "tamper": "it also changed tests or build files, which were put back",
     "name-removed": "it removes a name that others may use",
 }
+"""Reason for mistrust → how clients are told it."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ def shown(store: TreeStore, known: Known, encoding: Encoding) -> Proposed:
         badge=known.badge,
         label=known.label,
         problems=problems(store, attempt.result, verdict.errors, encoding) if verdict is not None else (),
-        flags=tuple(_FLAGS.get(flag, flag) for flag in attempt.flags),
+        flags=tuple(FLAGS.get(flag, flag) for flag in attempt.flags),
         fixed=attempt.fixed,
         source=known.source,
         repaired=known.repaired,
@@ -100,12 +101,13 @@ def label(verdict: Verdict | None, why: str = "") -> str:
     if verdict is None:
         return f"unverified: {why}" if why else "unverified"
     held = badge(verdict)
-    if held is Badge.ERRORS:
-        count = len(verdict.errors)
-        return "1 error" if count == 1 else f"{count} errors"
     if held is Badge.UNVERIFIED:
         return f"unverified: {verdict.note or f'the check ended in {verdict.status.value}'}"
-    return held.value
+    said = held.value
+    if held is Badge.ERRORS:
+        count = len(verdict.errors)
+        said = "1 error" if count == 1 else f"{count} errors"
+    return said if verdict.sandboxed else f"{said}, checked without the sandbox"
 
 
 def unverified(known: Known, why: str) -> Known:

@@ -72,7 +72,7 @@ def take(store: TreeStore, workspace: Workspace, params: TurnStart, encoding: En
     standing = workspace.standing
     known = standing.told_of == tree and standing.state in {BuildState.GREEN, BuildState.RED}
     diagnostics = standing.diagnostics if known else _seen(store, tree, params.seen, encoding)
-    here = place.path if place is not None and spot is not None else ""
+    here = place.path if place is not None and store.entry(tree, place.path) is not None else ""
     # the person's own file comes first: its errors are what "that error" means
     diagnostics = tuple(sorted(diagnostics, key=lambda one: one.path != here)) if here else diagnostics
     unsaved = [change.path for change in store.changes(disk, tree) if change.new is not None]
@@ -93,6 +93,7 @@ def focus_of(store: TreeStore, tree: TreeId, diagnostics: Sequence[Diagnostic], 
 
 
 def _spot(store: TreeStore, tree: TreeId, place: Spot, encoding: Encoding) -> Place | None:
+    """Return the lines that a place names; ``None`` where it names a file alone."""
     columns = Columns((store.read(tree, place.path) or b"").decode("utf-8", "replace"), encoding)
     if place.selection is not None:
         first, _ = columns.inside(place.selection.start)
@@ -102,7 +103,7 @@ def _spot(store: TreeStore, tree: TreeId, place: Spot, encoding: Encoding) -> Pl
     if place.cursor is not None:
         line, _ = columns.inside(place.cursor)
         return Place(place.path, line, line)
-    return Place(place.path, 1, 1)
+    return None
 
 
 def _seen(store: TreeStore, tree: TreeId, seen: Sequence[Problem], encoding: Encoding) -> tuple[Diagnostic, ...]:

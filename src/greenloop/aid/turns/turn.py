@@ -8,13 +8,14 @@ The verdict on the tree is not waited for where the errors are known already: th
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import chain
 
 from greenloop.aid.protocol import catalogue
 from greenloop.aid.protocol.faults import fault_of
+from greenloop.aid.protocol.session import Problem
 from greenloop.aid.protocol.turns import (
     Fault,
     Outcome,
@@ -24,26 +25,24 @@ from greenloop.aid.protocol.turns import (
     TurnEnded,
     TurnProgress,
 )
+from greenloop.aid.tools.for_models import Called, Offer
+from greenloop.aid.turns.asking import asking_of
 from greenloop.aid.turns.crew import Crew
+from greenloop.aid.turns.handover import Ground
 from greenloop.aid.turns.journal import Journal
 from greenloop.aid.turns.judging import UNTRUSTED, Before, Judged, Judging, Landed
 from greenloop.aid.turns.pool import Suggestions
-from greenloop.aid.turns.presenting import Known, label, shown, unverified
+from greenloop.aid.turns.presenting import Known, shown, unverified
 from greenloop.aid.turns.request import Asked, Taken, focus_of, take
-from greenloop.aid.turns.sent import Sent
-from greenloop.aid.turns.wording import summary
+from greenloop.aid.turns.sent import Sent, Talk
+from greenloop.aid.turns.wording import account, summary
 from greenloop.aid.workspaces.equipment import Strategy
-from greenloop.aid.workspaces.workspace import Workspace
+from greenloop.aid.workspaces.workspace import Workspace, problems
 from greenloop.builds.stop import Stop
 from greenloop.candidates.attempt import Attempt
 from greenloop.candidates.source import Proposal
-from greenloop.candidates.streaming import Complete, Piece, Switched, streamed
-from greenloop.models.seam import Message as Said
-from greenloop.prompts.conversation import with_errors, with_history, with_refusal
-from greenloop.prompts.gather import gather
-from greenloop.prompts.question import Context, Question
-from greenloop.prompts.recent import recent_edits
-from greenloop.prompts.render import render
+from greenloop.candidates.streaming import Complete, Piece, Switched
+from greenloop.prompts.question import Question
 from greenloop.records import (
     Cancelled,
     GreenloopError,
@@ -54,13 +53,12 @@ from greenloop.records import (
     Status,
     Verdict,
 )
-from greenloop.workspace.edits.text import split_lines
 from greenloop.workspace.store import TreeStore
 
-HISTORY_SHARE = 0.25
-"""The part of the budget of tokens that what was said before may take, beside the context's."""
+MOST_PROBLEMS = 20
+"""So many errors of the code that was asked about are told with the end of a turn."""
 
-_Found = Before | Judged | Landed | Piece | Complete | Switched
+_Found = Before | Judged | Landed | Piece | Complete | Switched | Called
 
 
 class Turn:
@@ -77,8 +75,9 @@ class Turn:
         tell: Callable[..., None],
         *,
         words: str,
+        offer: Offer | None = None,
     ) -> None:
-        """``words`` is what the log of feedback may keep of what the person typed."""
+        """``words`` is what the log of feedback may keep of what the person typed; ``offer``: the model's tools."""
         self.asked = asked
         self._workspace = workspace
         self._strategy = strategy
@@ -95,19 +94,34 @@ class Turn:
         self._spoke = False
         self._failed: list[ModelError] = []
         self._judging: Judging | None = None
-        self._messages: tuple[Said, ...] = ()
-        self._context: Context | None = None
-        self._question: Question | None = None
+        self._problems: tuple[Problem, ...] = ()
+        self._asking = asking_of(store, workspace, strategy, asked.earlier, offer, stop, self._crew.tell)
         self.taken: Taken | None = None
-        self.sent: list[Sent] = []
         self.suggestions: Suggestions | None = None
 
     @property
     def _model_name(self) -> str:
         return self._strategy.model.name if self._strategy.model is not None else ""
 
-    def run(self) -> Outcome:
-        """Make the turn; its last event has been told when this returns. Never raises an error on purpose."""
+    @property
+    def sent(self) -> tuple[Sequence[Sent], Talk]:
+        """What the model was sent, in order, and what it was told of tools."""
+        return ((), Talk()) if self._asking is None else (tuple(self._asking.sent), self._asking.talk)
+
+    def order(self) -> tuple[Known, ...]:
+        """Return its suggestions by now, best first."""
+        return self.suggestions.order if self.suggestions is not None else ()
+
+    def ground(self) -> Ground:
+        """Return what it is about; only asked for once there are suggestions."""
+        assert self.taken is not None
+        return Ground(self.taken.disk, self.taken.question.tree)
+
+    def run(self, keep: Callable[[], None] = lambda: None) -> Outcome:
+        """Make the turn; its last event has been told when this returns. Never raises an error on purpose.
+
+        ``keep`` keeps what was said, before the end is told: who hears of it may ask for the conversation.
+        """
         outcome, told = Outcome.FAILED, ""
         fault: Fault | None = Fault(code="internal", message="a mistake in Greenloop: see the log", way_out="report it")
         try:
@@ -118,16 +132,16 @@ class Turn:
         except GreenloopError as error:
             fault = fault_of(error)
         finally:
-            order = self.suggestions.order if self.suggestions is not None else ()
             ended = TurnEnded(
                 turn=self.asked.turn,
                 outcome=outcome,
-                order=tuple(known.id for known in order),
+                order=tuple(known.id for known in self.order()),
                 summary=told,
                 text=self.text,
                 fault=fault,
+                account=account(self._before, self._problems, self.suggestions),
             )
-            self._tell(catalogue.TURN_ENDED, ended)
+            self._tell_end(ended, keep)
             # a turn that failed has judgements and a model at work, too
             self._stop.request()
             self._crew.close()
@@ -171,6 +185,14 @@ class Turn:
             raise self._failed[0]
         return summary(self._before, self.suggestions, [*map(str, self._failed)])
 
+    def _tell_end(self, ended: TurnEnded, keep: Callable[[], None]) -> None:
+        try:
+            keep()
+        except GreenloopError as error:
+            self._progress(Stage.JUDGING, f"what was said is not kept: {error}")
+        finally:
+            self._tell(catalogue.TURN_ENDED, ended)
+
     def _nothing_to_fix(self) -> bool:
         return self.asked.params.kind == "fix" and self._before is not None and self._before.green
 
@@ -193,33 +215,10 @@ class Turn:
     # -- the model
 
     def _ask(self, question: Question) -> None:
-        strategy = self._strategy
-        if strategy.model is None:
+        if self._asking is None:
             return
         self._progress(Stage.ASKING, "asking the model")
-        if any(step.plugin == "recent-edits" for step in strategy.recipe.steps):
-            trees = (*self._workspace.trees, question.tree)
-            question = replace(question, recent=recent_edits(self._store, trees))
-        self._question = question
-        self._context = gather(
-            self._store, question, budget=strategy.budget_tokens, recipe=strategy.recipe, index=strategy.index
-        )
-        history = int(strategy.budget_tokens * HISTORY_SHARE)
-        messages = render(question, self._context, strategy.asking)
-        self._messages = with_history(messages, self.asked.earlier, budget=history)
-        self._begin_model(self._messages)
-
-    def _begin_model(self, messages: tuple[Said, ...], *, once: bool = False) -> None:
-        model, context = self._strategy.model, self._context
-        assert model is not None
-        assert context is not None
-        sampling = replace(self._strategy.sampling, greedy=1, sampled=0) if once else self._strategy.sampling
-        assert self._question is not None
-        self.sent.append(Sent(messages, self._question, context, self._strategy.asking))
-        start = self._candidates
-        self._crew.begin(
-            lambda: streamed(model, messages, context, sampling, self._stop, start=start), self._model_failed
-        )
+        self._crew.begin(self._asking.first(question, self._stop), self._model_failed)
 
     def _model_failed(self, error: GreenloopError) -> None:
         if not isinstance(error, ModelError):
@@ -242,6 +241,9 @@ class Turn:
                 self._known_before(verdict)
             case Piece(candidate, text, thought):
                 self._piece(candidate, text, thought=thought)
+            case Called(tool, _, why):
+                said = f"{tool} was not called: {why}" if why else f"the model called {tool}"
+                self._progress(Stage.ASKING, said)
             case Switched(why):
                 self._progress(Stage.ASKING, why)
             case Complete(candidate, proposal):
@@ -256,6 +258,7 @@ class Turn:
 
     def _known_before(self, verdict: Verdict) -> None:
         self._before = verdict
+        self._problems = problems(self._store, self._tree, verdict.errors[:MOST_PROBLEMS], self.asked.encoding)
         if self._nothing_to_fix():
             return
         assert self.taken is not None
@@ -335,24 +338,12 @@ class Turn:
         deadline = time.monotonic() + strategy.repair_seconds
         for number in range(1, strategy.repair_rounds + 1):
             attempt = self.suggestions.to_repair()
-            if attempt is None or strategy.model is None or self._failed or time.monotonic() >= deadline:
+            if attempt is None or self._asking is None or self._failed or time.monotonic() >= deadline:
                 return
-            self._begin_model(self._given_back(attempt), once=True)
+            why, streaming = self._asking.again(attempt, self._stop, start=self._candidates)
+            self._progress(Stage.REPAIRING, f"{why}: asking again")
+            self._crew.begin(streaming, self._model_failed)
             self._work(number)
-
-    def _given_back(self, attempt: Attempt) -> tuple[Said, ...]:
-        reply = attempt.reply or ""
-        if attempt.verdict is None or attempt.result is None:
-            self._progress(Stage.REPAIRING, f"{attempt.detail}: asking again")
-            return with_refusal(self._messages, reply, attempt.detail)
-        errors = attempt.verdict.errors
-        self._progress(Stage.REPAIRING, f"the build says {label(attempt.verdict)}: asking again")
-        lines = [self._lines(attempt.result, error.path) for error in errors]
-        return with_errors(self._messages, reply, errors, lines)
-
-    def _lines(self, tree: str, path: str | None) -> list[str]:
-        content = self._store.read(tree, path) if path is not None else None
-        return [line.rstrip("\r\n") for line in split_lines((content or b"").decode("utf-8", "replace"))]
 
     def _search(self, question: Question) -> None:
         """Search among small edits near the error, where nothing else has fixed it."""

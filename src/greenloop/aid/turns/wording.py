@@ -2,8 +2,18 @@
 
 from collections.abc import Sequence
 
+from greenloop.aid.protocol.session import Problem
+from greenloop.aid.protocol.turns import Account
 from greenloop.aid.turns.pool import Suggestions
+from greenloop.assists.turn import why_not
 from greenloop.records import Badge, Verdict
+
+
+def account(before: Verdict | None, problems: tuple[Problem, ...], suggestions: Suggestions | None) -> Account:
+    """Return what a turn began with, ``before`` with its first ``problems``, and what it came to."""
+    attempts = suggestions.attempts if suggestions is not None else []
+    status = before.status.value if before is not None else ""
+    return Account(before=status, problems=problems, attempts=len(attempts), why_not=dict(why_not(attempts)))
 
 
 def summary(before: Verdict | None, suggestions: Suggestions, faults: Sequence[str]) -> str:

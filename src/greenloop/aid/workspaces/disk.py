@@ -62,6 +62,10 @@ class Disk:
     def _watch(self) -> None:
         try:
             watcher = FileWatcher(self.root, self._report, stop=self._stop, step_ms=_STEP_MS)
+            with self._pending_lock:
+                # the folder may have been read before it was watched: what changed in between nobody has told
+                self._whole = True
+            self._changed()
             waited = 0.0
             while not self._stop.is_set():
                 found = watcher.wait(_WAIT if watcher.mode == "events" else 5.0, self._stop)

@@ -55,6 +55,8 @@ class Strategy:
     """Experiment → arm, where the turn is part of one."""
     repair_seconds: float = 20.0
     """No such round is begun later than so many seconds after the first one."""
+    tool_rounds: int = 8
+    """Rounds of calls of domain tools that the model may ask for; 0: it is offered none."""
 
 
 class Equipment(Protocol):

@@ -20,6 +20,7 @@ from greenloop.aid.workspaces.follower import Standing
 from greenloop.aid.workspaces.workspace import Workspace, name_of
 from greenloop.builds.gate import Gate
 from greenloop.records import InputError, Refused
+from greenloop.storage import named_io_errors
 
 OPEN_FIRST = "send `workspace/open` first"
 
@@ -84,9 +85,11 @@ class WorkspaceService:
             raise Refused(
                 "invalid-params", f"{params.path!r} is no absolute path", "name a file or folder by its whole path"
             )
-        if not path.exists():
-            raise InputError(f"{path}: no such file or folder", "save it first, or name its folder")
-        root = self._equipment.root_of(path).resolve()
+        # a path that no file system takes is a fault of the request, and of nobody's code
+        with named_io_errors(path):
+            if not path.exists():
+                raise InputError(f"{path}: no such file or folder", "save it first, or name its folder")
+            root = self._equipment.root_of(path).resolve()
         name = name_of(root)
         with self._opening:
             with self._lock:

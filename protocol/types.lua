@@ -128,6 +128,7 @@
 ---@field base_sha256 string|nil
 ---@field text string|nil
 ---@field hunks? greenloop.Hunk[]
+---@field executable? boolean
 
 ---@class greenloop.Hunk
 ---@field id string
@@ -246,10 +247,17 @@
 ---@field summary? string
 ---@field text? string
 ---@field fault? greenloop.Fault|nil
+---@field account? greenloop.Account
 
 ---@class greenloop.Fault
 ---@field code string
 ---@field message string
 ---@field way_out? string
+
+---@class greenloop.Account
+---@field before? string
+---@field problems? greenloop.Problem[]
+---@field attempts? integer
+---@field why_not? table
 
 return {}
