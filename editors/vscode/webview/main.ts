@@ -168,7 +168,10 @@ form.addEventListener("submit", (event) => {
   if (words.value.trim()) code.postMessage({ do: "ask", words: words.value, whole: whole.checked });
   words.value = "";
 });
+let chord = false; // the key after Ctrl+Alt+G is a command's, and no letter of the request
 words.addEventListener("keydown", (event) => {
+  if (chord && event.key !== "Shift") event.preventDefault();
+  chord = (event.key === "g" && event.altKey) || (chord && event.key === "Shift");
   if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
   event.preventDefault();
   form.requestSubmit();
