@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psutil
 from tests.editors.scenario import Scenario, Signalled, Step
 
 from greenloop.aid.client.client import Client
@@ -225,9 +226,21 @@ def staged() -> Iterator[Stage]:
         yield stage
     finally:
         place = place_of(home)
+        # a bridge whose editor has just gone would start another sidecar
+        psutil.wait_procs(_bridges(str(home.path)), timeout=GENEROUS)
         if place.folder.exists():
             halt(place)
         shutil.rmtree(folder)
+
+
+def _bridges(home: str) -> list[psutil.Process]:
+    """Return what runs ``aid connect`` for a home."""
+    found = []
+    for process in psutil.process_iter(["cmdline"]):
+        words = process.info["cmdline"] or []
+        if home in words and words[-1] == "connect":
+            found.append(process)
+    return found
 
 
 @contextmanager
