@@ -30,6 +30,7 @@ test: lint types layers unit adapters
 lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	luacheck --quiet --no-color editors/neovim scripts tests/editors
 
 types: setup
 	$(BIN)/mypy

@@ -3,3 +3,4 @@
 set -eu
 cd "$(dirname "$0")/.."
 scripts/neovim_floor.sh
+scripts/emacs.sh

@@ -168,7 +168,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/ces-openapi.json": openapi,
     "docs/protocol-reference.md": schema.reference,
     "protocol/schema.json": schema.schema,
-    "editors/neovim/lua/greenloop/protocol.lua": lambda: lua_types(json.loads(schema.schema())),
+    "protocol/types.lua": lambda: lua_types(json.loads(schema.schema())),
     "editors/vscode/src/protocol.ts": typescript,
     VSCODE: vscode_package,
 }

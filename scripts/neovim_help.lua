@@ -59,7 +59,7 @@ add("")
 local names = vim.tbl_keys(command.subcommands)
 table.sort(names)
 for _, name in ipairs(names) do
-  local help = command.subcommands[name][1]
+  local help = command.subcommands[name][2]
   entry(":Greenloop " .. name, ":Greenloop-" .. name, help:sub(1, 1):upper() .. help:sub(2) .. ".")
   add("")
 end

@@ -5,7 +5,7 @@ set -eu
 cd "$(dirname "$0")/.."
 
 # program : Debian package that brings it
-needs="python3:python3 git:git hg:mercurial bwrap:bubblewrap ocamlc:ocaml-nox dune:ocaml-dune ocamlfind:ocaml-findlib unshare:util-linux setpriv:util-linux mount:mount tmux:tmux"
+needs="python3:python3 git:git hg:mercurial bwrap:bubblewrap ocamlc:ocaml-nox dune:ocaml-dune ocamlfind:ocaml-findlib unshare:util-linux setpriv:util-linux mount:mount tmux:tmux luacheck:lua-check"
 missing=""
 for pair in $needs; do
   command -v "${pair%%:*}" >/dev/null 2>&1 || missing="$missing ${pair#*:}"

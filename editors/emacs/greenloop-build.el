@@ -1,11 +1,8 @@
 ;;; greenloop-build.el --- Whether the build is green  -*- lexical-binding: t; -*-
-;; SPDX-License-Identifier: Apache-2.0
 ;;; Commentary:
 ;; The minor mode of source buffers: build status in the mode line, build
 ;; errors by `flymake', and a hint to the sidecar after a save.
-
 ;;; Code:
-
 (require 'cl-lib)
 (require 'flymake)
 (require 'greenloop-link)
@@ -13,22 +10,17 @@
 
 (defvar-local greenloop-build--report nil "How this buffer tells `flymake' of problems.")
 
-;;;###autoload
 (define-minor-mode greenloop-mode
   "Follow this buffer's workspace: build status, build errors.
 Starts Greenloop's sidecar if it does not run."
-  :lighter (:eval (greenloop-build-lighter))
-  :group 'greenloop
-  (let ((change (if greenloop-mode #'add-hook #'remove-hook)))
-    (funcall change 'after-save-hook #'greenloop-build--saved (if greenloop-mode nil t) t)
-    (funcall change 'flymake-diagnostic-functions #'greenloop-build-flymake (if greenloop-mode nil t) t))
-  (when greenloop-mode
-    (flymake-mode)
-    (unless (greenloop-link-workspace) (greenloop-link-open #'ignore))))
+  :lighter (:eval (greenloop-build-lighter)) :group 'greenloop
+  (pcase-dolist (`(,hook ,function) '((after-save-hook greenloop-build--saved)
+                                      (flymake-diagnostic-functions greenloop-build-flymake)))
+    (if greenloop-mode (add-hook hook function nil t) (remove-hook hook function t)))
+  (when greenloop-mode (flymake-mode) (unless (greenloop-link-workspace) (greenloop-link-open #'ignore))))
 
 ;;;###autoload
-(define-globalized-minor-mode greenloop-global-mode greenloop-mode greenloop-build--turn-on
-  :group 'greenloop)
+(define-globalized-minor-mode greenloop-global-mode greenloop-mode greenloop-build--turn-on :group 'greenloop)
 
 (defun greenloop-build--turn-on ()
   "Turn the mode on in a file's buffer of a project that has a `greenloop.toml'."
@@ -48,12 +40,12 @@ Starts Greenloop's sidecar if it does not run."
 
 (defun greenloop-build--changed (status)
   "Take a STATUS of a workspace."
-  (when-let ((workspace (greenloop-link-workspace-named (plist-get status :workspace))))
+  (when-let ((workspace (cl-find (plist-get status :workspace) (mapcar #'cdr greenloop-link--workspaces)
+                                 :key #'greenloop-workspace-name :test #'equal)))
     (let ((before (plist-get (greenloop-workspace-status workspace) :state)))
       (setf (greenloop-workspace-status workspace) status)
       (dolist (buffer (buffer-list))
-        (when (buffer-local-value 'greenloop-mode buffer)
-          (with-current-buffer buffer (greenloop-build--diagnose))))
+        (when (buffer-local-value 'greenloop-mode buffer) (with-current-buffer buffer (greenloop-build--diagnose))))
       (force-mode-line-update t)
       (pcase (list before (plist-get status :state))
         (`(,_ "fault") (message "Greenloop: %s" (plist-get status :note)))
@@ -71,7 +63,6 @@ Starts Greenloop's sidecar if it does not run."
     (jsonrpc-notify (greenloop-link-ensure) 'file/saved
                     (list :workspace (greenloop-workspace-name workspace) :path path))))
 
-;;;; Build errors
 (defun greenloop-build-flymake (report &rest _)
   "A backend of `flymake': REPORT gets the build's errors in this buffer."
   (setq greenloop-build--report report)

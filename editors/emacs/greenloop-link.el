@@ -1,16 +1,10 @@
 ;;; greenloop-link.el --- The connection to Greenloop's sidecar  -*- lexical-binding: t; -*-
-;; SPDX-License-Identifier: Apache-2.0
 ;;; Commentary:
-;; One process, `greenloop aid connect', for the whole of Emacs.  It starts
-;; the sidecar on first use, and outlives the sidecar's restarts.
-;;
-;; Nothing is handled within the process filter: what comes is queued, and a
-;; timer works it off in order.  The jsonrpc of Emacs 28 loses its place in
-;; the stream when a handler waits for more of the same process, as each one
-;; that asks the person something does.
-
+;; One process, `greenloop aid connect', for the whole of Emacs.  It starts the
+;; sidecar on first use, and outlives its restarts.  Nothing is handled within the
+;; process filter: what comes is queued, and a timer works it off in order.  The
+;; jsonrpc of Emacs 28 loses its place in the stream when a handler waits.
 ;;; Code:
-
 (require 'cl-lib)
 (require 'jsonrpc)
 (require 'project)
@@ -18,16 +12,11 @@
 
 (defgroup greenloop nil
   "Changes of code that a real build has checked."
-  :group 'tools
-  :prefix "greenloop-")
+  :group 'tools :prefix "greenloop-")
 
 (defcustom greenloop-command '("greenloop" "aid" "connect")
   "The program that reaches the sidecar, and its arguments."
   :type '(repeat string))
-
-(defcustom greenloop-patience 300
-  "How many seconds a command waits for the sidecar's answer."
-  :type 'natnum)
 
 (defcustom greenloop-approve-function #'greenloop-link-approved-p
   "Asks the person whether a tool may run, and returns the answer.
@@ -59,7 +48,6 @@ and the ID, and sends the answer some day."
   (ignore args)
   (if (functionp result) (funcall result link id) (cl-call-next-method)))
 
-;;;; The queue
 (defun greenloop-link--later (function &rest arguments)
   "Call FUNCTION with ARGUMENTS soon, after all that came before."
   (setq greenloop-link--queue (nconc greenloop-link--queue (list (cons function arguments))))
@@ -71,7 +59,6 @@ and the ID, and sends the answer some day."
       (while greenloop-link--queue (let ((entry (pop greenloop-link--queue))) (apply (car entry) (cdr entry))))
     (setq greenloop-link--timer (and greenloop-link--queue (run-at-time 0 nil #'greenloop-link--work)))))
 
-;;;; The connection
 (defun greenloop-link-on (method function)
   "Let FUNCTION have the parameters of each notification METHOD, a symbol."
   (setf (alist-get method greenloop-link--handlers) function))
@@ -80,11 +67,17 @@ and the ID, and sends the answer some day."
   "Return the connection; make one if there is none."
   (unless (and greenloop-link--connection (jsonrpc-running-p greenloop-link--connection))
     (unless (executable-find (car greenloop-command))
-      (user-error "Greenloop: there is no program %s (install it, or set `greenloop-command')"
-                  (car greenloop-command)))
+      (user-error "Greenloop: there is no program %s (install it, or set `greenloop-command')" (car greenloop-command)))
     (setq greenloop-link--connection
           (make-instance 'greenloop-link--class
-                         :name "Greenloop" :process #'greenloop-link--start :events-buffer-scrollback-size 0
+                         :name "Greenloop" :events-buffer-scrollback-size 0
+                         :process
+                         (lambda ()
+                           ;; not in a folder that may go while the process lives
+                           (let ((default-directory (expand-file-name "~/")))
+                             (make-process :name "greenloop" :command greenloop-command :connection-type 'pipe
+                                           :coding 'utf-8-emacs-unix :noquery t
+                                           :stderr (get-buffer-create "*Greenloop stderr*"))))
                          :notification-dispatcher #'greenloop-link--notified
                          :request-dispatcher #'greenloop-link--requested
                          :on-shutdown (lambda (_) (greenloop-link--later #'greenloop-link--lost))))
@@ -92,13 +85,6 @@ and the ID, and sends the answer some day."
                                            :can_approve t)
                          #'ignore))
   greenloop-link--connection)
-
-(defun greenloop-link--start ()
-  "Start the program that reaches the sidecar."
-  ;; not in a folder that may go while the process lives
-  (let ((default-directory (expand-file-name "~/")))
-    (make-process :name "greenloop" :command greenloop-command :connection-type 'pipe
-                  :coding 'utf-8-emacs-unix :noquery t :stderr (get-buffer-create "*Greenloop stderr*"))))
 
 (defun greenloop-link--lost ()
   "Note that nobody follows the workspaces any more."
@@ -115,13 +101,11 @@ and the ID, and sends the answer some day."
 
 (defun greenloop-link--requested (_link method params)
   "Take the sidecar's request METHOD with PARAMS."
-  (unless (eq method 'approval/request)
-    (jsonrpc-error :code -32601 :message (format "%s is not served" method)))
+  (unless (eq method 'approval/request) (jsonrpc-error :code -32601 :message (format "%s is not served" method)))
   (lambda (link id)
     (setq greenloop-link--questions (nconc greenloop-link--questions (list (list id link params))))
     (run-at-time 0 nil #'greenloop-link--ask)))
 
-;;;; Requests
 (defun greenloop-link-said (fault)
   "Return FAULT of an answer in words, its way out among them."
   (let ((way-out (or (plist-get (plist-get fault :data) :way_out) ""))
@@ -141,18 +125,16 @@ and the ID, and sends the answer some day."
   "Send request METHOD with PARAMS, and return its answer.
 A refusal becomes a `user-error' with its way out."
   (condition-case fault
-      (jsonrpc-request (greenloop-link-ensure) method params :timeout greenloop-patience)
+      (jsonrpc-request (greenloop-link-ensure) method params :timeout 300)
     (jsonrpc-error
      (user-error "Greenloop: %s" (greenloop-link-said
                                   (list :message (alist-get 'jsonrpc-error-message (cddr fault))
                                         :data (alist-get 'jsonrpc-error-data (cddr fault))))))))
 
-;;;; Questions of the sidecar
 (defun greenloop-link--take-back (id)
   "Take the question ID back: nobody waits for its answer any more."
   (setq greenloop-link--questions (assoc-delete-all id greenloop-link--questions))
-  (when (and (equal id greenloop-link--asking) (active-minibuffer-window))
-    (run-at-time 0 nil #'abort-recursive-edit)))
+  (when (and (equal id greenloop-link--asking) (active-minibuffer-window)) (run-at-time 0 nil #'abort-recursive-edit)))
 
 (defun greenloop-link--ask ()
   "Ask the person the oldest question, and answer the sidecar.
@@ -184,29 +166,27 @@ Whatever the person does not say is a no."
 (defun greenloop-link-show (name &rest texts)
   "Show TEXTS in a window, in the buffer NAME."
   (with-current-buffer (get-buffer-create name)
-    (let ((inhibit-read-only t))
-      (erase-buffer)
-      (mapc #'insert texts))
+    (let ((inhibit-read-only t)) (erase-buffer) (mapc #'insert texts))
     (goto-char (point-min))
     (special-mode)
     (display-buffer (current-buffer))))
 
-;;;; Workspaces
+(defvar-local greenloop-link--here nil "The current directory, and the folder of its project.")
+
 (defun greenloop-link--folder ()
-  "Return the folder of the current buffer's project."
+  "Return the folder of the current buffer's project; the mode line asks often."
   (when (file-remote-p default-directory)
     (user-error "Greenloop: %s is on another machine; run Emacs there" default-directory))
-  (let ((project (project-current))) (file-truename (if project (project-root project) default-directory))))
+  (unless (equal default-directory (car greenloop-link--here))
+    (let* ((project (project-current)) (folder (if project (project-root project) default-directory)))
+      (setq greenloop-link--here (cons default-directory (file-truename folder)))))
+  (cdr greenloop-link--here))
 
 (defun greenloop-link-workspace ()
   "Return the workspace of the current buffer if it is open, else nil."
   (when (and greenloop-link--workspaces (not (file-remote-p default-directory)))
     (let ((workspace (cdr (assoc (greenloop-link--folder) greenloop-link--workspaces))))
       (and workspace (greenloop-workspace-name workspace) workspace))))
-
-(defun greenloop-link-workspace-named (name)
-  "Return the open workspace whose name is NAME."
-  (cl-find name (mapcar #'cdr greenloop-link--workspaces) :key #'greenloop-workspace-name :test #'equal))
 
 (defun greenloop-link--opened (folder state)
   "Remember that the workspace of FOLDER is open, in STATE; return it."

@@ -1,20 +1,13 @@
 ;;; greenloop-review.el --- A suggestion under review, in diff-mode  -*- lexical-binding: t; -*-
-;; SPDX-License-Identifier: Apache-2.0
 ;;; Commentary:
-;; The hunks of a suggestion in `diff-mode'.  The usual keys apply a hunk, and
-;; kill one, which is to refuse it; what is written comes from the sidecar,
-;; never from the diff.
-
+;; The hunks of a suggestion in `diff-mode', whose usual keys apply one, or kill
+;; it, which is to refuse it; what is written comes from the sidecar.
 ;;; Code:
-
 (require 'cl-lib)
 (require 'diff-mode)
 (require 'greenloop-talk)
 
 (declare-function ediff-buffers "ediff")
-(declare-function greenloop-ask-again "greenloop")
-(declare-function greenloop-talk "greenloop")
-(declare-function greenloop-undo "greenloop")
 
 (defvar-local greenloop-review-turn nil "The turn under review.")
 (defvar-local greenloop-review-suggestion nil "The suggestion under review.")
@@ -32,11 +25,11 @@
                ([remap undo] greenloop-undo) ([remap diff-undo] greenloop-undo)
                ("a" greenloop-review-accept) ("f" greenloop-review-accept-file) ("y" greenloop-accept-all)
                ("x" greenloop-refuse-all) ("u" greenloop-undo) ("e" greenloop-review-ediff)
-               ("]" greenloop-review-next-suggestion) ("g" greenloop-ask-again) ("t" greenloop-talk))
+               ("]" greenloop-review-next-suggestion) ([remap revert-buffer] greenloop-ask-again) ("t" greenloop-talk))
              do (define-key map key command))
     ;; what would write without the sidecar, or change what is only shown
     (dolist (command '(diff-reverse-direction diff-split-hunk diff-test-hunk diff-refresh-hunk
-                       diff-ignore-whitespace-hunk diff-unified->context diff-context->unified))
+                                              diff-ignore-whitespace-hunk diff-unified->context diff-context->unified))
       (define-key map (vector 'remap command) #'undefined))
     map)
   "Keys of the review; those of `diff-mode' work, too.")
@@ -49,10 +42,8 @@
 
 (defun greenloop-review--name (workspace)
   "Return the name of the review of WORKSPACE."
-  (format "*Greenloop review: %s*"
-          (file-name-nondirectory (directory-file-name (greenloop-workspace-root workspace)))))
+  (format "*Greenloop review: %s*" (file-name-nondirectory (directory-file-name (greenloop-workspace-root workspace)))))
 
-;;;; Showing
 (defun greenloop-review-show (turn suggestion)
   "Fill the review with SUGGESTION of TURN, and display it."
   (let ((workspace (greenloop-turn-workspace turn)))
@@ -80,15 +71,13 @@
          (same (equal (plist-get suggestion :id) (plist-get greenloop-review-suggestion :id)))
          (places (mapcar (lambda (window) (cons window (line-number-at-pos (if window (window-point window) (point)))))
                          (cons nil (get-buffer-window-list nil nil t)))))
-    (setq greenloop-review-suggestion suggestion
-          greenloop-review--fresh (or greenloop-review--fresh (not same)))
+    (setq greenloop-review-suggestion suggestion greenloop-review--fresh (or greenloop-review--fresh (not same)))
     (erase-buffer)
     (insert (format "Suggestion%s: %s\n" (if (and at (cdr all)) (format " %d of %d" (1+ at) (length all)) "")
                     (plist-get suggestion :label))
             (mapconcat (apply-partially #'format "Mistrust it: %s\n") (plist-get suggestion :flags) "")
             (mapconcat #'greenloop-talk-problem (plist-get suggestion :problems) "")
-            (substitute-command-keys
-             "\\<greenloop-review-mode-map>Keys: \\[greenloop-review-accept] apply the hunk, \
+            (substitute-command-keys "\\<greenloop-review-mode-map>Keys: \\[greenloop-review-accept] apply the hunk, \
 \\[greenloop-review-accept-file] the file, \\[greenloop-accept-all] all; k refuse the hunk, K the file, \
 \\[greenloop-refuse-all] all; \\[greenloop-undo] undo;\nn next, p previous, RET go to it, \
 \\[greenloop-review-ediff] ediff, \\[greenloop-ask-again] ask again, \\[greenloop-talk] conversation, q close\n\n"))
@@ -133,17 +122,16 @@ Its lines have the property `greenloop-file', those of a hunk `greenloop-keys'."
          (old (greenloop-review--lines (plist-get hunk :old)))
          (new (greenloop-review--lines (plist-get hunk :new)))
          (context (+ (length before) (length after)))
-         (state (greenloop-turn-decided-p greenloop-review-turn (car keys))))
-    (insert (format "@@ -%s +%s @@%s\n"
-                    (greenloop-review--range (- (plist-get hunk :start) (length before)) (+ context (length old)))
-                    (greenloop-review--range (- (plist-get hunk :new_start) (length before))
-                                             (+ context (length new)))
-                    (if state (format " %s" state) "")))
-    (cl-loop for (mark . lines) in `((" " . ,before) ("-" . ,old) ("+" . ,new) (" " . ,after))
-             do (seq-doseq (line lines)
-                  (insert mark line)
-                  (unless (bolp) (insert "\n\\ No newline at end of file\n"))))
-    (put-text-property start (point) 'greenloop-keys keys)))
+         (state (greenloop-turn-decided-p greenloop-review-turn (car keys)))) (insert (format "@@ -%s +%s @@%s\n"
+                                                                                              (greenloop-review--range (- (plist-get hunk :start) (length before)) (+ context (length old)))
+                                                                                              (greenloop-review--range (- (plist-get hunk :new_start) (length before))
+                                                                                                                       (+ context (length new)))
+                                                                                              (if state (format " %s" state) "")))
+         (cl-loop for (mark . lines) in `((" " . ,before) ("-" . ,old) ("+" . ,new) (" " . ,after))
+                  do (seq-doseq (line lines)
+                       (insert mark line)
+                       (unless (bolp) (insert "\n\\ No newline at end of file\n"))))
+         (put-text-property start (point) 'greenloop-keys keys)))
 
 (defun greenloop-review--range (start count)
   "Return COUNT lines from START on, counted from 0, as a diff has them."
@@ -157,8 +145,7 @@ Its lines have the property `greenloop-file', those of a hunk `greenloop-keys'."
 
 (defun greenloop-review--base (file)
   "Return the lines of what FILE is about; none if nobody has them any more."
-  (let ((now (greenloop-text-now (expand-file-name (plist-get file :path))))
-        (base (plist-get file :base_sha256)))
+  (let ((now (greenloop-text-now (expand-file-name (plist-get file :path)))) (base (plist-get file :base_sha256)))
     ;; kept, for what is accepted changes the text
     (when (and now (equal (greenloop-text-sha256 now) base))
       (setf (alist-get base greenloop-review--bases nil nil #'equal) (greenloop-review--lines now)))
@@ -179,7 +166,6 @@ Its lines have the property `greenloop-file', those of a hunk `greenloop-keys'."
 
 (add-hook 'greenloop-turn-news-functions #'greenloop-review--news 90)
 
-;;;; Deciding
 (defun greenloop-review--here (property)
   "Return PROPERTY of the line at point."
   (or (get-text-property (line-beginning-position) property)
@@ -187,17 +173,12 @@ Its lines have the property `greenloop-file', those of a hunk `greenloop-keys'."
 
 (defun greenloop-review--decide (function keys)
   "Call FUNCTION with turn, suggestion and those of KEYS that wait; go on."
-  (let ((waiting (cl-intersection keys (greenloop-turn-waiting greenloop-review-turn greenloop-review-suggestion)
-                                  :test #'equal)))
+  (let ((waiting (cl-remove-if (apply-partially #'greenloop-turn-decided-p greenloop-review-turn) keys)))
     (unless waiting (user-error "Greenloop: this is decided already"))
     (when (eq (greenloop-turn-state greenloop-review-turn) 'running)
       (user-error "Greenloop: this is still being checked; wait, or cancel the turn"))
     (funcall function greenloop-review-turn greenloop-review-suggestion waiting)
     (ignore-errors (diff-hunk-next))))
-
-(defun greenloop-review--of-file ()
-  "Return the keys of the file at point."
-  (greenloop-turn-keys greenloop-review-suggestion (plist-get (greenloop-review--here 'greenloop-file) :path)))
 
 (defun greenloop-review-accept ()
   "Apply the hunk at point to its file."
@@ -205,9 +186,10 @@ Its lines have the property `greenloop-file', those of a hunk `greenloop-keys'."
   (greenloop-review--decide #'greenloop-turn-accept (greenloop-review--here 'greenloop-keys)))
 
 (defun greenloop-review-accept-file ()
-  "Apply all that waits of the file at point."
-  (interactive nil greenloop-review-mode)
-  (greenloop-review--decide #'greenloop-turn-accept (greenloop-review--of-file)))
+  "Apply all that waits of the file at point." (interactive nil greenloop-review-mode)
+  (greenloop-review--decide
+   #'greenloop-turn-accept (greenloop-turn-keys greenloop-review-suggestion
+                                                (plist-get (greenloop-review--here 'greenloop-file) :path))))
 
 (defun greenloop-review-refuse ()
   "Refuse the hunk at point."
@@ -215,9 +197,10 @@ Its lines have the property `greenloop-file', those of a hunk `greenloop-keys'."
   (greenloop-review--decide #'greenloop-turn-refuse (greenloop-review--here 'greenloop-keys)))
 
 (defun greenloop-review-refuse-file ()
-  "Refuse all that waits of the file at point."
-  (interactive nil greenloop-review-mode)
-  (greenloop-review--decide #'greenloop-turn-refuse (greenloop-review--of-file)))
+  "Refuse all that waits of the file at point." (interactive nil greenloop-review-mode)
+  (greenloop-review--decide
+   #'greenloop-turn-refuse (greenloop-turn-keys greenloop-review-suggestion
+                                                (plist-get (greenloop-review--here 'greenloop-file) :path))))
 
 (defun greenloop-review-find ()
   "Return the review of the current buffer's workspace."
@@ -227,21 +210,18 @@ Its lines have the property `greenloop-file', those of a hunk `greenloop-keys'."
           (get-buffer (greenloop-review--name workspace)))
         (user-error "Greenloop: there is no suggestion to review; ask first"))))
 
-;;;###autoload
 (defun greenloop-accept-all ()
   "Accept all that waits of the suggestion under review."
   (interactive)
   (with-current-buffer (greenloop-review-find)
     (greenloop-review--decide #'greenloop-turn-accept (greenloop-turn-keys greenloop-review-suggestion))))
 
-;;;###autoload
 (defun greenloop-refuse-all ()
   "Refuse all that waits of the suggestion under review."
   (interactive)
   (with-current-buffer (greenloop-review-find)
     (greenloop-review--decide #'greenloop-turn-refuse (greenloop-turn-keys greenloop-review-suggestion))))
 
-;;;###autoload
 (defun greenloop-review ()
   "Go to the review of the newest suggestion."
   (interactive)
@@ -255,7 +235,6 @@ Its lines have the property `greenloop-file', those of a hunk `greenloop-keys'."
     (unless (cdr all) (user-error "Greenloop: there is only this suggestion"))
     (greenloop-review-show greenloop-review-turn (nth (mod (1+ at) (length all)) all))))
 
-;;;; Going to the changes
 (defun greenloop-review--line ()
   "Return the line, from 0, of the change at point in its file as it is now."
   (let* ((hunks (plist-get (greenloop-review--here 'greenloop-file) :hunks))
@@ -294,34 +273,28 @@ This is the `next-error-function' of the review."
   (dolist (window (get-buffer-window-list nil nil t)) (set-window-point window (point)))
   (greenloop-review-source))
 
-;;;; Ediff
 (defun greenloop-review-ediff ()
   "Look at the file at point by `ediff', before the change and after it.
 Both sides are copies; changes are accepted in the review."
   (interactive nil greenloop-review-mode)
   (let* ((file (greenloop-review--here 'greenloop-file))
          (path (plist-get file :path))
-         (lines (append (greenloop-review--base file) nil))
-         (left (greenloop-review--copy path "before" (apply #'concat lines))))
-    (unless (or lines (null (plist-get file :base_sha256)))
+         (old (append (greenloop-review--base file) nil))
+         (new old)
+         (copy (lambda (what lines)
+                 (with-current-buffer (get-buffer-create (format "%s, %s" path what))
+                   (let ((inhibit-read-only t) (buffer-file-name path))
+                     (erase-buffer)
+                     (apply #'insert lines)
+                     (delay-mode-hooks (set-auto-mode))) (setq buffer-read-only t) (set-buffer-modified-p nil)
+                   (current-buffer)))))
+    (unless (or old (null (plist-get file :base_sha256)))
       (user-error "Greenloop: %s has changed since; ask again on the new text" path))
     (seq-doseq (hunk (reverse (plist-get file :hunks)))
-      (setq lines (append (seq-take lines (plist-get hunk :start)) (list (plist-get hunk :new))
-                          (seq-drop lines (plist-get hunk :end)))))
+      (setq new (append (seq-take new (plist-get hunk :start)) (list (plist-get hunk :new))
+                        (seq-drop new (plist-get hunk :end)))))
     (require 'ediff)
-    (ediff-buffers left (greenloop-review--copy path "after" (apply #'concat lines)))))
-
-(defun greenloop-review--copy (path what text)
-  "Return a buffer with TEXT, which is PATH WHAT."
-  (with-current-buffer (get-buffer-create (format "%s, %s" path what))
-    (let ((inhibit-read-only t)
-          (buffer-file-name path))
-      (erase-buffer)
-      (insert text)
-      (delay-mode-hooks (set-auto-mode)))
-    (setq buffer-read-only t)
-    (set-buffer-modified-p nil)
-    (current-buffer)))
+    (ediff-buffers (funcall copy "before" old) (funcall copy "after" new))))
 
 (provide 'greenloop-review)
 ;;; greenloop-review.el ends here

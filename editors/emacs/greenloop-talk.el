@@ -1,13 +1,8 @@
 ;;; greenloop-talk.el --- The conversation, an ordinary Markdown buffer  -*- lexical-binding: t; -*-
-;; SPDX-License-Identifier: Apache-2.0
 ;;; Commentary:
-;; A conversation is a Markdown buffer.  Nothing in it is protected: move,
-;; search, copy, kill, edit and save it like any text.  What stands below the
-;; last heading `## You' is the next question; a key appends the answer to it,
-;; and the heading for the one after.
-
+;; Nothing in a conversation is protected: it is edited like any text.  What stands
+;; below the last heading `## You' is the next question.
 ;;; Code:
-
 (require 'cl-lib)
 (require 'greenloop-turn)
 
@@ -35,8 +30,7 @@
 
 (define-minor-mode greenloop-talk-mode
   "A conversation with Greenloop in a Markdown buffer."
-  :lighter " Talk"
-  :group 'greenloop)
+  :lighter " Talk" :group 'greenloop)
 
 (defun greenloop-talk-workspace-here ()
   "Return the workspace of the current buffer, opened if need be."
@@ -61,7 +55,6 @@
           (insert greenloop-talk--question)
           (current-buffer)))))
 
-;;;; Questions
 (defun greenloop-talk-question ()
   "Return what stands below the last heading of a question, and move there."
   (goto-char (point-max))
@@ -89,8 +82,7 @@
       (set-marker greenloop-talk--draft nil)
       (dolist (window (get-buffer-window-list nil nil t)) (set-window-point window (point)))
       (setq greenloop-talk-turn (greenloop-turn-start workspace buffer request greenloop-talk-conversation)))
-    (display-buffer buffer)
-    greenloop-talk-turn))
+    (display-buffer buffer)))
 
 (defun greenloop-talk--heading (heading)
   "Begin a section under HEADING at the end, unless an empty one stands there."
@@ -111,16 +103,16 @@
 (defun greenloop-talk-thoughts ()
   "Show what the model thought in the newest turn."
   (interactive)
-  (greenloop-link-show "*Greenloop thoughts*"
-                       (or (and greenloop-talk-turn
-                                (string-join (reverse (greenloop-turn-thoughts greenloop-talk-turn))))
-                           "The model told none.")))
+  (let ((turn (or greenloop-talk-turn (user-error "Greenloop: nothing was asked yet"))))
+    (greenloop-link-show "*Greenloop thoughts*" (string-join (reverse (greenloop-turn-thoughts turn))))))
 
-;;;; Answers
+(defun greenloop-talk--following ()
+  "Return the windows whose cursor is at the end of the answer."
+  (cl-remove greenloop-talk--end (get-buffer-window-list nil nil t) :key #'window-point :test-not #'=))
+
 (defun greenloop-talk--say (text)
   "Append TEXT to the answer; windows whose cursor is at its end follow."
-  (let ((following (cl-remove greenloop-talk--end (get-buffer-window-list nil nil t)
-                              :key #'window-point :test-not #'=)))
+  (let ((following (greenloop-talk--following)))
     (save-excursion
       (goto-char greenloop-talk--end)
       (insert text)
@@ -166,12 +158,9 @@
     (greenloop-talk--say (concat (if (string-blank-p text) "" (format "\n%s\n" (string-trim text)))
                                  (mapconcat #'greenloop-talk--described (greenloop-turn-suggestions turn) "")
                                  (format "\n%s\n" said)))
-    (let ((following (cl-remove greenloop-talk--end (get-buffer-window-list nil nil t)
-                                :key #'window-point :test-not #'=)))
+    (let ((following (greenloop-talk--following)))
       (when (= greenloop-talk--end (point-max))
-        (save-excursion
-          (goto-char (point-max))
-          (insert "\n" greenloop-talk--question)))
+        (save-excursion (goto-char (point-max)) (insert "\n" greenloop-talk--question)))
       (dolist (window following) (set-window-point window (point-max))))
     (message "Greenloop: %s" said)))
 
@@ -190,8 +179,7 @@
                 (_ (let ((count (length (plist-get file :hunks))))
                      (format (if (= count 1) "%d change" "%d changes") count))))))
     (plist-get suggestion :files) "")
-   (mapconcat (lambda (problem) (concat "- " (greenloop-talk-problem problem)))
-              (plist-get suggestion :problems) "")))
+   (mapconcat (lambda (problem) (concat "- " (greenloop-talk-problem problem))) (plist-get suggestion :problems) "")))
 
 (defun greenloop-talk-problem (problem)
   "Return PROBLEM in words, as lines."

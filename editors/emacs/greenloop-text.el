@@ -1,23 +1,11 @@
 ;;; greenloop-text.el --- What buffers would write, and writing into them  -*- lexical-binding: t; -*-
-;; SPDX-License-Identifier: Apache-2.0
 ;;; Commentary:
-;; The sidecar knows files by the bytes that lie on the disk, Emacs by what
-;; its coding systems make of them.  Here the two meet: a buffer's text is
-;; always what the buffer would write, line ends included.
-;;
-;; What was handed over is written as a list of steps: all of them or none,
-;; each only on the very text that it was made for, in a buffer as one step of
-;; undo.  Taking it back is writing the inverse steps.
-
+;; The sidecar knows files by their bytes, Emacs by what its coding systems make
+;; of them: here a buffer's text is what the buffer would write.  What was handed
+;; over is written as a list of steps, all of them or none, each only on the very
+;; text that it was made for.  Taking it back is writing the inverse steps.
 ;;; Code:
-
 (require 'cl-lib)
-(require 'subr-x)
-
-(defcustom greenloop-save-accepted t
-  "Whether an accepted change is saved, where the buffer was not modified before."
-  :type 'boolean
-  :group 'greenloop)
 
 (define-error 'greenloop-text-refused "Nothing was written")
 
@@ -25,13 +13,12 @@
   "One file from the text OLD at FROM to the text NEW at PATH.
 A text that is nil: there is no file.  HUNKS say the same line by line,
 where there are any."
-  from path old new hunks)
+  from path old new hunks executable)
 
 (defun greenloop-text--refuse (format &rest words)
   "Signal that nothing is written, for the reason that FORMAT and WORDS give."
   (signal 'greenloop-text-refused (list (apply #'format format words))))
 
-;;;; Reading
 (defun greenloop-text--coding ()
   "Return the coding system with which the current buffer would be written."
   (let* ((coding (or buffer-file-coding-system 'utf-8-unix))
@@ -43,8 +30,7 @@ where there are any."
 
 (defun greenloop-text--from-bytes (bytes)
   "Return the text of BYTES, nil if they are not UTF-8."
-  (let ((text (decode-coding-string bytes 'utf-8-unix)))
-    (unless (memq 'eight-bit (find-charset-string text)) text)))
+  (let ((text (decode-coding-string bytes 'utf-8-unix))) (unless (memq 'eight-bit (find-charset-string text)) text)))
 
 (defun greenloop-text-of (buffer)
   "Return what BUFFER would write to the disk, nil if that is not UTF-8."
@@ -101,7 +87,6 @@ where there are any."
             for text = (and (find-buffer-visiting file) (greenloop-text-now file))
             when text collect (list :path path :text text))))
 
-;;;; Places
 (defun greenloop-text-line (number)
   "Return where line NUMBER, counted from 0, begins in the whole current buffer."
   (save-excursion
@@ -113,8 +98,7 @@ where there are any."
 
 (defun greenloop-text-position (place)
   "Return line and column of PLACE in the current buffer, as the sidecar counts."
-  (let ((line (1- (line-number-at-pos place t))))
-    (list :line line :column (- place (greenloop-text-line line)))))
+  (let ((line (1- (line-number-at-pos place t)))) (list :line line :column (- place (greenloop-text-line line)))))
 
 (defun greenloop-text-point (position)
   "Return the place in the current buffer of the sidecar's POSITION."
@@ -128,7 +112,6 @@ where there are any."
   "Return how many lines TEXT has."
   (+ (cl-count ?\n text) (if (or (string-empty-p text) (string-suffix-p "\n" text)) 0 1)))
 
-;;;; Writing
 (defun greenloop-text-plan (root files renames)
   "Return how to write FILES of a hand-over below ROOT.
 RENAMES is a list of (OLD . NEW) paths.  Signals `greenloop-text-refused'
@@ -148,7 +131,8 @@ if a text is not the one that its file was made for."
        (greenloop-text--refuse "%s is there already; ask again" path))
      (greenloop-text-step
       :from (expand-file-name from root) :path (expand-file-name path root)
-      :old old :new (plist-get file :text) :hunks (append (plist-get file :hunks) nil)))))
+      :old old :new (plist-get file :text) :hunks (append (plist-get file :hunks) nil)
+      :executable (eq t (plist-get file :executable))))))
 
 (defun greenloop-text-inverse (plan)
   "Return the inverse of PLAN."
@@ -174,9 +158,7 @@ if a text is not the one that its file was made for."
         (greenloop-text--refuse "the buffer %s is read-only" buffer))))
   (let (done)
     (condition-case fault
-        (dolist (step plan)
-          (greenloop-text--do step)
-          (push step done))
+        (dolist (step plan) (greenloop-text--do step) (push step done))
       (error
        (mapc #'greenloop-text--do (greenloop-text-inverse (reverse done)))
        (if (eq (car fault) 'greenloop-text-refused) (signal (car fault) (cdr fault))
@@ -187,37 +169,25 @@ if a text is not the one that its file was made for."
   (let* ((from (greenloop-text-step-from step))
          (path (greenloop-text-step-path step))
          (buffer (find-buffer-visiting from))
+         (modified (and buffer (buffer-modified-p buffer)))
          (enable-local-variables :safe)
-         (large-file-warning-threshold nil))
-    (if (greenloop-text-step-new step)
+         (large-file-warning-threshold nil)
+         (inhibit-message t))
+    (if (null (greenloop-text-step-new step))
         (progn
-          (make-directory (file-name-directory path) t)
-          (unless (equal from path) (greenloop-text--move from path buffer))
-          (with-current-buffer (find-file-noselect path t)
-            (let ((kept (buffer-modified-p)))
-              (greenloop-text--put (greenloop-text-step-new step) (greenloop-text-step-hunks step))
-              (unless (or kept (not greenloop-save-accepted)) (greenloop-text--save)))))
-      (when (file-exists-p from) (delete-file from t))
-      (when buffer
-        (with-current-buffer buffer (set-buffer-modified-p nil))
-        (kill-buffer buffer)))))
-
-(defun greenloop-text--move (from to buffer)
-  "Rename the file FROM to TO, and let BUFFER visit it there."
-  (when (file-exists-p from) (rename-file from to))
-  (when buffer
-    (with-current-buffer buffer
-      (let ((modified (buffer-modified-p)))
-        (set-visited-file-name to t t)
-        (set-buffer-modified-p modified)))))
-
-(defun greenloop-text--save ()
-  "Save the current buffer as it is: no line end is added."
-  (let ((require-final-newline nil)
-        (mode-require-final-newline nil)
-        (inhibit-message t))
-    (unless (file-exists-p buffer-file-name) (set-buffer-modified-p t))
-    (save-buffer)))
+          (when (file-exists-p from) (delete-file from t))
+          (when buffer (with-current-buffer buffer (set-buffer-modified-p nil)) (kill-buffer buffer)))
+      (make-directory (file-name-directory path) t)
+      (unless (equal from path)
+        (when (file-exists-p from) (rename-file from path))
+        (when buffer (with-current-buffer buffer (set-visited-file-name path t t) (set-buffer-modified-p modified))))
+      (with-current-buffer (find-file-noselect path t)
+        (greenloop-text--put (greenloop-text-step-new step) (greenloop-text-step-hunks step))
+        (unless modified
+          (unless (file-exists-p path) (set-buffer-modified-p t))
+          ;; it is saved as it is: no line end is added
+          (let ((require-final-newline nil)) (save-buffer))
+          (when (greenloop-text-step-executable step) (set-file-modes path (logior #o111 (file-modes path)))))))))
 
 (defun greenloop-text--put (text hunks)
   "Make TEXT the text of the current buffer, by HUNKS where they lead to it.
@@ -225,21 +195,19 @@ It is one step of undo; marks and cursors outside of HUNKS keep their place."
   (undo-boundary)
   (let ((group (prepare-change-group))
         (coding buffer-file-coding-system)
+        (right (lambda () (equal (greenloop-text-of (current-buffer)) text)))
         done)
     (activate-change-group group)
     (unwind-protect
         (save-excursion
           (save-restriction
             (widen)
-            (when hunks (mapc #'greenloop-text--put-hunk (reverse hunks)))
-            (unless (equal (greenloop-text-of (current-buffer)) text) (greenloop-text--put-whole text))
-            (unless (equal (greenloop-text-of (current-buffer)) text)
-              (greenloop-text--refuse "%s cannot hold the new text" (buffer-name)))
-            (setq done t)))
-      (if (not done)
-          (progn (cancel-change-group group) (setq buffer-file-coding-system coding))
-        (undo-amalgamate-change-group group)
-        (accept-change-group group))))
+            (mapc #'greenloop-text--put-hunk (reverse hunks))
+            (unless (funcall right) (greenloop-text--put-whole text))
+            (unless (setq done (funcall right)) (greenloop-text--refuse "%s cannot hold the new text" (buffer-name)))))
+      (if done (undo-amalgamate-change-group group)
+        (setq buffer-file-coding-system coding)
+        (cancel-change-group group))))
   (undo-boundary))
 
 (defun greenloop-text--put-hunk (hunk)
@@ -254,8 +222,9 @@ It is one step of undo; marks and cursors outside of HUNKS keep their place."
   "Replace the whole current buffer by TEXT, and its line ends by those of TEXT."
   (let ((dos (and (string-search "\r\n" text) (not (string-match-p "\\(?:\\`\\|[^\r]\\)\n" text))))
         (target (current-buffer)))
-    (setq buffer-file-coding-system
-          (coding-system-change-eol-conversion (greenloop-text--coding) (if dos 'dos 'unix)))
+    (setq buffer-file-coding-system (coding-system-change-eol-conversion (greenloop-text--coding) (if dos 'dos 'unix)))
+    ;; other line ends are a change, though the buffer does not show it
+    (set-buffer-modified-p t)
     (let ((decoded (greenloop-text--decoded text)))
       (with-temp-buffer
         (insert decoded)

@@ -1,11 +1,7 @@
 ;;; greenloop-turn.el --- A turn: from a request to what is accepted  -*- lexical-binding: t; -*-
-;; SPDX-License-Identifier: Apache-2.0
 ;;; Commentary:
-;; What happened in each turn, and what the person decided.  Nothing here
-;; shows anything: the conversation and the review hear of it by the hook.
-
+;; What happened in each turn, and what the person decided; nothing is shown here.
 ;;; Code:
-
 (require 'cl-lib)
 (require 'greenloop-link)
 (require 'greenloop-text)
@@ -38,7 +34,6 @@ sentence for the person `accepted', `refused', `undone' and `stale'.")
                                         (memq workspace (list nil (greenloop-turn-workspace turn)))))
                     greenloop-turn-all))
 
-;;;; Asking
 (defun greenloop-turn-start (workspace talk request conversation)
   "Start the turn of REQUEST in WORKSPACE, going on with CONVERSATION.
 REQUEST is a property list of `turn/start', without workspace, buffers and
@@ -69,7 +64,6 @@ conversation.  TALK is the buffer that shows it.  Returns the turn."
       (greenloop-link-call 'turn/cancel (list :turn (greenloop-turn-id turn)) #'ignore)
     (setf (greenloop-turn-busy turn) 'cancel)))
 
-;;;; News
 (defun greenloop-turn--heard (what news)
   "Take NEWS of a turn, which are about WHAT."
   (let ((turn (cl-find (plist-get news :turn) greenloop-turn-all :key #'greenloop-turn-id :test #'equal)))
@@ -108,15 +102,13 @@ conversation.  TALK is the buffer that shows it.  Returns the turn."
   (greenloop-link-on (intern (format "turn/%s" what)) (apply-partially #'greenloop-turn--heard what)))
 (add-hook 'greenloop-link-lost-hook #'greenloop-turn--lost)
 
-;;;; Suggestions
 (defun greenloop-turn-keys (suggestion &optional path)
   "Return the keys of the hunks of SUGGESTION, or of those of its file PATH alone.
 A file without hunks, as one that is only renamed, has its path in their place."
   (cl-loop for file across (plist-get suggestion :files)
            for ids = (mapcar (lambda (hunk) (plist-get hunk :id)) (plist-get file :hunks))
            when (member path (list nil (plist-get file :path)))
-           append (mapcar (lambda (id) (cons (plist-get suggestion :id) id))
-                          (or ids (list (plist-get file :path))))))
+           append (mapcar (lambda (id) (cons (plist-get suggestion :id) id)) (or ids (list (plist-get file :path))))))
 
 (defun greenloop-turn-decided-p (turn key)
   "Return what became of KEY in TURN, nil while it waits."
@@ -125,10 +117,6 @@ A file without hunks, as one that is only renamed, has its path in their place."
 (defun greenloop-turn--decide (turn keys what)
   "Note that KEYS of TURN are WHAT by now; nil: they wait again."
   (dolist (key keys) (setf (alist-get key (greenloop-turn-decided turn) nil t #'equal) what)))
-
-(defun greenloop-turn-waiting (turn suggestion)
-  "Return the keys of SUGGESTION of TURN that wait."
-  (cl-remove-if (apply-partially #'greenloop-turn-decided-p turn) (greenloop-turn-keys suggestion)))
 
 (defun greenloop-turn-shown (turn suggestion)
   "Report that the person has SUGGESTION of TURN before the eyes."
@@ -166,9 +154,7 @@ A file without hunks, as one that is only renamed, has its path in their place."
                    (cl-loop for file across (plist-get suggestion :files)
                             collect (plist-get file :path)
                             when (plist-get file :new_path) collect it)))
-   (lambda (handover)
-     (setf (greenloop-turn-busy turn) nil)
-     (greenloop-turn--write turn suggestion keys handover))
+   (lambda (handover) (setf (greenloop-turn-busy turn) nil) (greenloop-turn--write turn suggestion keys handover))
    (lambda (fault)
      (setf (greenloop-turn-busy turn) nil)
      (greenloop-turn--tell turn 'stale (format "Nothing was written: %s." (greenloop-link-said fault))))))
@@ -200,16 +186,14 @@ A file without hunks, as one that is only renamed, has its path in their place."
                                       ""))))))
 
 (defun greenloop-turn--named (suggestion keys)
-  "Return KEYS of SUGGESTION in words."
+  "Return in words the files of SUGGESTION that KEYS are about."
   (if (null (greenloop-turn--hunks suggestion keys)) "all changes"
-    (string-join
-     (cl-loop for file across (plist-get suggestion :files)
-              for path = (plist-get file :path)
-              for count = (length (cl-intersection keys (greenloop-turn-keys suggestion path) :test #'equal))
-              when (> count 0) collect (format (if (= count 1) "%d change of %s" "%d changes of %s") count path))
-     ", ")))
+    (string-join (cl-loop for file across (plist-get suggestion :files)
+                          for path = (plist-get file :path)
+                          when (cl-intersection keys (greenloop-turn-keys suggestion path) :test #'equal)
+                          collect (format "%d in %s" (length it) path))
+                 ", ")))
 
-;;;; Undo
 (defun greenloop-turn-last-acceptance (workspace)
   "Return the newest acceptance in WORKSPACE that was not taken back."
   (cl-loop for turn in greenloop-turn-all
@@ -233,24 +217,19 @@ A file without hunks, as one that is only renamed, has its path in their place."
 
 (defun greenloop-turn--watch (acceptance)
   "Notice it when ACCEPTANCE is taken back by plain `undo' in its buffers."
-  (let (watch)
-    (setq watch
-          (lambda ()
-            (when (and (string-match-p "undo" (format "%s" this-command))
-                       (not (greenloop-acceptance-undone acceptance))
-                       (greenloop-turn--as-before-p acceptance))
-              (greenloop-turn--undone acceptance))
-            (when (greenloop-acceptance-undone acceptance) (remove-hook 'post-command-hook watch t))))
-    (dolist (step (greenloop-acceptance-steps acceptance))
-      (when-let ((buffer (find-buffer-visiting (greenloop-text-step-path step))))
-        (with-current-buffer buffer (add-hook 'post-command-hook watch nil t))))))
+  (dolist (step (greenloop-acceptance-steps acceptance))
+    (when-let ((buffer (find-buffer-visiting (greenloop-text-step-path step))))
+      (with-current-buffer buffer
+        (add-hook 'post-command-hook (apply-partially #'greenloop-turn--look acceptance) nil t)))))
 
-(defun greenloop-turn--as-before-p (acceptance)
-  "Say whether every file of ACCEPTANCE has the text that it had before."
-  (cl-every (lambda (step)
-              (and (equal (greenloop-text-step-path step) (greenloop-text-step-from step))
-                   (equal (greenloop-text-now (greenloop-text-step-path step)) (greenloop-text-step-old step))))
-            (greenloop-acceptance-steps acceptance)))
+(defun greenloop-turn--look (acceptance)
+  "Report ACCEPTANCE as taken back if `undo' has brought back each text before it."
+  (when (and (not (greenloop-acceptance-undone acceptance))
+             (string-match-p "undo" (format "%s" this-command))
+             (cl-every (lambda (step)
+                         (equal (greenloop-text-now (greenloop-text-step-from step)) (greenloop-text-step-old step)))
+                       (greenloop-acceptance-steps acceptance)))
+    (greenloop-turn--undone acceptance)))
 
 (provide 'greenloop-turn)
 ;;; greenloop-turn.el ends here

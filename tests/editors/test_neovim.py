@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.editors import neovim_driver, neovim_keys
-from tests.editors.scenario import Fix, names, scenario
+from tests.editors.scenario import Bytes, Fix, names, scenario
 from tests.editors.stage import Job, Report, Stage
 
 from greenloop.aid.wire.framing import Framer
@@ -98,3 +98,21 @@ def test_a_selection_and_the_problems_that_the_person_sees_are_sent(stage: Stage
         "end": {"line": 3, "column": 0},
     }
     assert [problem["range"]["start"]["line"] for problem in request["seen"]] == [4]
+
+
+def test_what_the_editors_own_undo_takes_back_is_reported(stage: Stage) -> None:
+    story = scenario("crlf")
+    # the file was saved with the change; the buffer is as before, and not saved
+    after = story.expect.model_copy(
+        update={"funnel": (*story.expect.funnel, "undone"), "unsaved": {"price.ml": Bytes()}}
+    )
+
+    def drive(job: Job) -> Report:
+        with neovim_keys.seated(job) as person:
+            for step in job.steps:
+                person.take(step)
+            person.on.type("u")
+            person.on.until("Taken back.")
+            return person.report()
+
+    stage.play("own-undo", story.model_copy(update={"expect": after}), drive)

@@ -6,13 +6,16 @@ from tests.editors.stage import Stage
 from tests.editors.terminal_driver import PROGRAM, able, drive
 
 STORIES = tuple(name for name in names() if able(scenario(name).steps))
+FAST = ("cancel", "changed-on-disk", "conversation", "file-refused", "rename", "sidecar-killed", "tool", "undo")
 
 
 def test_most_stories_need_no_buffer() -> None:
     assert len(STORIES) >= 15
 
 
-@pytest.mark.parametrize("name", STORIES)
+@pytest.mark.parametrize(
+    "name", [name if name in FAST else pytest.param(name, marks=pytest.mark.editors) for name in STORIES]
+)
 def test_the_terminal_client_plays_it(name: str, stage: Stage) -> None:
     stage.play(name, scenario(name), drive)
 

@@ -27,7 +27,7 @@ export class Review implements vscode.TextDocumentContentProvider {
   }
 
   provideTextDocumentContent(uri: vscode.Uri): string {
-    const side = this.sides.get(uri.path.slice(1));
+    const side = this.sides.get(uri.query + uri.path);
     return (uri.scheme === BASE ? side?.base : side?.proposed) ?? "";
   }
 
@@ -40,7 +40,6 @@ export class Review implements vscode.TextDocumentContentProvider {
       file.kind === "create" ? undefined : this.side(BASE, file.path),
       file.kind === "delete" ? undefined : this.side(PROPOSED, after(file)),
     ]);
-    await vscode.commands.executeCommand("setContext", "greenloop.reviewing", true);
     await vscode.commands.executeCommand("vscode.changes", `Greenloop: ${suggestion.label}`, files);
   }
 
@@ -83,7 +82,7 @@ export class Review implements vscode.TextDocumentContentProvider {
   }
 
   private side(scheme: string, path: string): vscode.Uri {
-    return vscode.Uri.from({ scheme, path: `/${this.subject?.turn}/${this.subject?.suggestion.proposed.id}/${path}` });
+    return vscode.Uri.from({ scheme, path: `/${path}`, query: `${this.subject?.turn}.${this.subject?.suggestion.proposed.id}` });
   }
 
   /** Find both sides of each file: the text that was asked about is in the editor, or was sent with the request. */
@@ -99,7 +98,7 @@ export class Review implements vscode.TextDocumentContentProvider {
       const both = base === undefined
         ? { base: file.hunks.map((hunk) => hunk.old).join(""), proposed: file.hunks.map((hunk) => hunk.new).join("") }
         : { base, proposed: spliced(base, file.hunks) };
-      for (const path of [file.path, after(file)]) this.sides.set(this.side(BASE, path).path.slice(1), both);
+      for (const path of [file.path, after(file)]) this.sides.set(`${this.side(BASE, path).query}/${path}`, both);
     }
   }
 }

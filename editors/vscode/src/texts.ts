@@ -11,11 +11,8 @@ export function lines(text: string): string[] {
   return text === "" ? [] : text.split(/(?<=\n)/);
 }
 
-/** What a hunk does to the text it is about: characters from `start` up to `end` become `text`. */
-export interface Replacement { start: number; end: number; text: string }
-
-/** The hunks as replacements of characters, in the order of the text. */
-export function replacements(base: string, hunks: readonly Hunk[]): Replacement[] {
+/** The hunks in the order of the text, by characters: those from `start` up to `end` become `text`. */
+export function replacements(base: string, hunks: readonly Hunk[]): { start: number; end: number; text: string }[] {
   const offsets = [0];
   for (const line of lines(base)) offsets.push((offsets.at(-1) ?? 0) + line.length);
   const at = (line: number): number => offsets[Math.min(line, offsets.length - 1)] ?? 0;

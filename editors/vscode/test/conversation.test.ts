@@ -41,7 +41,7 @@ test("a suggestion that comes again with a better label is still one, and the or
   tell("a", 1, "2 errors");
   tell("b", 0, "type-checks");
   assert.deepEqual(turn.suggestions.map((one) => [one.proposed.id, one.label]), [["b", "type-checks"], ["a", "2 errors"]]);
-  conversation.news("turn/ended", { turn: turn.turn, outcome: "done", order: ["a", "b"], summary: "", text: "", fault: null });
+  conversation.news("turn/ended", { ...golden("turn/ended"), turn: turn.turn, order: ["a", "b"] });
   assert.deepEqual(turn.suggestions.map((one) => one.proposed.id), ["a", "b"]);
 });
 

@@ -50,8 +50,9 @@ const folds = new Map<string, boolean>();
 
 function drawTurn(turn: Turn, last: boolean): HTMLElement {
   const name = turn.turn || "new";
-  const about = { "aria-label": `Request: ${turn.words}`, "data-outcome": turn.outcome, "data-fault": turn.fault };
-  const made = make("section", { class: "turn", ...about }, make("p", { class: "person" }, turn.words));
+  // a screen reader waits for the end, and reads the whole then
+  const busy = { "aria-busy": String(turn.outcome === ""), "aria-label": `Request: ${turn.words}` };
+  const made = make("section", { class: "turn", ...busy, "data-outcome": turn.outcome, "data-fault": turn.fault }, make("p", { class: "person" }, turn.words));
   turn.thoughts.forEach((text, n) => text && made.append(fold(`${name} thought ${n}`, "Thoughts", false, make("pre", {}, text))));
   turn.drafts.forEach((text, n) => {
     if (text) made.append(fold(`${name} draft ${n}`, turn.drafts.length > 1 ? `Draft ${n + 1}` : "Draft", turn.outcome === "", rendered(text, draft)));
@@ -167,7 +168,10 @@ form.addEventListener("submit", (event) => {
   if (words.value.trim()) code.postMessage({ do: "ask", words: words.value, whole: whole.checked });
   words.value = "";
 });
+let chord = false; // the key after Ctrl+Alt+G is a command's, and no letter of the request
 words.addEventListener("keydown", (event) => {
+  if (chord && event.key !== "Shift") event.preventDefault();
+  chord = (event.key === "g" && event.altKey) || (chord && event.key === "Shift");
   if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
   event.preventDefault();
   form.requestSubmit();

@@ -52,9 +52,7 @@ local function drop(buffer, instead)
     local new = vim.fn.bufadd(instead)
     vim.fn.bufload(new)
     vim.bo[new].buflisted = true
-    for _, window in ipairs(vim.fn.win_findbuf(buffer)) do
-      vim.api.nvim_win_set_buf(window, new)
-    end
+    for _, window in ipairs(vim.fn.win_findbuf(buffer)) do vim.api.nvim_win_set_buf(window, new) end
   end
   vim.api.nvim_buf_delete(buffer, { force = true })
 end
@@ -101,9 +99,7 @@ local function lay(workspace, changes)
     local problem = become(change, instead)
     table.insert(done, 1, reversed(change))
     if problem then
-      for _, back in ipairs(done) do
-        become(back)
-      end
+      for _, back in ipairs(done) do become(back) end
       return problem
     end
   end

@@ -12,9 +12,9 @@ local turns = require("greenloop.turn")
 local M = {}
 
 ---@class greenloop.Subcommand
----@field [1] string help
----@field [2] fun(rest: string, given: table)
----@field complete? fun(): string[]
+---@field [1] fun(rest: string, given: table)
+---@field [2] string
+---@field [3]? fun(): string[]
 
 --- Where the person is: the file, the line, the selection where a range was given.
 ---@param given? table
@@ -61,75 +61,58 @@ end
 
 local function parts() return { "all", "file", "hunk" } end
 
----@type table<string, greenloop.Subcommand>
+local function fix(rest, given)
+  local at = place(given)
+  within(function(workspace)
+    local request = { kind = "fix", prompt = rest, seen = status.seen(workspace.root) }
+    turns.ask(vim.tbl_extend("force", at, request))
+  end)
+end
+
+local function tell_status(workspace)
+  session.call("status/get", { workspace = workspace.workspace }, function(now)
+    local note = (now.note or "") ~= "" and (" (%s)"):format(now.note) or ""
+    vim.notify(("greenloop: %s: %s, %d errors%s"):format(workspace.root, now.state, now.errors, note))
+  end)
+end
+
+local function trust(rest)
+  within(function(workspace)
+    session.trust(workspace, rest ~= "no", function()
+      chat.tell(("%s is %s"):format(workspace.root, workspace.trusted and "trusted" or "not trusted"))
+    end)
+  end)
+end
+
+local function project(rest) ask(rest, { path = place().path, whole_project = true }, "in the whole project") end
+local function reply(rest, given) ask(rest, vim.tbl_extend("force", place(given), { go_on = true }), "reply") end
+local function tool(rest) within(function(workspace) tools.run(workspace, rest) end) end
+local DECIDE = "the suggestion: all of it, its hunks in this `file`, or the `hunk` under the cursor"
+
+---@type table<string, greenloop.Subcommand> name → what it does, its help, what completes it
 M.subcommands = {
   ask = {
-    "ask for a change, at the cursor or of the lines of a range; words that do not follow are asked for",
     function(rest, given) ask(rest, place(given), "change") end,
+    "ask for a change, at the cursor or of the lines of a range; words that do not follow are asked for",
   },
-  project = {
-    "ask for a change of the whole project",
-    function(rest) ask(rest, { path = place().path, whole_project = true }, "in the whole project") end,
-  },
-  reply = {
-    'go on with the conversation: "no, keep the old name"',
-    function(rest, given) ask(rest, vim.tbl_extend("force", place(given), { go_on = true }), "reply") end,
-  },
-  fix = {
-    "fix the error at the cursor, else the first one; words that follow say more",
-    function(rest, given)
-      local at = place(given)
-      within(function(workspace)
-        local request = { kind = "fix", prompt = rest, seen = status.seen(workspace.root) }
-        turns.ask(vim.tbl_extend("force", at, request))
-      end)
-    end,
-  },
-  tool = {
-    "run a domain tool: its name, then its arguments as NAME=VALUE; what is missing is asked for",
-    function(rest)
-      within(function(workspace) tools.run(workspace, rest) end)
-    end,
-    complete = function() return tools.names end,
-  },
-  accept = {
-    "accept the suggestion: all of it, its hunks in this `file`, or the `hunk` under the cursor",
-    function(rest) review.accept(part(rest)) end,
-    complete = parts,
-  },
-  refuse = {
-    "refuse the suggestion: all of it, its hunks in this `file`, or the `hunk` under the cursor",
-    function(rest) review.refuse(part(rest)) end,
-    complete = parts,
-  },
-  undo = { "take the last acceptance back, in all its files at once", function() apply.undo() end },
-  next = { "go to the next change", function() review.go(1) end },
-  previous = { "go to the change before", function() review.go(-1) end },
-  other = { "show the suggestion that comes next", review.other },
-  cancel = { "cancel the request", turns.cancel },
-  chat = { "show the conversation", chat.open },
-  history = { "choose an earlier conversation, and go on with it", function() within(tools.history) end },
-  status = {
-    "tell whether the build is green",
-    function()
-      within(function(workspace)
-        session.call("status/get", { workspace = workspace.workspace }, function(now)
-          local note = (now.note or "") ~= "" and (" (%s)"):format(now.note) or ""
-          vim.notify(("greenloop: %s: %s, %d errors%s"):format(workspace.root, now.state, now.errors, note))
-        end)
-      end)
-    end,
-  },
+  project = { project, "ask for a change of the whole project" },
+  reply = { reply, 'go on with the conversation: "no, keep the old name"' },
+  fix = { fix, "fix the error at the cursor, else the first one; words that follow say more" },
+  tool = { tool, "run a domain tool: its name, its arguments as NAME=VALUE; what is missing is asked for", tools.known },
+  accept = { function(rest) review.accept(part(rest)) end, "accept " .. DECIDE, parts },
+  refuse = { function(rest) review.refuse(part(rest)) end, "refuse " .. DECIDE, parts },
+  undo = { function() apply.undo() end, "take the last acceptance back, in all its files at once" },
+  next = { function() review.go(1) end, "go to the next change" },
+  previous = { function() review.go(-1) end, "go to the change before" },
+  other = { review.other, "show the suggestion that comes next" },
+  cancel = { turns.cancel, "cancel the request" },
+  chat = { chat.open, "show the conversation" },
+  history = { function() within(tools.history) end, "choose an earlier conversation, and go on with it" },
+  status = { function() within(tell_status) end, "tell whether the build is green" },
   trust = {
+    trust,
     "allow this workspace to be built, in the sandbox; `trust no` takes it back",
-    function(rest)
-      within(function(workspace)
-        session.trust(workspace, rest ~= "no", function()
-          chat.tell(("%s is %s"):format(workspace.root, workspace.trusted and "trusted" or "not trusted"))
-        end)
-      end)
-    end,
-    complete = function() return { "yes", "no" } end,
+    function() return { "yes", "no" } end,
   },
 }
 
@@ -145,7 +128,7 @@ function M.run(given)
   if vim.fn.exists("#greenloop") == 0 then require("greenloop").setup() end
   local name, rest = vim.trim(given.args):match("^(%S*)%s*(.*)$")
   local found = M.subcommands[name == "" and "chat" or name]
-  if found then return found[2](rest, given) end
+  if found then return found[1](rest, given) end
   local words = ("greenloop: there is no command %q; there are: %s"):format(name, table.concat(names(), ", "))
   vim.notify(words, vim.log.levels.ERROR)
 end
@@ -155,7 +138,7 @@ end
 ---@return string[]
 function M.complete(lead, line)
   local found = M.subcommands[line:match("Greenloop%s+(%S+)%s") or ""]
-  local words = found and (found.complete and found.complete() or {}) or names()
+  local words = found and (found[3] and found[3]() or {}) or names()
   return vim.tbl_filter(function(word) return vim.startswith(word, lead) end, words)
 end
 

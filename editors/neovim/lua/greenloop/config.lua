@@ -10,8 +10,8 @@
 
 ---@class greenloop.Options
 ---@field command string[] the words that run `greenloop`
----@field follow boolean open the workspace of each file as it is opened, so that its build status is known before the first request
----@field keys greenloop.Keys keys of the review, in the files of a suggestion and in the conversation; an empty one is not mapped
+---@field follow boolean open the workspace of each file as it is opened, so that build status is known at once
+---@field keys greenloop.Keys keys in the files of a suggestion and in the conversation; an empty one is not mapped
 ---@field width number columns of the conversation: a share of the screen below 1, else their number
 
 local M = {}

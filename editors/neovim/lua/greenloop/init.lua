@@ -6,9 +6,7 @@ local M = {}
 
 ---@param path string
 ---@return boolean whether it is a file that the sidecar may be told of
-local function real(path, buffer)
-  return vim.startswith(path, "/") and vim.bo[buffer].buftype == ""
-end
+local function real(path, buffer) return vim.startswith(path, "/") and vim.bo[buffer].buftype == "" end
 
 --- Set options; nothing has to be.
 ---@param options? table a part of |greenloop.Options|

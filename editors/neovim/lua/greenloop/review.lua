@@ -102,9 +102,7 @@ local function draw(review, file)
   vim.api.nvim_buf_clear_namespace(buffer, space, 0, -1)
   review.marks[buffer] = {}
   map(review, buffer)
-  for _, hunk in ipairs(undecided(review, file)) do
-    mark(review, buffer, file, hunk)
-  end
+  for _, hunk in ipairs(undecided(review, file)) do mark(review, buffer, file, hunk) end
 end
 
 ---@param review greenloop.Review
@@ -135,9 +133,7 @@ function M.close()
   for buffer, keys in pairs(M.shown and M.shown.mapped or {}) do
     if vim.api.nvim_buf_is_valid(buffer) then
       vim.api.nvim_buf_clear_namespace(buffer, space, 0, -1)
-      for _, key in ipairs(keys) do
-        pcall(vim.keymap.del, "n", key, { buffer = buffer })
-      end
+      for _, key in ipairs(keys) do pcall(vim.keymap.del, "n", key, { buffer = buffer }) end
     end
   end
   M.shown = nil
@@ -148,9 +144,7 @@ local function refresh()
   local review = assert(M.shown)
   local whole = vim.iter(review.suggestion.files):any(function(file) return not next(file.hunks or {}) end)
   if list(review) == 0 and (not whole or review.decided["*"]) then return M.close() end
-  for _, file in ipairs(review.suggestion.files) do
-    draw(review, file)
-  end
+  for _, file in ipairs(review.suggestion.files) do draw(review, file) end
 end
 
 --- Show a suggestion of a turn that has ended.
@@ -162,9 +156,7 @@ function M.show(turn, suggestion)
     { turn = turn, suggestion = suggestion, decided = {}, marks = {}, mapped = {} }
   M.shown = review
   local said = { ("### %s%s"):format(suggestion.label, suggestion.fixed and ", and the error is fixed" or "") }
-  for _, flag in ipairs(suggestion.flags or {}) do
-    table.insert(said, "- mistrust it: " .. flag)
-  end
+  for _, flag in ipairs(suggestion.flags or {}) do table.insert(said, "- mistrust it: " .. flag) end
   for _, problem in ipairs(suggestion.problems or {}) do
     local line = problem.range and (":" .. problem.range.start.line + 1) or ""
     table.insert(said, ("- %s%s: %s"):format(problem.path or "", line, (problem.message:gsub("\n", " "))))
@@ -214,9 +206,7 @@ local function decide(hunks, done, act)
   local wanted = hunks or M.left()
   if not whole and not next(wanted) then return chat.warn("there is no change under the cursor") end
   act(review, not whole and wanted or nil, function(decided)
-    for _, id in ipairs(decided and wanted or {}) do
-      review.decided[id] = true
-    end
+    for _, id in ipairs(decided and wanted or {}) do review.decided[id] = true end
     review.decided["*"] = whole and decided or review.decided["*"]
     if M.shown == review then refresh() end
     if done then done() end

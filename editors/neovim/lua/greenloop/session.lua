@@ -51,9 +51,7 @@ end
 local function settle(found)
   local now = waiting
   waiting = {}
-  for _, one in ipairs(now) do
-    one(found)
-  end
+  for _, one in ipairs(now) do one(found) end
 end
 
 local function ended(status)
@@ -63,18 +61,14 @@ local function ended(status)
   settle(found)
   local left = pending
   pending = {}
-  for _, done in pairs(left) do
-    done(found)
-  end
+  for _, done in pairs(left) do done(found) end
   M.lost(found)
 end
 
 ---@type vim.lsp.rpc.Dispatchers
 local dispatchers = {
   notification = function(method, params)
-    for _, hear in ipairs(hearers[method] or {}) do
-      hear(params)
-    end
+    for _, hear in ipairs(hearers[method] or {}) do hear(params) end
   end,
   server_request = function(method, params)
     if method ~= "approval/request" then

@@ -37,9 +37,7 @@ end
 
 ---@param buffer integer
 ---@return string line end
-local function line_end(buffer)
-  return ({ dos = "\r\n", mac = "\r", unix = "\n" })[vim.bo[buffer].fileformat]
-end
+local function line_end(buffer) return ({ dos = "\r\n", mac = "\r", unix = "\n" })[vim.bo[buffer].fileformat] end
 
 --- What the buffer would write: line ends, the last of them, and a byte order mark included.
 ---@param buffer integer

@@ -6,8 +6,10 @@ local turns = require("greenloop.turn")
 
 local M = {}
 
----@type string[] those that were listed last, for completion
-M.names = {}
+local names = {} -- of those that were listed last
+
+---@return string[] for completion
+function M.known() return names end
 
 session.approve = function(request, answer)
   local what = ("%s %s: %s"):format(request.tool, vim.json.encode(request.arguments), request.why)
@@ -46,9 +48,7 @@ end
 function M.run(workspace, rest, done)
   local name, given = rest:match("^(%S*)%s*(.*)$")
   local words = {}
-  for key, word in given:gmatch("([%w_]+)=(%S+)") do
-    words[key] = word
-  end
+  for key, word in given:gmatch("([%w_]+)=(%S+)") do words[key] = word end
   ---@param tool? greenloop.ToolInfo
   local function call(tool)
     if not tool then return end
@@ -63,14 +63,14 @@ function M.run(workspace, rest, done)
     end)
   end
   session.call("tools/list", { workspace = workspace.workspace }, function(list)
-    M.names = vim.tbl_map(function(tool) return tool.name end, list.tools)
+    names = vim.tbl_map(function(tool) return tool.name end, list.tools)
     if name == "" then
       local function item(tool) return ("%s: %s"):format(tool.name, tool.help) end
       return vim.ui.select(list.tools, { prompt = "Greenloop, run:", format_item = item }, call)
     end
     local tool = vim.iter(list.tools):find(function(one) return one.name == name end)
     if not tool then
-      return chat.warn(("there is no tool %s; there are: %s"):format(name, table.concat(M.names, ", ")))
+      return chat.warn(("there is no tool %s; there are: %s"):format(name, table.concat(names, ", ")))
     end
     call(tool)
   end)

@@ -96,9 +96,7 @@ local function start(request, workspace)
   local heading = (request.prompt ~= "" and request.prompt) or "fix the error"
   chat.open()
   chat.say("## " .. heading:gsub("%s*\n%s*", " "))
-  for _, path in ipairs(left_out) do
-    chat.say(path .. " is not UTF-8, so its unsaved text is not sent")
-  end
+  for _, path in ipairs(left_out) do chat.say(path .. " is not UTF-8, so its unsaved text is not sent") end
   local cursor = request.line and { line = request.line, column = 0 } or nil
   session.request("turn/start", {
     workspace = workspace.workspace,
