@@ -3,16 +3,17 @@
 import json
 import os
 import socket
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
-from tests.e2e.aid.conftest import FILES, Desk, ModelServer, block
+from tests.e2e.aid.conftest import FILES, GENEROUS, Desk, ModelServer, block
 from tests.e2e.aid.talks import OnSocket, turn
 
 from greenloop.aid.protocol import catalogue
-from greenloop.aid.protocol.session import WorkspaceOpen
+from greenloop.aid.protocol.session import BuildState, WorkspaceOpen, WorkspaceRef
 from greenloop.aid.protocol.turns import Outcome, Place, TurnEnded, TurnStart
 from greenloop.models.scripted_server import Served, event, streamed
 from greenloop.records import Badge
@@ -141,6 +142,11 @@ def test_an_edit_that_leaves_the_workspace_is_refused_by_name(asking: Asking, tm
     # a build would not find what these lead to
     (root / "link").unlink()
     (root / "lib/linked.ml").unlink()
+    deadline = time.monotonic() + GENEROUS
+    ref = WorkspaceRef(workspace=asking.start.workspace)
+    while asking.talk.call(catalogue.STATUS_GET, ref).state is not BuildState.GREEN:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
     assert asking.ask(GOOD)[1] == [Badge.TYPE_CHECKS]
     assert Step.ACCEPTED not in {event.step for event in asking.desk.app.home.funnel.events()}
 
