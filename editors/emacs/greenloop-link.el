@@ -220,6 +220,7 @@ Asks once for trust, where nothing may be built yet."
 
 (defun greenloop-link-trust (workspace trusted)
   "Say whether WORKSPACE may be built and run: TRUSTED."
+  (setf (greenloop-workspace-asked workspace) t)
   (greenloop-link--opened (car (rassq workspace greenloop-link--workspaces))
                           (greenloop-link-wait 'workspace/trust
                                                (list :workspace (greenloop-workspace-name workspace)

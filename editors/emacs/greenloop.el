@@ -90,7 +90,7 @@ With a prefix argument add WORDS of your own."
 (defun greenloop-trust (trusted)
   "Say whether this workspace may be built and run, in a sandbox: TRUSTED."
   (interactive (list (yes-or-no-p "May Greenloop build and run this workspace, in a sandbox? ")))
-  (greenloop-link-trust (greenloop-talk-workspace-here) trusted)
+  (greenloop-link-trust (or (greenloop-link-workspace) (greenloop-link-need-workspace)) trusted)
   (message "Greenloop: this workspace is %s" (if trusted "trusted" "not trusted: nothing of it is built")))
 
 (defun greenloop-tools--choose (tools)

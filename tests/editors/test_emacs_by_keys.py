@@ -53,8 +53,13 @@ def test_a_person_gets_everywhere_by_keys(stage: Stage) -> None:
 
 
 def _fix(person: Person) -> None:
-    """The mode line says that the build is red; the error is fixed, and the build is green."""
+    """The mode line says that the build is red, where it may be built; the error is fixed, and the build is green."""
     person.wait("Greenloop:red 1")
+    for answer, state in (("no", "Greenloop:untrusted"), ("yes", "Greenloop:red 1")):
+        person.menu("!")
+        person.wait("May Greenloop build and run this workspace")
+        person.type(answer)
+        person.wait(state)
     person.menu("f")
     person.wait("Suggestion: type-checks", "Fixed: type-checks.")
     person.picture("1-fixed")
