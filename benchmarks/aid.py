@@ -10,10 +10,12 @@ of ``--json`` is
 
 ``first_byte``: from the request to the arrival of the sidecar's request at the model server. ``badge``: from the last
 piece of a reply to its suggestion with a badge; ``dune_check``: plain ``dune build @check`` of the same change (the
-unsaved buffer and the model's edit) to the same warm tree, in turn with them. ``start``: from the command to the first answer of a new sidecar; ``rss``: resident memory of
-the sidecar after all turns. ``index_fresh``: from a save to a request at the model server that holds what was saved.
-``cancel``: from ``turn/cancel`` to ``turn/ended``, the worst of several, the model silent or in mid-stream. ``crowd``:
-20 turns of 3 clients at once, until the last one has ended, and the longest wait of one of them for a candidate.
+unsaved buffer and the model's edit) to the same warm tree, in turn with them, and ``dune_edit_alone`` that of the
+edit alone where the buffer was built already. ``start``: from the command to the first answer of a new sidecar;
+``rss``: resident memory of the sidecar after all turns. ``index_fresh``: from a save to a request at the model server
+that holds what was saved. ``cancel``: from ``turn/cancel`` to ``turn/ended``, the worst of several, the model silent
+or in mid-stream. ``crowd``: 20 turns of 3 clients at once, until the last one has ended, and the longest wait of one
+of them for a candidate.
 """
 
 import argparse
@@ -119,7 +121,7 @@ def block(number: int, value: int) -> str:
 
 def turns(model: Server, editor: Editor, workspace: str, root: Path, count: int) -> dict[str, float]:
     """Measure turns and plain checks by turns: to the model, and from the reply to the badge."""
-    first, badge, check = [], [], []
+    first, badge, check, alone = [], [], [], []
     for number in range(count):
         editor.forget()
         model.arrived.clear()
@@ -138,16 +140,18 @@ def turns(model: Server, editor: Editor, workspace: str, root: Path, count: int)
         last = max(at for at, one in editor.when if isinstance(one, TurnDelta))
         first.append(model.arrived[0][0] - began)
         badge.append(judged - last)
-        if number % 4 == 0:
+        if number % 2 == 0:
             old, new = block(199, 1000 + number).split("<<<<\n")[1].removesuffix(">>>>\n").split("====\n")
             edited = (root / "lib/m199.ml").read_text().replace(old, new)
             check.append(_plain_check(root, {"lib/m7.ml": buffer.text or "", "lib/m199.ml": edited}))
+            alone.append(_plain_check(root, {"lib/m199.ml": edited}))
     first.sort()
     return {
         "first_byte_p50_ms": 1000 * statistics.median(first),
         "first_byte_p95_ms": 1000 * first[int(0.95 * (len(first) - 1))],
         "badge_p50_ms": 1000 * statistics.median(badge),
         "dune_check_ms": 1000 * statistics.median(check[1:] or check),
+        "dune_edit_alone_ms": 1000 * statistics.median(alone[1:] or alone),
         "badge_ratio": statistics.median(badge) / statistics.median(check[1:] or check),
     }
 

@@ -59,6 +59,16 @@ def test_the_checks_find_something_where_there_is_something(tmp_path: Path) -> N
 
 
 def _lint(files: list[Path], home: Path) -> "subprocess.CompletedProcess[str]":
-    words = ["emacs", "-Q", "--batch", "-L", LAYER, "-l", LAYER / "test" / "greenloop-lint.el", "-f", "greenloop-lint"]
+    words: list[str | Path] = [
+        "emacs",
+        "-Q",
+        "--batch",
+        "-L",
+        LAYER,
+        "-l",
+        LAYER / "test" / "greenloop-lint.el",
+        "-f",
+        "greenloop-lint",
+    ]
     environment = {**os.environ, "HOME": str(home), "LC_ALL": "C.UTF-8"}
     return subprocess.run([*words, *files], check=False, capture_output=True, text=True, env=environment)

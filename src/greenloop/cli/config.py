@@ -104,8 +104,9 @@ class ModelSettings(Section):
     """Sampling temperature of the candidates after the first; the first is always greedy."""
     max_tokens: int = Field(default=256, ge=16)
     """Tokens of one reply, at most."""
-    weighed: int = Field(default=12, ge=0, le=256)
-    """How many fixes, whoever made them, a model of the book compares to say which one is meant; 0: none."""
+    weighed: int = Field(default=0, ge=0, le=256)
+    """How many fixes, whoever made them, a trained local model compares to say which one is meant, a third of a second
+    each; 0: none. Of the shipped model it put one more in 26 first, so it is not asked."""
     candidates: int = Field(default=4, ge=1, le=256)
     """How many candidates are taken from the model."""
     fallbacks: tuple[str, ...] = ()

@@ -291,6 +291,10 @@ def test_what_changes_between_the_first_reading_and_the_watching_is_found(tmp_pa
             # nobody says so, and it may be that nobody watches yet
             (root / f"late{number}.ml").write_text("let late = 1\n")
             late = f"late{number}.ml"
-            wait(lambda disk=disk, late=late: store.entry(disk.tree(), late) is not None, late)
+
+            def found(disk: Disk = disk, late: str = late) -> bool:
+                return store.entry(disk.tree(), late) is not None
+
+            wait(found, late)
         finally:
             disk.close()

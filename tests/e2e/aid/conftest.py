@@ -4,7 +4,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -72,9 +72,11 @@ class Desk:
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
-    def choose(self, url: str, name: str = "scripted", **more: object) -> None:
+    def choose(self, url: str, name: str = "scripted", more: Mapping[str, float] | None = None) -> None:
         """Set which model the project asks, as a person edits ``greenloop.toml``."""
-        settings = "".join(f"{key} = {value}\n" for key, value in {"candidates": 1, "retries": 0, **more}.items())
+        settings = "".join(
+            f"{key} = {value}\n" for key, value in {"candidates": 1, "retries": 0, **(more or {})}.items()
+        )
         text = f'[model]\nname = "openai:{name}@{url}"\n{settings}\n[search]\nenabled = false\n'
         self.save({"greenloop.toml": text + "\n[turn]\nrepair_rounds = 0\n"})
 

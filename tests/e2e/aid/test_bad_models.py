@@ -36,7 +36,7 @@ class Asking:
     def ask(self, served: Served, **bounds: float) -> tuple[TurnEnded, list[str]]:
         """Ask for a change within the bounds of ``[model]``; return how the turn ended, and the suggestions' badges."""
         self.server.answer = served
-        self.desk.choose(self.server.server.url, **bounds)
+        self.desk.choose(self.server.server.url, more=bounds)
         ended, suggestions, _ = turn(self.talk, self.start)
         return ended, [suggestions[name].badge for name in ended.order]
 

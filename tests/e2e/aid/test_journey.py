@@ -119,8 +119,11 @@ def _one_hunk_is_taken_and_another_refused(desk: Desk, talk: Talk, best: tuple[T
     assert (desk.root / "lib/mean.ml").read_text() == FILES["lib/mean.ml"]
     desk.save({"lib/price.mli": INTERFACE})
     left = {"lib/bill.ml", "lib/mean.ml"}
-    until(talk, lambda news: isinstance(news, Status) and {one.path for one in news.problems} and
-          news.state is BuildState.RED and {one.path for one in news.problems} <= left)  # fmt: skip
+
+    def red(news: object) -> bool:
+        return isinstance(news, Status) and news.state is BuildState.RED and {one.path for one in news.problems} <= left
+
+    until(talk, red)
 
 
 def _the_funnel_is_told(desk: Desk, name: str) -> None:
