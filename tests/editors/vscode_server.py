@@ -185,7 +185,7 @@ class Code:
         for _ in range(4):
             window.page.goto(f"{self._address}/?folder={root}")
             expect(window.page.locator(".monaco-workbench .statusbar")).to_be_visible()
-            for _ in range(600):
+            for _ in range(1800):
                 if window.probe.exists():
                     return
                 window.page.wait_for_timeout(100)
