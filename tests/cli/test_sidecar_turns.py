@@ -69,6 +69,9 @@ def test_with_a_sidecar_the_same_is_shown_and_counted(command: Command, aid: Run
     assert alone["way"] == "in-process"
     assert _events(home) == []
     assert aid("trust", str(project)).returncode == 0
+    nothing = aid("explain")
+    assert nothing.returncode != 0
+    assert "no turn was made since the sidecar was started" in nothing.stderr
 
     shown = command("fix", str(project))
     assert shown.returncode == 0, shown.stderr
@@ -99,7 +102,11 @@ def test_with_a_sidecar_the_same_is_shown_and_counted(command: Command, aid: Run
     _replies(project, "shop.ml\n<<<<\nlet one = 1\n====\nlet one = 11\n>>>>\n")
     asked = json.loads(command("ask", "make it eleven", "--in", str(project), "-f", "shop.ml", "--json").stdout)
     assert (asked["way"], asked["before"], asked["badge"]) == ("sidecar", "green", "type-checks")
-    assert "make it eleven" in aid("explain", asked["turn"]).stdout
+    newest = aid("explain").stdout
+    assert newest == aid("explain", asked["turn"]).stdout
+    assert f"turn {asked['turn']} " in newest
+    assert "make it eleven" in newest
+    assert "make it eleven" not in aid("explain", told["turn"]).stdout
 
 
 def test_what_is_not_trusted_is_not_built_by_the_sidecar(command: Command, aid: Run, project: Path) -> None:
