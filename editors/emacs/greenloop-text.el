@@ -166,8 +166,11 @@ if a text is not the one that its file was made for."
       ((error quit)
        ;; the step that failed may be half done
        (dolist (step (greenloop-text-inverse (reverse done))) (ignore-errors (greenloop-text--do step)))
-       (if (eq (car fault) 'greenloop-text-refused) (signal (car fault) (cdr fault))
-         (greenloop-text--refuse "%s" (error-message-string fault)))))))
+       (greenloop-text--refuse
+        "%s%s" (if (eq (car fault) 'greenloop-text-refused) (cadr fault) (error-message-string fault))
+        (cl-loop for step in done for from = (greenloop-text-step-from step)
+                 unless (equal (ignore-errors (greenloop-text-now from)) (greenloop-text-step-old step))
+                 concat (format "; %s could not be put back" from)))))))
 
 (defun greenloop-text--do (step)
   "Do one STEP."

@@ -125,6 +125,20 @@
        (with-current-buffer (find-buffer-visiting "typed.ml")
          (should (equal (list (buffer-string) (buffer-modified-p)) '("typed one\n" t))))))))
 
+(ert-deftest greenloop-test-what-cannot-be-put-back-is-named ()
+  "Where a failed step cannot be taken back as a whole the person hears of each file that is not as before."
+  (greenloop-stage-in-folder root
+    (dolist (file '("a.ml" "b.ml")) (greenloop-stage-bytes file "one\n"))
+    (let* ((after-save-hook (list (lambda ()
+                                    (when (equal (buffer-string) "two\n")
+                                      (make-directory (expand-file-name "a.ml" root))
+                                      (error "The hook fails")))))
+           (files (list (greenloop-stage-file "a.ml" "one\n" nil) (greenloop-stage-file "b.ml" "one\n" "two\n")))
+           (refusal (should-error (greenloop-text-write (greenloop-text-plan root files nil))
+                                  :type 'greenloop-text-refused)))
+      (should (equal (cadr refusal) (format "The hook fails; %sa.ml could not be put back" root)))
+      (should (equal (greenloop-stage-bytes "b.ml") "one\n")))))
+
 (ert-deftest greenloop-test-rename-and-back ()
   "A renamed file takes its buffer along, with what was not saved; taking it back brings both back."
   (greenloop-stage-in-folder root
