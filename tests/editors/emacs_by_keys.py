@@ -63,7 +63,7 @@ class Person:
 @contextmanager
 def at_the_keyboard(job: Job, opened: str) -> Iterator[Person]:
     """Start Emacs on a file of the job's workspace, in a home of its own; it ends with the block."""
-    home = Path(job.report).parent / "emacs"
+    home = Path(job.report).parent / f"{job.name}-emacs"
     home.mkdir()
     init = home / "init.el"
     command = " ".join(json.dumps(word) for word in (*job.command, "aid", "connect"))
