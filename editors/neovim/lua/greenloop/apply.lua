@@ -13,6 +13,7 @@ local M = {}
 ---@field before? string nil: there was no file
 ---@field after? string nil: there is none any more
 ---@field unsaved boolean
+---@field executable boolean
 ---@field hunks? greenloop.Hunk[]
 
 ---@class greenloop.Acceptance
@@ -67,7 +68,11 @@ local function become(change, instead)
     local gone, problem = os.remove(change.path)
     return not gone and problem or nil
   end
-  if not buffer then return text.write(change.path, change.after) end
+  if not buffer then
+    local problem = text.write(change.path, change.after)
+    if not problem and not change.before and change.executable then text.make_executable(change.path) end
+    return problem
+  end
   if not vim.bo[buffer].modifiable then return change.path .. " has a buffer that is not modifiable" end
   if not text.put(buffer, change.after, change.hunks) then
     return change.path .. " cannot hold the new text in its encoding"
@@ -78,7 +83,8 @@ end
 ---@param change greenloop.Change
 ---@return greenloop.Change the way back
 local function reversed(change)
-  return { path = change.path, before = change.after, after = change.before, unsaved = change.unsaved }
+  local kept = { path = change.path, unsaved = change.unsaved, executable = change.executable }
+  return vim.tbl_extend("error", kept, { before = change.after, after = change.before })
 end
 
 --- Have all files become what they are to be, or none. What is created comes first, so that it can take a place.
@@ -96,10 +102,13 @@ local function lay(workspace, changes)
   local instead = #goes == 1 and #created == 1 and created[1].path or nil
   local done = {}
   for _, change in ipairs(vim.list_extend(comes, goes)) do
-    local problem = become(change, instead)
     table.insert(done, 1, reversed(change))
+    local _, problem = pcall(become, change, instead)
     if problem then
-      for _, back in ipairs(done) do become(back) end
+      for _, back in ipairs(done) do
+        pcall(become, back)
+        if present(back.path) ~= back.after then problem = ("%s; %s could not be put back"):format(problem, back.path) end
+      end
       return problem
     end
   end
@@ -127,6 +136,7 @@ local function changes_of(workspace, handover)
       before = before,
       after = file.text,
       unsaved = buffer ~= nil and vim.bo[buffer].modified,
+      executable = file.executable or vim.fn.executable(path) == 1,
       hunks = file.hunks,
     })
   end
@@ -156,7 +166,7 @@ function M.accept(turn, suggestion, hunks, done)
     problem = problem or lay(turn.workspace, changes)
     local note = { acceptance = handover.acceptance, applied = not problem, note = problem or "" }
     session.call("suggestion/applied", note, function() done(not problem) end, function() done(not problem) end)
-    if problem then return chat.warn(problem .. ": nothing was written (ask again on the new text)") end
+    if problem then return chat.warn(problem .. ": not accepted (`:Greenloop again` asks on the new text)") end
     table.insert(accepted, { id = handover.acceptance, workspace = turn.workspace, changes = changes })
     local paths = vim.tbl_map(function(file) return file.path end, handover.files)
     chat.say(("Accepted: %s. `:Greenloop undo` takes it back."):format(table.concat(paths, ", ")))

@@ -89,8 +89,8 @@ function M.warn(text) M.tell(text, vim.log.levels.WARN) end
 --- Tell of a fault: what happened, and what to do.
 ---@param fault greenloop.Fault
 function M.fault(fault)
-  local way_out = (fault.way_out or "") ~= "" and (" (%s)"):format(fault.way_out) or ""
-  M.tell(fault.message .. way_out, vim.log.levels.ERROR)
+  local way_out = fault.code == "stale" and "`:Greenloop again` asks on the new text" or fault.way_out or ""
+  M.tell(fault.message .. (way_out ~= "" and (" (%s)"):format(way_out) or ""), vim.log.levels.ERROR)
 end
 session.faulted = M.fault
 

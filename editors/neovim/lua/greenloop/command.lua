@@ -91,6 +91,7 @@ local DECIDE = "the suggestion: all of it, its hunks in this `file`, or the `hun
 
 ---@type table<string, greenloop.Subcommand> name → what it does, its help, what completes it
 M.subcommands = {
+  again = { turns.again, "ask what was asked last, on the text as it is now" },
   ask = {
     function(rest, given) ask(rest, place(given), "change") end,
     "ask for a change, at the cursor or of the lines of a range; words that do not follow are asked for",
@@ -98,6 +99,7 @@ M.subcommands = {
   project = { project, "ask for a change of the whole project" },
   reply = { reply, 'go on with the conversation: "no, keep the old name"' },
   fix = { fix, "fix the error at the cursor, else the first one; words that follow say more" },
+  thoughts = { turns.thoughts, "show what a reasoning model thought in the last request" },
   tool = { tool, "run a domain tool: its name, its arguments as NAME=VALUE; what is missing is asked for", tools.known },
   accept = { function(rest) review.accept(part(rest)) end, "accept " .. DECIDE, parts },
   refuse = { function(rest) review.refuse(part(rest)) end, "refuse " .. DECIDE, parts },

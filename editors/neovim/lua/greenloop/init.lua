@@ -34,7 +34,7 @@ function M.setup(options)
       if not workspace then return end
       if event.event == "BufWritePost" then
         local inside = require("greenloop.text").relative(workspace.root, path)
-        session.notify("file/saved", { workspace = workspace.workspace, path = inside })
+        if inside then session.notify("file/saved", { workspace = workspace.workspace, path = inside }) end
       end
       require("greenloop.apply").changed(path)
     end,

@@ -58,14 +58,13 @@ local function ended(status)
   client, introduced, M.sidecar = nil, false, nil
   local why = ("the connection to Greenloop has ended (exit status %s)"):format(status)
   local found = fault("sidecar-unreachable", why, "ask again; `:checkhealth greenloop` says more")
-  settle(found)
   local left = pending
   pending = {}
+  settle(found)
   for _, done in pairs(left) do done(found) end
   M.lost(found)
 end
 
----@type vim.lsp.rpc.Dispatchers
 local dispatchers = {
   notification = function(method, params)
     for _, hear in ipairs(hearers[method] or {}) do hear(params) end
@@ -84,7 +83,6 @@ local dispatchers = {
     end
     return { approved = approved }
   end,
-  on_exit = vim.schedule_wrap(ended),
   on_error = function(_, message) vim.notify("greenloop: " .. vim.inspect(message), vim.log.levels.ERROR) end,
 }
 
@@ -124,14 +122,21 @@ local function connected(done)
   table.insert(waiting, done)
   if client then return end
   local words = vim.list_extend(vim.deepcopy(config.options.command), { "aid", "connect" })
-  local started, found = pcall(vim.lsp.rpc.start, words, dispatchers)
+  ---@type vim.lsp.rpc.PublicClient?
+  local mine
+  -- a bridge that was given up may end when the next one runs already
+  local on_exit = vim.schedule_wrap(function(status)
+    if client == mine then ended(status) end
+  end)
+  local started, found = pcall(vim.lsp.rpc.start, words, vim.tbl_extend("error", dispatchers, { on_exit = on_exit }))
   if not started or not found then
     local why = ("`%s` cannot be run: %s"):format(table.concat(words, " "), found)
     return settle(fault("environment", why, "install Greenloop, or name it in setup({ command = … })"))
   end
-  client = found
+  client, mine = found, found
   local about = { client = "neovim", version = tostring(vim.version()), encoding = "utf-8", can_approve = true }
   send("initialize", about, function(error, result)
+    if client ~= mine then return end
     if error then
       client = nil
       found.terminate()

@@ -23,9 +23,11 @@ function M.absolute(root, path) return vim.fs.joinpath(root, path) end
 
 ---@param root string
 ---@param path string absolute
----@return string? relative; nil where it lies elsewhere
+---@return string? relative; nil where it lies elsewhere, or is version control's own, which the sidecar refuses
 function M.relative(root, path)
-  if vim.startswith(path, root .. "/") then return path:sub(#root + 2) end
+  if not vim.startswith(path, root .. "/") then return nil end
+  local parts = vim.split(path:sub(#root + 2):lower(), "/")
+  if not vim.tbl_contains(parts, ".git") and not vim.tbl_contains(parts, ".hg") then return path:sub(#root + 2) end
 end
 
 ---@param buffer integer
@@ -78,6 +80,13 @@ function M.write(path, text)
   local written, why = file:write(text)
   local closed, later = file:close()
   if not written or not closed then return why or later end
+end
+
+--- Let whoever may read a file run it.
+---@param path string absolute
+function M.make_executable(path)
+  local mode = bit.band(assert(vim.uv.fs_stat(path)).mode, tonumber("777", 8))
+  assert(vim.uv.fs_chmod(path, bit.bor(mode, bit.rshift(bit.band(mode, tonumber("444", 8)), 2))))
 end
 
 ---@param text string of whole lines

@@ -14,6 +14,8 @@ local M = {}
 ---@field suggestions table<string, greenloop.Proposed>
 ---@field order string[] ids, best first
 ---@field edits table<integer, integer[][]> buffer → its edits since the request: first line, line behind, line behind now
+---@field request greenloop.Request
+---@field thoughts table<integer, string> candidate → what the model thought, which is shown when it is asked for
 ---@field speaker? integer the candidate whose words are shown
 ---@field ended? greenloop.TurnEnded
 
@@ -41,7 +43,7 @@ local function follow(turn)
           if M.current ~= turn then return true end
           table.insert(turn.edits[buffer], { first, behind, behind_now })
         end,
-        on_reload = function() turn.edits[buffer] = nil end,
+        on_reload = function() turn.edits[buffer] = {} end,
       })
     end
   end
@@ -89,8 +91,8 @@ local function start(request, workspace)
   local inside = request.path and text.relative(workspace.root, request.path)
   local buffers, left_out = text.unsaved(workspace.root)
   ---@type greenloop.Turn
-  local turn = { id = "", workspace = workspace, running = true, stage = "starting", suggestions = {}, order = {} }
-  turn.edits = {}
+  local turn = { id = "", workspace = workspace, running = true, stage = "starting", request = request }
+  turn.suggestions, turn.order, turn.edits, turn.thoughts = {}, {}, {}, {}
   M.current = turn
   follow(turn)
   local heading = (request.prompt ~= "" and request.prompt) or "fix the error"
@@ -144,6 +146,29 @@ function M.ask(request)
   end)
 end
 
+--- Ask what was asked last, on the text as it is now: its lines are where they have moved to.
+function M.again()
+  local turn = M.current
+  if not turn then return chat.warn("nothing was asked yet") end
+  local buffer = text.buffer(turn.request.path or "") or -1
+  local function moved(part)
+    if type(part) ~= "table" then return part end
+    local now = vim.tbl_map(moved, part)
+    now.line = now.line and M.line_now(turn, buffer, now.line)
+    return now
+  end
+  M.ask(moved(turn.request))
+end
+
+--- Show what a reasoning model thought in the last request.
+function M.thoughts()
+  local told = {}
+  for _, words in vim.spairs(M.current and M.current.thoughts or {}) do table.insert(told, vim.trim(words)) end
+  if not next(told) then return chat.warn("the model has told no thoughts") end
+  chat.open()
+  chat.say("### Thoughts\n\n" .. table.concat(told, "\n\n"))
+end
+
 function M.cancel()
   local turn = M.current
   if not turn or not turn.running then return chat.warn("nothing runs that could be cancelled") end
@@ -178,7 +203,10 @@ hear("turn/progress", function(turn, params)
 end)
 
 hear("turn/delta", function(turn, params)
-  if params.thought then return end
+  if params.thought then
+    turn.thoughts[params.candidate] = (turn.thoughts[params.candidate] or "") .. params.text
+    return
+  end
   if turn.speaker == nil then
     turn.speaker = params.candidate
     chat.append("\n")
