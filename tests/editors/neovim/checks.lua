@@ -1,4 +1,4 @@
--- What the corpus does not reach, checked in this Neovim. Prints what failed; the last line is "checked N".
+-- What the corpus does not reach, checked in this Neovim, which `$GREENLOOP_NVIM` runs. Prints what failed; the last line is "checked N".
 
 local here = vim.fs.dirname(debug.getinfo(1, "S").source:sub(2))
 vim.opt.runtimepath:prepend(vim.fs.joinpath(here, "../../../editors/neovim"))
@@ -171,7 +171,7 @@ local function scripted(answers_in)
   local answers, log = root .. "-answers", root .. "-log"
   vim.fn.writefile({ vim.json.encode(vim.tbl_extend("error", known, answers_in(root))) }, answers)
   local bridge = vim.fs.joinpath(here, "bridge.lua")
-  require("greenloop").setup({ command = { vim.v.progpath, "--clean", "-l", bridge, answers, log } })
+  require("greenloop").setup({ command = { vim.env.GREENLOOP_NVIM, "--clean", "-l", bridge, answers, log } })
   return workspace, function(method, wanted)
     local heard
     local found = vim.wait(60000, function()
