@@ -9,12 +9,10 @@ local NAME = "greenloop://conversation"
 
 ---@return integer? buffer
 function M.buffer()
-  for _, buffer in ipairs(vim.api.nvim_list_bufs()) do
-    if vim.api.nvim_buf_get_name(buffer) == NAME then return buffer end
-  end
+  local buffer = vim.fn.bufnr(NAME)
+  return buffer ~= -1 and buffer or nil
 end
 
----@return integer buffer
 local function made()
   local buffer = M.buffer()
   if buffer and vim.api.nvim_buf_is_loaded(buffer) then return buffer end

@@ -32,10 +32,7 @@ function M.setup(options)
       local path = vim.api.nvim_buf_get_name(event.buf)
       local workspace = session and real(path, event.buf) and session.known(path)
       if not workspace then return end
-      if event.event == "BufWritePost" then
-        local inside = require("greenloop.text").relative(workspace.root, path)
-        if inside then session.notify("file/saved", { workspace = workspace.workspace, path = inside }) end
-      end
+      if event.event == "BufWritePost" then session.saved(workspace, path) end
       require("greenloop.apply").changed(path)
     end,
   })

@@ -1,8 +1,9 @@
 --- The connection to the sidecar: `greenloop aid connect` over its standard input and output.
 --- The bridge starts the sidecar, and stays when that is restarted. Where the bridge itself ends, the next request starts
---- another one, which is introduced and told of the open workspaces before anything else.
+--- another one, and the workspaces are opened anew.
 
 local config = require("greenloop.config")
+local text = require("greenloop.text")
 
 local M = {}
 
@@ -25,10 +26,9 @@ M.faulted = function() end
 local client
 ---@type greenloop.Answer[] who waits for the introduction
 local waiting = {}
-local introduced = false
 ---@type table<function, greenloop.Answer> who waits for an answer
 local pending = {}
----@type greenloop.Initialized?
+---@type greenloop.Initialized? nil before the introduction
 M.sidecar = nil
 
 ---@param name string a notification of the sidecar
@@ -38,7 +38,6 @@ function M.on(name, hear)
   table.insert(hearers[name], hear)
 end
 
----@return greenloop.Fault
 local function fault(code, message, way_out) return { code = code, message = message, way_out = way_out } end
 
 ---@param error? table an error of JSON-RPC
@@ -55,7 +54,8 @@ local function settle(found)
 end
 
 local function ended(status)
-  client, introduced, M.sidecar = nil, false, nil
+  client, M.sidecar = nil, nil
+  M.workspaces, folders = {}, {}
   local why = ("the connection to Greenloop has ended (exit status %s)"):format(status)
   local found = fault("sidecar-unreachable", why, "ask again; `:checkhealth greenloop` says more")
   local left = pending
@@ -78,9 +78,7 @@ local dispatchers = {
       answered, approved = true, yes
       if coroutine.status(thread) == "suspended" then coroutine.resume(thread) end
     end)
-    while not answered do
-      coroutine.yield()
-    end
+    while not answered do coroutine.yield() end
     return { approved = approved }
   end,
   on_error = function(_, message) vim.notify("greenloop: " .. vim.inspect(message), vim.log.levels.ERROR) end,
@@ -99,26 +97,9 @@ local function send(method, params, done)
   if not sent then answered({ data = fault("sidecar-unreachable", "the connection is closing", "ask again") }) end
 end
 
---- Open the known workspaces on a new connection, then let those go on who wait.
-local function reopen()
-  local left = 1
-  local function opened()
-    left = left - 1
-    if left == 0 then
-      introduced = true
-      settle()
-    end
-  end
-  for _, workspace in pairs(M.workspaces) do
-    left = left + 1
-    send("workspace/open", { path = workspace.root }, opened)
-  end
-  opened()
-end
-
 ---@param done greenloop.Answer
 local function connected(done)
-  if introduced and client and not client.is_closing() then return done() end
+  if M.sidecar and client and not client.is_closing() then return done() end
   table.insert(waiting, done)
   if client then return end
   local words = vim.list_extend(vim.deepcopy(config.options.command), { "aid", "connect" })
@@ -143,7 +124,7 @@ local function connected(done)
       return settle(error)
     end
     M.sidecar = result --[[@as greenloop.Initialized]]
-    reopen()
+    settle()
   end)
 end
 
@@ -171,11 +152,13 @@ function M.call(method, params, done, failed)
   end)
 end
 
---- Tell the sidecar; nothing is said where there is no connection.
----@param method string
----@param params table
-function M.notify(method, params)
-  if introduced and client then client.notify(method, params) end
+--- Tell the sidecar of a file that was saved; nothing is said where there is no connection.
+---@param workspace greenloop.WorkspaceState
+---@param path string absolute
+function M.saved(workspace, path)
+  local inside = text.relative(workspace.root, path)
+  if not inside or not M.sidecar or not client then return end
+  client.notify("file/saved", { workspace = workspace.workspace, path = inside })
 end
 
 ---@param path string absolute

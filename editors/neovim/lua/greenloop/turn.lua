@@ -26,7 +26,8 @@ M.conversation = ""
 ---@type fun(turn: greenloop.Turn) shows what came of a turn
 M.show = function() end
 
-local function redraw()
+--- The status line says something else now.
+function M.redraw()
   vim.cmd.redrawstatus({ bang = true })
   vim.api.nvim_exec_autocmds("User", { pattern = "GreenloopStatus", modeline = false })
 end
@@ -34,18 +35,15 @@ end
 --- Remember how lines move, so that a hunk keeps its place while the person types on.
 ---@param turn greenloop.Turn
 local function follow(turn)
-  for _, buffer in ipairs(vim.api.nvim_list_bufs()) do
-    local inside = text.relative(turn.workspace.root, vim.api.nvim_buf_get_name(buffer))
-    if inside and vim.api.nvim_buf_is_loaded(buffer) and vim.bo[buffer].buftype == "" then
-      turn.edits[buffer] = {}
-      vim.api.nvim_buf_attach(buffer, false, {
-        on_lines = function(_, _, _, first, behind, behind_now)
-          if M.current ~= turn then return true end
-          table.insert(turn.edits[buffer], { first, behind, behind_now })
-        end,
-        on_reload = function() turn.edits[buffer] = {} end,
-      })
-    end
+  for buffer in pairs(text.buffers(turn.workspace.root)) do
+    turn.edits[buffer] = {}
+    vim.api.nvim_buf_attach(buffer, false, {
+      on_lines = function(_, _, _, first, behind, behind_now)
+        if M.current ~= turn then return true end
+        table.insert(turn.edits[buffer], { first, behind, behind_now })
+      end,
+      on_reload = function() turn.edits[buffer] = {} end,
+    })
   end
 end
 
@@ -72,7 +70,7 @@ local function finish(turn, ended)
     chat.say(ended.summary)
   end
   M.show(turn)
-  redraw()
+  M.redraw()
 end
 
 ---@class greenloop.Request
@@ -115,7 +113,7 @@ local function start(request, workspace)
     turn.id, M.conversation = started.turn, started.conversation
     if turn.stage == "cancelling" then M.cancel() end
   end)
-  redraw()
+  M.redraw()
 end
 
 ---@type table<string, boolean>
@@ -199,7 +197,7 @@ hear("turn/progress", function(turn, params)
   turn.stage = params.text or params.stage
   if params.stage == "asking" or params.stage == "repairing" then turn.speaker = nil end
   chat.say("> " .. turn.stage)
-  redraw()
+  M.redraw()
 end)
 
 hear("turn/delta", function(turn, params)
@@ -221,7 +219,7 @@ hear("turn/candidate", function(turn, params)
   turn.order = vim.tbl_filter(function(id) return id ~= suggestion.id end, turn.order)
   table.insert(turn.order, math.min(params.rank, #turn.order) + 1, suggestion.id)
   turn.stage = suggestion.label
-  redraw()
+  M.redraw()
 end)
 
 hear("turn/ended", finish)
