@@ -160,7 +160,7 @@ function M.accept(turn, suggestion, hunks, done)
     local note = { acceptance = handover.acceptance, applied = not problem, note = problem or "" }
     local function told() done(not problem) end
     session.call("suggestion/applied", note, told, told)
-    if problem then return chat.warn(problem .. ": not accepted (`:Greenloop again` asks on the new text)") end
+    if problem then return chat.warn(("%s: not accepted (%s)"):format(problem, chat.AGAIN)) end
     table.insert(accepted, { id = handover.acceptance, workspace = turn.workspace, changes = changes })
     local paths = vim.tbl_map(function(file) return file.path end, handover.files)
     chat.say(("Accepted: %s. `:Greenloop undo` takes it back."):format(table.concat(paths, ", ")))

@@ -6,6 +6,7 @@ local session = require("greenloop.session")
 local M = {}
 
 local NAME = "greenloop://conversation"
+M.AGAIN = "ask again on the new text, by `:Greenloop again`"
 
 ---@return integer? buffer
 function M.buffer()
@@ -87,7 +88,7 @@ function M.warn(text) M.tell(text, vim.log.levels.WARN) end
 --- Tell of a fault: what happened, and what to do.
 ---@param fault greenloop.Fault
 function M.fault(fault)
-  local way_out = fault.code == "stale" and "`:Greenloop again` asks on the new text" or fault.way_out or ""
+  local way_out = fault.code == "stale" and M.AGAIN or fault.way_out or ""
   M.tell(fault.message .. (way_out ~= "" and (" (%s)"):format(way_out) or ""), vim.log.levels.ERROR)
 end
 session.faulted = M.fault

@@ -39,7 +39,6 @@ local actions = {
 }
 
 ---@param review greenloop.Review
----@param buffer integer
 local function map(review, buffer)
   if review.mapped[buffer] then return end
   review.mapped[buffer] = vim.tbl_filter(function(key) return key ~= "" end, vim.tbl_values(config.options.keys))
@@ -57,11 +56,9 @@ local function undecided(review, file)
 end
 
 ---@param hunk greenloop.Hunk
----@return string[] its new lines, as they are shown
 local function new_lines(hunk) return text.lines((hunk.new:gsub("\r", "")), "\n") end
 
 ---@param review greenloop.Review
----@param buffer integer
 ---@param file greenloop.FileChange
 ---@param hunk greenloop.Hunk
 local function mark(review, buffer, file, hunk)
@@ -190,7 +187,6 @@ end
 
 --- Accept or refuse, and draw what is left then.
 ---@param hunks? string[] nil: all that is left
----@param done? fun()
 ---@param act fun(review: greenloop.Review, wanted?: string[], over: fun(decided: boolean))
 local function decide(hunks, done, act)
   local review = M.shown

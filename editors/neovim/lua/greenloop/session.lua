@@ -41,7 +41,6 @@ end
 local function fault(code, message, way_out) return { code = code, message = message, way_out = way_out } end
 
 ---@param error? table an error of JSON-RPC
----@return greenloop.Fault?
 local function fault_of(error)
   return error and (error.data or fault("internal", error.message or "an error without words", ""))
 end
@@ -84,8 +83,6 @@ local dispatchers = {
   on_error = function(_, message) vim.notify("greenloop: " .. vim.inspect(message), vim.log.levels.ERROR) end,
 }
 
----@param method string
----@param params table
 ---@param done greenloop.Answer
 local function send(method, params, done)
   local function answered(error, result)
@@ -181,7 +178,7 @@ end
 
 ---@param workspace greenloop.WorkspaceState
 ---@param trusted boolean
----@param done fun() called whether it could be kept or not
+---@param done fun() called in any case
 function M.trust(workspace, trusted, done)
   M.call("workspace/trust", { workspace = workspace.workspace, trusted = trusted }, function(state)
     workspace.trusted, workspace.toolchain = state.trusted, state.toolchain

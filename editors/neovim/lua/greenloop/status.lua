@@ -71,20 +71,13 @@ end
 function M.seen(root)
   local row = vim.api.nvim_win_get_cursor(0)[1] - 1
   local path = text.relative(root, vim.api.nvim_buf_get_name(0))
-  local found = vim.diagnostic.get(0, { severity = { min = vim.diagnostic.severity.WARN } })
   local seen = {}
-  for _, one in ipairs(found) do
-    local problem = {
-      path = path,
-      severity = one.severity == vim.diagnostic.severity.ERROR and "error" or "warning",
-      message = one.message,
-      range = {
-        start = { line = one.lnum, column = one.col },
-        ["end"] = { line = one.end_lnum or one.lnum, column = one.end_col or one.col },
-      },
-    }
-    local at_cursor = one.lnum <= row and row <= (one.end_lnum or one.lnum)
-    table.insert(seen, at_cursor and 1 or #seen + 1, problem)
+  for _, one in ipairs(vim.diagnostic.get(0, { severity = { min = vim.diagnostic.severity.WARN } })) do
+    local start = { line = one.lnum, column = one.col }
+    local stop = { line = one.end_lnum or one.lnum, column = one.end_col or one.col }
+    local severity = one.severity == vim.diagnostic.severity.ERROR and "error" or "warning"
+    local problem = { path = path, severity = severity, message = one.message, range = { start = start, ["end"] = stop } }
+    table.insert(seen, start.line <= row and row <= stop.line and 1 or #seen + 1, problem)
   end
   return seen
 end

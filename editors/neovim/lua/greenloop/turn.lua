@@ -50,7 +50,7 @@ end
 ---@param turn greenloop.Turn
 ---@param buffer integer
 ---@param line integer from 0, at the time of the request
----@return integer where it is now
+---@return integer line now
 function M.line_now(turn, buffer, line)
   for _, edit in ipairs(turn.edits[buffer] or {}) do
     if line >= edit[2] then line = line + edit[3] - edit[2] end
@@ -121,7 +121,6 @@ local asked_to_trust = {}
 
 --- Ask once whether a workspace may be built, then go on either way.
 ---@param workspace greenloop.WorkspaceState
----@param done fun()
 local function ensure_trust(workspace, done)
   if workspace.trusted or asked_to_trust[workspace.workspace] then return done() end
   asked_to_trust[workspace.workspace] = true
@@ -184,7 +183,6 @@ end
 function M.best(turn) return turn.suggestions[turn.order[1] or ""] end
 
 --- Call a function with the params of a notification, if it is about the turn that runs.
----@param name string
 ---@param hear_it fun(turn: greenloop.Turn, params: table)
 local function hear(name, hear_it)
   session.on(name, function(params)
