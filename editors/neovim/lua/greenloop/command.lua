@@ -17,16 +17,16 @@ local M = {}
 ---@field [3]? fun(): string[]
 
 --- Where the person is: the file, the line, the selection where a range was given.
----@return { path?: string, line?: integer, selection?: greenloop.Range }
+---@return { path?: string, place?: greenloop.Place }
 local function place(given)
   local path = vim.api.nvim_buf_get_name(0)
   if vim.bo.buftype ~= "" or path == "" then return {} end
-  local at = { path = path, line = vim.api.nvim_win_get_cursor(0)[1] - 1 }
+  local at = { cursor = { line = vim.api.nvim_win_get_cursor(0)[1] - 1, column = 0 } }
   if given and given.range > 0 then
     local stop = { line = given.line2 - 1, column = #vim.fn.getline(given.line2) }
     at.selection = { start = { line = given.line1 - 1, column = 0 }, ["end"] = stop }
   end
-  return at
+  return { path = path, place = at }
 end
 
 --- Ask with the words given, or with those that the person types now.

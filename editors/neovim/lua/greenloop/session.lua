@@ -13,14 +13,10 @@ local M = {}
 M.workspaces = {}
 ---@type table<string, string> folder of a file → name of its workspace
 local folders = {}
----@type table<string, fun(params: table)[]> notification → who hears it
+---@type table<string, fun(params: table)[]> notification, "lost" or "faulted" → who hears it
 local hearers = {}
 ---@type fun(request: greenloop.ApprovalRequest, answer: fun(approved: boolean))
 M.approve = function(_, answer) answer(false) end
----@type fun(fault: greenloop.Fault) called when the bridge has ended
-M.lost = function() end
----@type fun(fault: greenloop.Fault) tells the person
-M.faulted = function() end
 
 ---@type vim.lsp.rpc.PublicClient?
 local client
@@ -31,11 +27,15 @@ local pending = {}
 ---@type greenloop.Initialized? nil before the introduction
 M.sidecar = nil
 
----@param name string a notification of the sidecar
+---@param name string a notification of the sidecar; "lost": the bridge has ended; "faulted": the person is to be told
 ---@param hear fun(params: table)
 function M.on(name, hear)
   hearers[name] = hearers[name] or {}
   table.insert(hearers[name], hear)
+end
+
+local function tell(name, params)
+  for _, hear in ipairs(hearers[name] or {}) do hear(params) end
 end
 
 local function fault(code, message, way_out) return { code = code, message = message, way_out = way_out } end
@@ -61,13 +61,11 @@ local function ended(status)
   pending = {}
   settle(found)
   for _, done in pairs(left) do done(found) end
-  M.lost(found)
+  tell("lost", found)
 end
 
 local dispatchers = {
-  notification = function(method, params)
-    for _, hear in ipairs(hearers[method] or {}) do hear(params) end
-  end,
+  notification = tell,
   server_request = function(method, params)
     if method ~= "approval/request" then
       return nil, vim.lsp.rpc.rpc_response_error(vim.lsp.protocol.ErrorCodes.MethodNotFound, method)
@@ -143,7 +141,7 @@ end
 ---@param failed? fun()
 function M.call(method, params, done, failed)
   M.request(method, params, function(found, result)
-    if found then M.faulted(found) end
+    if found then tell("faulted", found) end
     local go_on = found and failed or not found and done
     if go_on then go_on(result) end
   end)

@@ -67,7 +67,7 @@ end
 
 --- What the person sees of problems at the cursor and elsewhere in the buffer, those at the cursor first.
 ---@param root string
----@return greenloop.Problem[]
+---@return greenloop.Problem[]? nil where there are none
 function M.seen(root)
   local row = vim.api.nvim_win_get_cursor(0)[1] - 1
   local path = text.relative(root, vim.api.nvim_buf_get_name(0))
@@ -79,7 +79,7 @@ function M.seen(root)
     local problem = { path = path, severity = severity, message = one.message, range = { start = start, ["end"] = stop } }
     table.insert(seen, start.line <= row and row <= stop.line and 1 or #seen + 1, problem)
   end
-  return seen
+  return next(seen) and seen or nil
 end
 
 return M

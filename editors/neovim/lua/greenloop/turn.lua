@@ -73,14 +73,8 @@ local function finish(turn, ended)
   M.redraw()
 end
 
----@class greenloop.Request
----@field kind "ask"|"fix"
----@field prompt? string
+---@class greenloop.Request: greenloop.TurnStart without what is added when it is sent
 ---@field path? string absolute: the file that it is about
----@field line? integer from 0
----@field selection? greenloop.Range
----@field whole_project? boolean
----@field seen? greenloop.Problem[]
 ---@field go_on? boolean in the conversation of the turn before
 
 ---@param request greenloop.Request
@@ -93,21 +87,16 @@ local function start(request, workspace)
   turn.suggestions, turn.order, turn.edits, turn.thoughts = {}, {}, {}, {}
   M.current = turn
   follow(turn)
-  local heading = (request.prompt ~= "" and request.prompt) or "fix the error"
+  local heading = request.prompt ~= "" and request.prompt or "fix the error"
   chat.open()
   chat.say("## " .. heading:gsub("%s*\n%s*", " "))
   for _, path in ipairs(left_out) do chat.say(path .. " is not UTF-8, so its unsaved text is not sent") end
-  local cursor = request.line and { line = request.line, column = 0 } or nil
-  session.request("turn/start", {
-    workspace = workspace.workspace,
-    kind = request.kind,
-    prompt = request.prompt or "",
-    place = inside and { path = inside, cursor = cursor, selection = request.selection } or nil,
-    whole_project = request.whole_project or false,
-    buffers = next(buffers) and buffers or nil,
-    seen = request.seen and next(request.seen) and request.seen or nil,
-    conversation = request.go_on and M.conversation or "",
-  }, function(fault, started)
+  local words = vim.tbl_extend("force", request, { workspace = workspace.workspace })
+  words.conversation = request.go_on and M.conversation or nil
+  words.place = inside and vim.tbl_extend("force", request.place or {}, { path = inside }) or nil
+  words.buffers = next(buffers) and buffers or nil
+  words.path, words.go_on = nil, nil
+  session.request("turn/start", words, function(fault, started)
     if fault then return finish(turn, { turn = "", outcome = "failed", fault = fault }) end
     ---@cast started greenloop.TurnStarted
     turn.id, M.conversation = started.turn, started.conversation
@@ -222,9 +211,9 @@ end)
 
 hear("turn/ended", finish)
 
-session.lost = function(fault)
+session.on("lost", function(fault)
   local turn = M.current
   if turn and turn.running then finish(turn, { turn = turn.id, outcome = "failed", fault = fault }) end
-end
+end)
 
 return M
