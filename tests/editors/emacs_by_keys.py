@@ -16,7 +16,7 @@ _INIT = """
 (require 'greenloop)
 (global-set-key (kbd "C-c g") #'greenloop-menu)
 (greenloop-global-mode)
-(setq greenloop-command '({command}) make-backup-files nil create-lockfiles nil)
+(setq greenloop-command '({command}) make-backup-files nil create-lockfiles nil auto-save-default nil)
 (menu-bar-mode -1)
 (dolist (folder '({tests} "/usr/share/emacs/site-lisp/elpa-src/markdown-mode-2.5")) (add-to-list 'load-path folder))
 (require 'greenloop-drive)
