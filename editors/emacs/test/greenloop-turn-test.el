@@ -97,6 +97,29 @@
       (should (equal (plist-get asked :buffers) [(:path ".gitignore" :text "unsaved")]))
       (should (equal (plist-get (plist-get asked :place) :path) ".gitignore")))))
 
+(ert-deftest greenloop-test-what-comes-behind-an-answer-is-heard ()
+  "News in the same bytes as an answer for which a command waits are heard at once; a refusal has its way out."
+  (greenloop-stage-with-peer root
+    (let* ((workspace (greenloop-link-workspace))
+           (framed (lambda (text) (format "Content-Length: %d\r\n\r\n%s" (string-bytes text) text)))
+           (say (lambda (reply)
+                  (let ((asked (plist-get (car (last (greenloop-stage-sent "tools/list"))) :id))
+                        (process (jsonrpc--process greenloop-link--connection)))
+                    (funcall (process-filter process) process
+                             (concat (funcall framed (format "{\"jsonrpc\":\"2.0\",\"id\":%d,%s}" asked reply))
+                                     (funcall framed (concat "{\"jsonrpc\":\"2.0\",\"method\":\"status/changed\",\"params\":"
+                                                             "{\"workspace\":\"w\",\"state\":\"green\"}}"))))))))
+      (run-at-time 0 nil say "\"result\":{\"tools\":[]}")
+      (should (equal (greenloop-link-wait 'tools/list '(:workspace "w")) '(:tools [])))
+      (while greenloop-link--queue (accept-process-output nil 0.05))
+      (should (equal (plist-get (greenloop-workspace-status workspace) :state) "green")))
+    (run-at-time 0 nil (lambda ()
+                         (greenloop-stage-sent "tools/list" 2)
+                         (greenloop-stage-answer "tools/list")
+                         (greenloop-stage-reply "tools/list" :error '(:code -32000 :message "no" :data (:way_out "wait")))))
+    (should (equal (cadr (should-error (greenloop-link-wait 'tools/list '(:workspace "w")) :type 'user-error))
+                   "Greenloop: no (wait)"))))
+
 (ert-deftest greenloop-test-questions-of-the-sidecar ()
   "A question is answered outside of the process filter, one at a time; one that is taken back is not answered."
   (greenloop-stage-in-folder root
