@@ -1,4 +1,5 @@
--- What the corpus does not reach, checked in this Neovim, which `$GREENLOOP_NVIM` runs. Prints what failed; the last line is "checked N".
+-- What the corpus does not reach, checked in this Neovim, which `$GREENLOOP_NVIM` runs. Prints what failed;
+-- the last line is "checked N".
 
 local here = vim.fs.dirname(debug.getinfo(1, "S").source:sub(2))
 vim.opt.runtimepath:prepend(vim.fs.joinpath(here, "../../../editors/neovim"))
@@ -23,6 +24,13 @@ local function has(words, what)
     return table.concat(vim.list_extend(said, told), "\n"):find(words, 1, true) ~= nil
   end, 10)
   assert(found, ("nobody was told %q %s: %s"):format(words, what or "", vim.inspect(told)))
+end
+
+-- the layer is loaded anew, with no connection
+local function afresh()
+  for name in pairs(package.loaded) do
+    if vim.startswith(name, "greenloop") then package.loaded[name] = nil end
+  end
 end
 
 local checks = {}
@@ -56,6 +64,7 @@ function checks.nothing_to_decide_on_is_said()
 end
 
 function checks.a_missing_program_is_told_with_the_way_out()
+  afresh()
   require("greenloop").setup({ command = { folder .. "/greenloop" } })
   vim.cmd("Greenloop ask anything")
   has("cannot be run")
@@ -66,6 +75,7 @@ function checks.a_missing_program_is_told_with_the_way_out()
 end
 
 function checks.a_bridge_that_ends_is_told_and_started_again()
+  afresh()
   local count = folder .. "/count"
   require("greenloop").setup({ command = { "sh", "-c", ("echo x >> %s; exit 3"):format(count) } })
   vim.cmd("Greenloop ask one")
@@ -160,9 +170,7 @@ end
 local function scripted(answers_in)
   local root = vim.fn.tempname()
   vim.fn.mkdir(root .. "/.git", "p")
-  for name in pairs(package.loaded) do
-    if vim.startswith(name, "greenloop") then package.loaded[name] = nil end
-  end
+  afresh()
   local workspace = { workspace = "w", root = root, trusted = true, toolchain = "dune" }
   local known = {
     initialize = { result = { version = "1", pid = 1, protocol = 1, session = "s" } },
@@ -216,6 +224,41 @@ function checks.an_error_in_the_midst_of_writing_takes_all_back()
   equal({ written, told_sidecar.applied }, { false, false })
   assert(told_sidecar.note:find("E739", 1, true), told_sidecar.note)
   equal(require("greenloop.text").on_disk(workspace.root .. "/first"), "old\n")
+  equal({ vim.api.nvim_buf_get_lines(0, 0, -1, true), vim.bo.modified }, { { "old" }, false })
+  vim.cmd("bwipeout!")
+end
+
+function checks.taking_back_what_was_saved_is_told_once()
+  local workspace, heard = scripted(function(root) return handover(handed(root, "saved", "old\n", { text = "new\n" })) end)
+  require("greenloop.session").workspace(workspace.root .. "/saved", function() end)
+  heard("workspace/open")
+  vim.cmd.edit(workspace.root .. "/saved")
+  assert(accepted(workspace, heard))
+  equal(require("greenloop.text").on_disk(workspace.root .. "/saved"), "new\n")
+  local done
+  require("greenloop.apply").undo(function() done = true end)
+  assert(vim.wait(60000, function() return done end, 10), "undoing never ended")
+  equal(require("greenloop.text").on_disk(workspace.root .. "/saved"), "old\n")
+  heard("suggestion/undone")
+  vim.cmd("Greenloop undo")
+  has("nothing was accepted that could be taken back")
+  vim.cmd("bwipeout!")
+end
+
+function checks.a_buffer_that_cannot_be_written_is_as_before()
+  local workspace, heard = scripted(function(root)
+    return handover(
+      handed(root, "new", nil, { text = "new\n" }),
+      handed(root, "latin", "old\n", { text = "価\n" })
+    )
+  end)
+  vim.cmd.edit(workspace.root .. "/latin")
+  vim.bo.fileencoding = "latin1" -- which makes it modified
+  vim.bo.modified = false
+  local written, told_sidecar = accepted(workspace, heard)
+  equal({ written, told_sidecar.applied }, { false, false })
+  equal(require("greenloop.text").on_disk(workspace.root .. "/new"), nil)
+  equal(require("greenloop.text").on_disk(workspace.root .. "/latin"), "old\n")
   equal({ vim.api.nvim_buf_get_lines(0, 0, -1, true), vim.bo.modified }, { { "old" }, false })
   vim.cmd("bwipeout!")
 end

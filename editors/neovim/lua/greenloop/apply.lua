@@ -73,7 +73,7 @@ local function become(change, instead)
   elseif not vim.bo[buffer].modifiable then
     return change.path .. " has a buffer that is not modifiable"
   elseif not text.put(buffer, change.after, change.hunks) then
-    return change.path .. " cannot hold the new text in its encoding"
+    return change.path .. " cannot hold the new text"
   end
   return not change.unsaved and text.save(buffer) or nil
 end
@@ -167,10 +167,9 @@ function M.accept(turn, suggestion, hunks, done)
   end, function() done(false) end)
 end
 
----@param done? fun()
-local function undone(done)
-  local last = table.remove(accepted)
-  session.call("suggestion/undone", { acceptance = last.id }, function()
+---@param acceptance greenloop.Acceptance
+local function undone(acceptance, done)
+  session.call("suggestion/undone", { acceptance = acceptance.id }, function()
     chat.say("Taken back.")
     if done then done() end
   end, done)
@@ -179,11 +178,12 @@ end
 --- Take the last acceptance back, in all its files.
 ---@param done? fun()
 function M.undo(done)
-  local last = accepted[#accepted]
+  local last = table.remove(accepted)
   if not last then return chat.warn("nothing was accepted that could be taken back") end
   local problem = lay(last.workspace, vim.tbl_map(reversed, last.changes))
-  if problem then return chat.warn(problem .. ": undo it in its buffer, by `u`") end
-  undone(done)
+  if not problem then return undone(last, done) end
+  table.insert(accepted, last)
+  chat.warn(problem .. ": undo it in its buffer, by `u`")
 end
 
 --- See whether the person has taken the last acceptance back by the editor's own undo.
@@ -192,7 +192,7 @@ function M.changed(path)
   local changes = accepted[#accepted] and accepted[#accepted].changes or {}
   local concerned = vim.iter(changes):any(function(change) return change.path == path end)
   local back = vim.iter(changes):all(function(change) return present(change.path) == change.before end)
-  if concerned and back then undone() end
+  if concerned and back then undone(table.remove(accepted)) end
 end
 
 return M

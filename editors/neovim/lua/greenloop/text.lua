@@ -137,6 +137,8 @@ function M.save(buffer)
   end)
   vim.bo[buffer].fixendofline = mends
   if not saved then return tostring(problem) end
+  local path = vim.api.nvim_buf_get_name(buffer)
+  if M.on_disk(path) ~= M.of(buffer, true) then return path .. " cannot hold the new text in its encoding" end
   vim.api.nvim_exec_autocmds("BufWritePost", { buffer = buffer, modeline = false })
 end
 
