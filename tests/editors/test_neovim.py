@@ -66,11 +66,16 @@ def test_it_holds_nothing_that_belongs_to_the_sidecar() -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        'vim.system({ "curl", address })', "vim.uv.new_tcp()", 'model = "qwen2.5-coder"', 'local prompt = "You are a programmer"',
-        "params.temperature = 0.2", "for _, hunk in ipairs(vim.diff(old, new)) do", "vim.cmd('cgetexpr errors'); vim.o.errorformat = form",
+        'vim.system({ "curl", address })',
+        "vim.uv.new_tcp()",
+        'model = "qwen2.5-coder"',
+        'local prompt = "You are a programmer"',
+        "params.temperature = 0.2",
+        "for _, hunk in ipairs(vim.diff(old, new)) do",
+        "vim.o.errorformat = form",
         'vim.system({ "dune build" })',
     ],
-)  # fmt: skip
+)
 def test_what_belongs_to_the_sidecar_would_be_found(line: str, tmp_path: Path) -> None:
     (tmp_path / "layer.lua").write_text(f"local M = {{}}\n{line}\n")
     assert thin.logic([tmp_path / "layer.lua"]) == [f"layer.lua: {line}"]
