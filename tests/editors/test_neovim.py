@@ -97,7 +97,7 @@ def test_what_the_corpus_does_not_reach(nvim: Path, tmp_path: Path) -> None:
     ran = subprocess.run([nvim, *words], check=False, capture_output=True, text=True, env=environment, cwd=tmp_path)
     said = ran.stdout + ran.stderr
     assert "FAILED" not in said, said
-    assert "checked 21" in said, said
+    assert "checked 22" in said, said
 
 
 def test_a_selection_and_the_problems_that_the_person_sees_are_sent(stage: Stage, tmp_path: Path) -> None:

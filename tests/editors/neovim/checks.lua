@@ -229,6 +229,19 @@ function checks.an_error_in_the_midst_of_writing_takes_all_back()
   vim.cmd("bwipeout!")
 end
 
+function checks.a_file_that_changed_after_it_was_judged_is_left_alone()
+  local workspace, heard = scripted(function(root)
+    local judged = handed(root, "mine", "old\n", { text = "new\n" })
+    assert(not require("greenloop.text").write(root .. "/mine", "mine\n"))
+    return handover(handed(root, "new", nil, { text = "new\n" }), judged)
+  end)
+  local written, told_sidecar = accepted(workspace, heard)
+  equal({ written, told_sidecar.applied }, { false, false })
+  assert(told_sidecar.note:find("/mine has changed meanwhile", 1, true), told_sidecar.note)
+  equal(require("greenloop.text").on_disk(workspace.root .. "/mine"), "mine\n")
+  equal(require("greenloop.text").on_disk(workspace.root .. "/new"), nil)
+end
+
 function checks.taking_back_what_was_saved_is_told_once()
   local workspace, heard = scripted(function(root) return handover(handed(root, "saved", "old\n", { text = "new\n" })) end)
   require("greenloop.session").workspace(workspace.root .. "/saved", function() end)
@@ -381,7 +394,7 @@ function checks.the_golden_messages_are_heard_and_those_it_sends_are_of_their_fo
   end
   vim.cmd.edit(workspace.root .. "/book/level.ml")
   local file = vim.api.nvim_get_current_buf()
-  vim.cmd("Greenloop ask keep the type of best")
+  vim.cmd("Greenloop reply keep the type of best")
   for _, words in ipairs({
     "> giving the compiler's message back", "<<<<<<<\n  level.top", "the sidecar was restarted in the middle of this",
     "(ask again)", "Allowed.", "### type-checks", "+  Price.of_string level.top",
