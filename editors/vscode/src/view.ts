@@ -8,8 +8,7 @@ export class View implements vscode.WebviewViewProvider {
   private waiting: NodeJS.Timeout | undefined;
 
   constructor(
-    private readonly extension: vscode.Uri, private readonly conversation: Conversation, private readonly banner: () => Shown["banner"],
-    private readonly act: (doing: Doing) => void,
+    private readonly extension: vscode.Uri, private readonly conversation: Conversation, private readonly banner: () => Shown["banner"], private readonly act: (doing: Doing) => void,
   ) {}
 
   resolveWebviewView(view: vscode.WebviewView): void {
@@ -28,13 +27,11 @@ export class View implements vscode.WebviewViewProvider {
 
   /** Show what there is now; many changes at a time are shown at once. */
   update(): void {
-    this.waiting ??= setTimeout(() => {
-      this.waiting = undefined;
-      this.send();
-    }, 40);
+    this.waiting ??= setTimeout(() => this.send(), 40);
   }
 
   private send(): void {
+    this.waiting = undefined;
     const shown: Shown = { items: this.conversation.items, running: this.conversation.running().length > 0, banner: this.banner() };
     void this.view?.webview.postMessage(shown);
   }
@@ -43,14 +40,11 @@ export class View implements vscode.WebviewViewProvider {
     const nonce = randomBytes(16).toString("base64");
     const at = (...path: string[]): string => webview.asWebviewUri(vscode.Uri.joinPath(this.extension, ...path)).toString();
     return `<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
+<html lang="en"><head><meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src ${webview.cspSource}; script-src 'nonce-${nonce}';">
 <link rel="stylesheet" href="${at("media", "view.css")}">
 <title>Greenloop</title>
-</head>
-<body>
+</head><body>
 <div id="banner" role="status"></div>
 <main id="log" role="log" aria-label="Conversation" aria-live="polite" tabindex="0"></main>
 <form id="ask" aria-label="Ask for a change">
@@ -65,7 +59,6 @@ export class View implements vscode.WebviewViewProvider {
 </div>
 </form>
 <script nonce="${nonce}" src="${at("dist", "webview.js")}"></script>
-</body>
-</html>`;
+</body></html>`;
   }
 }
