@@ -6,24 +6,13 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from tests.editors import thin
 from tests.editors.scenario import names, scenario
 from tests.editors.stage import Job, Report, Stage, external
 
 LAYER = Path(__file__).resolve().parents[2] / "editors" / "emacs"
 FAST = ("crlf", "dirty-buffer", "hunk-refused", "sidecar-killed", "stale-base", "undo")
 ERT = sorted(path.stem for path in (LAYER / "test").glob("*-test.el"))
-MOST_LINES = 1500
-BELONGS_TO_THE_SIDECAR = {
-    "HTTP": (r"https?://(?!example\.org/greenloop)|\burl-retrieve|\bcurl\b", '(url-retrieve "http://localhost")'),
-    "a model": (r"\b(gpt|claude|llama|qwen|mistral|smollm|openai|anthropic)", ':model "gpt-5"'),
-    "a prompt": (r"SEARCH/REPLACE|<{5,}|>{5,}|\byou are an?\b|:role|:temperature", '"You are a programmer."'),
-    "a build": (
-        r"\bdune\b|\bocaml|compilation-mode|\bFile .*line|characters [0-9\\]",
-        '(looking-at "characters \\\\(.*\\\\)")',
-    ),
-    "a diff": (r"\bdiff-(no-select|backup|buffers)\b|call-process|\"patch\"|similar|fuzz", '(call-process "patch")'),
-}
-"""What a layer never does itself (docs/write-a-layer.md): how that would look, and an example."""
 
 
 def drive(job: Job) -> Report:
@@ -63,18 +52,9 @@ def test_it_compiles_without_warnings_and_passes_checkdoc_and_package_lint(tmp_p
 
 
 def test_it_is_thin() -> None:
-    counted = {file.name: len(file.read_text().splitlines()) for file in LAYER.glob("*.el")}
-    assert len(counted) > 5
-    assert sum(counted.values()) <= MOST_LINES, counted
-
-
-@pytest.mark.parametrize("what", BELONGS_TO_THE_SIDECAR)
-def test_it_holds_nothing_that_belongs_to_the_sidecar(what: str) -> None:
-    text = "\n".join(file.read_text() for file in sorted(LAYER.glob("*.el")))
-    pattern, example = BELONGS_TO_THE_SIDECAR[what]
-    assert re.search(pattern, example, re.IGNORECASE)
-    found = re.search(pattern, text, re.IGNORECASE)
-    assert found is None, f"{what}: {found}"
+    files = sorted(LAYER.glob("*.el"))
+    assert thin.lines(files) <= thin.MOST_LINES
+    assert thin.logic(files) == []
 
 
 def test_the_checks_find_something_where_there_is_something(tmp_path: Path) -> None:
