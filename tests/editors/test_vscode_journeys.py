@@ -18,7 +18,8 @@ from tests.editors.vscode_server import NEWEST, ROOT, Code, Window, started
 
 from greenloop.aid.editor_settings import EditorSettings
 
-pytestmark = pytest.mark.editors
+# a busy machine takes minutes to start an extension host
+pytestmark = [pytest.mark.editors, pytest.mark.timeout(1800)]
 LAYER = ROOT / "editors" / "vscode"
 
 
