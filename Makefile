@@ -1,5 +1,5 @@
 # make demo   runs the whole loop on examples/ and leaves build/demo/report.html
-# make test   runs every check: format, lint, types, import layers, unit and end-to-end tests, adapters
+# make test   runs every check: format, lint, types, import layers, unit and end-to-end tests (in the editors the fast half), adapters
 # make test-editors   runs the other half of the journeys in the real editors
 # Both set everything up first (scripts/setup.sh) and can be run again cheaply.
 SHELL := /bin/sh

@@ -19,7 +19,7 @@ from greenloop.prompts.explain import Explained, Part
 
 def explain(
     context: typer.Context,
-    turn: Annotated[str, typer.Argument(help="The turn's name, as the editor shows it.")],
+    turn: Annotated[str, typer.Argument(help="The turn's name, as `greenloop ask` and `fix` print it.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Show what a turn sent to its model, part by part: who chose it, why, what it cost, and what found no room."""

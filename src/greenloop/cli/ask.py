@@ -41,7 +41,7 @@ def ask(
         "more than one --focus": len(focus or ()) > 1,
     }
     if way(app, folder, cannot, sidecar=sidecar) is Way.SIDECAR:
-        wish = Wish("ask", folder, words, "".join(focus or ()), apply=apply, as_json=as_json, explain=explain)
+        wish = Wish("ask", folder, words, focus[0] if focus else "", apply=apply, as_json=as_json, explain=explain)
         through_sidecar(app, wish)
         return
     now = present(context, folder)

@@ -170,7 +170,11 @@ class _Turn:
         except GreenloopError as error:
             self._applied(handover.acceptance, applied=False, note=error.message)
             raise
-        self._applied(handover.acceptance, applied=True)
+        try:
+            self._applied(handover.acceptance, applied=True)
+        except Refused as error:
+            # a sidecar that was restarted meanwhile knows nothing of it; the files are written all the same
+            err.print(f"[yellow]It is written, but the sidecar does not count it:[/] {escape(error.message)}")
         for path in written:
             self._client.tell(catalogue.FILE_SAVED, FileSaved(workspace=self._opened.workspace, path=path))
         return written

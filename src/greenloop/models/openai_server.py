@@ -34,7 +34,11 @@ _REPLACED = {
     "max_tokens": "max_completion_tokens",
 }
 
-_NO_TOOLS = re.compile(r"\btools?([ _]choice)?\b", re.IGNORECASE)
+_NO_TOOLS = re.compile(
+    r"(not |n't |un)support\w*\b.*\btools?\b|\btools?\b.*(not support|n't support|unsupported|not enabled)"
+    r"|\btools?[ _-](choice|param)\w* requires\b",
+    re.IGNORECASE | re.DOTALL,
+)
 """How servers say that they, or a model of theirs, take no tools: each in words of its own."""
 
 _KEY_REFUSED = "check the API key, and that it may use this model"

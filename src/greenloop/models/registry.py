@@ -120,38 +120,30 @@ def asking_of(name: str, settings: ModelSettings) -> Asking | None:
     return None
 
 
-def _local(_name: str, rest: str, settings: ModelSettings) -> Model:
-    from greenloop.models.local import LocalModel  # chosen models only: see the module
-
-    if not rest:
-        return LocalModel(
-            adapter=shipped.ADAPTER,
-            name=FALLBACK,
-            threads=settings.threads,
-            context_tokens=settings.context_tokens,
-            batch_tokens=settings.batch_tokens,
-        )
-    # a file may have a plus in its name
-    found = _WITH_ADAPTER.fullmatch(rest) if not Path(rest).is_file() else None
-    base, adapter = (found["base"], found["adapter"]) if found is not None else (rest, None)
-    return LocalModel(
-        Path(base) if base else None,
-        adapter=Path(adapter) if adapter else None,
-        threads=settings.threads,
-        context_tokens=settings.context_tokens,
-        batch_tokens=settings.batch_tokens,
-    )
-
-
-def _smollm2(name: str, _rest: str, settings: ModelSettings) -> Model:
+def _llama(settings: ModelSettings, path: Path | None = None, adapter: Path | None = None, name: str = "") -> Model:
     from greenloop.models.local import LocalModel  # chosen models only: see the module
 
     return LocalModel(
+        path,
+        adapter=adapter,
         name=name,
         threads=settings.threads,
         context_tokens=settings.context_tokens,
         batch_tokens=settings.batch_tokens,
     )
+
+
+def _local(_name: str, rest: str, settings: ModelSettings) -> Model:
+    if not rest:
+        return _llama(settings, adapter=shipped.ADAPTER, name=FALLBACK)
+    # a file may have a plus in its name
+    found = _WITH_ADAPTER.fullmatch(rest) if not Path(rest).is_file() else None
+    base, adapter = (found["base"], found["adapter"]) if found is not None else (rest, None)
+    return _llama(settings, Path(base) if base else None, Path(adapter) if adapter else None)
+
+
+def _smollm2(name: str, _rest: str, settings: ModelSettings) -> Model:
+    return _llama(settings, name=name)
 
 
 def _is_registered(name: str, settings: ModelSettings) -> bool:
@@ -160,21 +152,12 @@ def _is_registered(name: str, settings: ModelSettings) -> bool:
 
 
 def _own(name: str, _rest: str, settings: ModelSettings) -> Model:
-    from greenloop.models.local import LocalModel  # chosen models only: see the module
-
     if settings.book is None:
         raise InputError(f"{name!r} is of the book of models, and there is none here", "name it by its file: local:…")
     book = Book(settings.book)
     entry = book.find(name)
     files = book.paths(entry.version)
-    return LocalModel(
-        files.model,
-        adapter=files.adapter,
-        name=entry.reference,
-        threads=settings.threads,
-        context_tokens=settings.context_tokens,
-        batch_tokens=settings.batch_tokens,
-    )
+    return _llama(settings, files.model, files.adapter, entry.reference)
 
 
 def _openai(name: str, rest: str, settings: ModelSettings) -> Model:

@@ -239,6 +239,7 @@ def test_a_server_that_does_not_stream_may_call_too(box: Toolbox, hall: Scripted
     [
         '"auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set',
         "registry.example/qwen does not support tools",
+        "tools param requires --jinja flag",
         "Unknown parameter: 'tools'",
     ],
 )
@@ -253,6 +254,15 @@ def test_a_server_that_takes_no_tools_is_asked_without(box: Toolbox, served: Ser
     made = converse(model, box, yes)
     assert ["tools" in body for body in server.requests] == [True, False]
     assert (model.takes_tools, made.offered) == (False, ())
+
+
+def test_a_bad_schema_is_told_and_turns_no_tools_off(box: Toolbox, served: Serve) -> None:
+    words = "Invalid 'tools[0].function.parameters': schema must be of type object"
+    refusal = json.dumps({"error": {"message": words, "type": "invalid_request_error"}}).encode()
+    model = served(lambda _body: Served([refusal], status=400, content_type="application/json"))[1]
+    with pytest.raises(ModelError, match="schema must be of type object"):
+        converse(model, box, yes)
+    assert model.takes_tools
 
 
 def test_a_model_without_tools_that_takes_over_is_told_what_came(box: Toolbox, served: Serve) -> None:

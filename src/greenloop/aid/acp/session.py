@@ -1,6 +1,7 @@
 """A session: one workspace, one conversation, one prompt at a time."""
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
@@ -15,7 +16,7 @@ from greenloop.aid.acp.showing import plan
 from greenloop.aid.acp.sidecar import Sidecar
 from greenloop.aid.acp.wish import Wish, wish_of
 from greenloop.aid.protocol import catalogue
-from greenloop.aid.protocol.session import WorkspaceOpen, WorkspaceRef, WorkspaceState
+from greenloop.aid.protocol.session import BuildState, Status, WorkspaceOpen, WorkspaceRef, WorkspaceState
 from greenloop.aid.protocol.turns import (
     Buffer,
     Outcome,
@@ -34,6 +35,8 @@ from greenloop.workspace.store import TreeStore
 
 _MOST_FILES = 20
 """So many files with errors are asked of the client, so that the turn knows what is unsaved in them."""
+_PATIENCE, _MOMENT = 20.0, 0.1
+"""Seconds in which the first check of a workspace may tell which files these are, and between two looks."""
 
 
 class Session:
@@ -128,7 +131,7 @@ class Session:
         ACP has no list of what is unsaved: so it is asked for each file that the prompt names, and for those with
         errors. Also returned, in words: what it did not give.
         """
-        status = await self._sidecar.call(catalogue.STATUS_GET, WorkspaceRef(workspace=workspace))
+        status = await self._status(wish, workspace)
         wrong = dict.fromkeys(problem.path for problem in status.problems if problem.path is not None)
         found: list[Buffer] = []
         unread: list[str] = []
@@ -143,6 +146,16 @@ class Session:
             if buffer is not None:
                 found.append(buffer)
         return tuple(found), tuple(unread)
+
+    async def _status(self, wish: Wish, workspace: str) -> Status:
+        """Return the build status; who wants an error fixed waits until it is known, as the turn would."""
+        last = time.monotonic() + _PATIENCE
+        while True:
+            status = await self._sidecar.call(catalogue.STATUS_GET, WorkspaceRef(workspace=workspace))
+            known = status.state not in (BuildState.UNKNOWN, BuildState.CHECKING)
+            if known or wish.kind != "fix" or self._cancelled.is_set() or time.monotonic() > last:
+                return status
+            await asyncio.sleep(_MOMENT)
 
     async def _run(self, start: TurnStart) -> Proposed | None:
         """Run a turn, and tell of it; return the best suggestion. Raises ``Refused`` when it failed."""

@@ -93,7 +93,7 @@ class TurnService:
         self._threads: set[threading.Thread] = set()
         self._shelf = Shelf(folder / "turns")
         self._decisions = Decisions(lambda: equipment.store, self._said, self._decidable)
-        self._restored: dict[str, Decidable] = {}
+        self._restored: OrderedDict[str, Decidable] = OrderedDict()
 
     def handlers(self) -> Handlers:
         """Return what it serves."""
@@ -221,10 +221,12 @@ class TurnService:
 
     def _put_on_shelf(self, record: _Record) -> None:
         """Keep over a restart what can be decided about a turn, if there is anything."""
-        if record.turn.order():
-            handed = record.decidable.handed
+        turn = record.turn
+        if turn.order():
             self._shelf.put(
-                shelved(record.told, record.workspace.name, record.turn.ground(), record.turn.order(), handed)
+                lambda: shelved(
+                    record.told, record.workspace.name, turn.ground(), turn.order(), record.decidable.handed
+                )
             )
 
     def _decidable(self, turn: str) -> Decidable:
@@ -244,7 +246,12 @@ class TurnService:
         )  # fmt: skip
         with self._lock:
             # of two requests that come at once, both decide about the same
-            return self._restored.setdefault(turn, made)
+            found_first = self._restored.setdefault(turn, made)
+            old = list(self._restored)[:-_REMEMBERED]
+            for name in old:
+                del self._restored[name]
+        self._decisions.forget(old)
+        return found_first
 
     def _record(self, turn: str) -> _Record:
         with self._lock:

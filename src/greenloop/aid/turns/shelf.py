@@ -7,6 +7,7 @@ It holds edits and verdicts, and neither the person's words nor what a model was
 
 import re
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 from pydantic import Field
@@ -56,11 +57,15 @@ class Shelf:
         self._folder = folder
         self._lock = threading.Lock()
 
-    def put(self, turn: Shelved) -> None:
-        """Keep a turn, in the place of what is kept of it. Raises ``EnvironmentFault`` when the disk refuses."""
+    def put(self, turn: Callable[[], Shelved]) -> None:
+        """Keep a turn, in the place of what is kept of it. Raises ``EnvironmentFault`` when the disk refuses.
+
+        ``turn`` is asked under the lock: of two threads that keep the same turn, the last one knows all.
+        """
         with self._lock, named_io_errors(self._folder):
+            kept_turn = turn()
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            write_atomically(self._folder / f"{turn.turn}.json", (turn.to_json() + "\n").encode())
+            write_atomically(self._folder / f"{kept_turn.turn}.json", (kept_turn.to_json() + "\n").encode())
             kept = sorted(self._folder.glob("*.json"), key=lambda path: path.stat().st_mtime)
             for path in kept[:-MOST]:
                 path.unlink(missing_ok=True)

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import replace
-from functools import cache
 
 from greenloop.aid.metrics.recording import Recording
 from greenloop.aid.turns.decisions import Decidable
@@ -52,21 +51,18 @@ def restored(
     recording: Recording,
     recorded_as: Callable[[], str],
 ) -> Decidable:
-    """Return a turn of an earlier sidecar, to decide about. Its trees are read when they are first needed."""
+    """Return a turn of an earlier sidecar, to decide about."""
     told = Told(kept.turn, kept.task, kept.client, kept.kind, kept.model, kept.strategy, kept.context, kept.arms)
     ground = Ground(kept.disk, kept.tree)
-
-    @cache
-    def order() -> tuple[Known, ...]:
-        return tuple(_known(store, kept, one) for one in kept.suggestions)
+    order = tuple(_known(store, kept, one) for one in kept.suggestions)
 
     def keep() -> None:
-        shelf.put(shelved(told, kept.workspace, ground, order(), made.handed))
+        shelf.put(lambda: shelved(told, kept.workspace, ground, order, made.handed))
 
     made = Decidable(
-        kept.turn, kept.task, workspace, Journal(recording, told, recorded_as), lambda: ground, order, keep
+        kept.turn, kept.task, workspace, Journal(recording, told, recorded_as), lambda: ground, lambda: order, keep
     )
-    made.handed |= {known.id: set(one.handed) for known, one in zip(order(), kept.suggestions, strict=True)}
+    made.handed |= {known.id: set(one.handed) for known, one in zip(order, kept.suggestions, strict=True)}
     return made
 
 
