@@ -15,6 +15,9 @@ const STATES: Record<Status["state"], [icon: string, words: string]> = {
 
 export class StatusBar implements vscode.Disposable {
   readonly diagnostics = vscode.languages.createDiagnosticCollection("greenloop");
+  /** The diagnostics are others than before. */
+  readonly changed = new vscode.EventEmitter<void>();
+  private known: unknown[] = [];
   private readonly item = vscode.window.createStatusBarItem("greenloop.status", vscode.StatusBarAlignment.Left, 50);
 
   constructor(private readonly workspaces: Workspaces, private readonly conversation: Conversation) {
@@ -27,6 +30,7 @@ export class StatusBar implements vscode.Disposable {
   dispose(): void {
     this.item.dispose();
     this.diagnostics.dispose();
+    this.changed.dispose();
   }
 
   /** Show what is known by now. */
@@ -49,10 +53,15 @@ export class StatusBar implements vscode.Disposable {
     return known.sort((a, b) => order.indexOf(a.state) - order.indexOf(b.state))[0];
   }
 
+  /** Set the diagnostics, if they are others than before: each word of the model comes by here. */
   private problems(): void {
+    const settings = vscode.workspace.getConfiguration("greenloop");
+    const wanted = settings.get<boolean>("showProblems", true);
+    const now = [wanted, settings.get<boolean>("codeLens", true), ...this.workspaces.all().flatMap((one) => [one, one.status])];
+    if (now.length === this.known.length && now.every((one, n) => one === this.known[n])) return;
+    this.known = now;
     this.diagnostics.clear();
-    if (!vscode.workspace.getConfiguration("greenloop").get<boolean>("showProblems", true)) return;
-    for (const workspace of this.workspaces.all()) {
+    for (const workspace of wanted ? this.workspaces.all() : []) {
       const found = new Map<string, vscode.Diagnostic[]>();
       for (const problem of workspace.status?.problems ?? []) {
         if (problem.path === null) continue;
@@ -60,6 +69,7 @@ export class StatusBar implements vscode.Disposable {
       }
       for (const [path, list] of found) this.diagnostics.set(this.workspaces.uri(workspace, path), list);
     }
+    this.changed.fire();
   }
 }
 
@@ -88,6 +98,6 @@ export function fixes(status: StatusBar): vscode.Disposable[] {
   const kinds = { providedCodeActionKinds: [vscode.CodeActionKind.QuickFix] };
   return [
     vscode.languages.registerCodeActionsProvider(files, { provideCodeActions }, kinds),
-    vscode.languages.registerCodeLensProvider(files, { provideCodeLenses }),
+    vscode.languages.registerCodeLensProvider(files, { provideCodeLenses, onDidChangeCodeLenses: status.changed.event }),
   ];
 }
