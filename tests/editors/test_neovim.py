@@ -65,11 +65,11 @@ def test_the_help_file_is_what_the_layer_says() -> None:
 def test_what_the_corpus_does_not_reach(nvim: Path, tmp_path: Path) -> None:
     _demand_floor()
     words = ["--clean", "--headless", "-c", f"luafile {neovim_driver.HERE / 'checks.lua'}"]
-    environment = {**os.environ, "XDG_STATE_HOME": str(tmp_path), "HOME": str(tmp_path)}
+    environment = {**os.environ, "XDG_STATE_HOME": str(tmp_path), "HOME": str(tmp_path), "GREENLOOP_NVIM": str(nvim)}
     ran = subprocess.run([nvim, *words], check=False, capture_output=True, text=True, env=environment, cwd=tmp_path)
     said = ran.stdout + ran.stderr
     assert "FAILED" not in said, said
-    assert "checked 12" in said, said
+    assert "checked 18" in said, said
 
 
 def test_a_selection_and_the_problems_that_the_person_sees_are_sent(stage: Stage, tmp_path: Path) -> None:

@@ -7,7 +7,8 @@
 ;; emacs -Q --batch -L . -L test -l greenloop-test -f ert-run-tests-batch-and-exit
 ;;
 ;; No sidecar here: how texts are read, written and taken back, how a suggestion
-;; stands in the review, and a peer that asks questions and takes them back.
+;; stands in the review, and peers that ask questions and take them back, or say
+;; what a test lets them say.
 
 ;;; Code:
 
@@ -109,6 +110,51 @@
       (should (equal (buffer-string) "typed b\n")))
     (should (equal (greenloop-test--bytes "b.ml") "b\n"))))
 
+(ert-deftest greenloop-test-what-was-judged-is-saved ()
+  "Nothing that formats a buffer as it is saved changes what is written: not for all buffers, not for this one."
+  (greenloop-test--in-folder root
+    (dolist (hook '(before-save-hook write-contents-functions write-file-functions))
+      (dolist (local '(nil t))
+        (greenloop-test--bytes "f.ml" "old\n")
+        (with-current-buffer (find-file-noselect "f.ml")
+          (let* ((format (lambda () (goto-char (point-max)) (insert "formatted") nil))
+                 (plan (greenloop-text-plan root (list (greenloop-test--file "f.ml" "old\n" "new  \nno end")) nil)))
+            (add-hook hook format nil local)
+            (unwind-protect (greenloop-text-write plan) (remove-hook hook format local))
+            (should (equal (greenloop-test--bytes "f.ml") "new  \nno end"))
+            (should (equal (buffer-string) "new  \nno end"))
+            (should-not (buffer-modified-p))
+            (kill-buffer)))))))
+
+(ert-deftest greenloop-test-a-step-that-fails-is-taken-back ()
+  "The step that fails after it has written is taken back like those before it, and what was typed stays unsaved."
+  (greenloop-test--in-folder root
+    (dolist (file '("a.ml" "b.ml" "typed.ml")) (greenloop-test--bytes file "one\n"))
+    (with-current-buffer (find-file-noselect "typed.ml") (insert "typed "))
+    (let ((buffer (find-file-noselect "b.ml"))
+          (after-save-hook (list (lambda () (when (equal (buffer-string) "two\n") (error "The hook fails"))))))
+      (cl-loop
+       for (last . renames) in
+       (list (list (list (greenloop-test--file "b.ml" "one\n" "two\n" '(0 1 "one\n" "two\n" 0))))
+             (cons (list (greenloop-test--file "b.ml" "one\n" nil) (greenloop-test--file "sub/c.ml" nil "two\n"))
+                   '(("b.ml" . "sub/c.ml")))
+             (list (list (greenloop-test--file "new.ml" nil "two\n"))))
+       for files = (append (list (greenloop-test--file "typed.ml" "typed one\n" "typed 1\n")
+                                 (greenloop-test--file "a.ml" "one\n" nil))
+                           last)
+       do
+       (let ((refusal (should-error (greenloop-text-write (greenloop-text-plan root files renames))
+                                    :type 'greenloop-text-refused)))
+         (should (equal (cadr refusal) "The hook fails")))
+       (should (equal (directory-files root nil "\\.ml\\'") '("a.ml" "b.ml" "typed.ml")))
+       (should-not (and (file-exists-p "sub") (directory-files "sub" nil "\\.ml\\'")))
+       (dolist (file '("a.ml" "b.ml" "typed.ml")) (should (equal (greenloop-test--bytes file) "one\n")))
+       (with-current-buffer buffer
+         (should (equal (list (buffer-string) buffer-file-name (buffer-modified-p))
+                        (list "one\n" (expand-file-name "b.ml" root) nil))))
+       (with-current-buffer (find-buffer-visiting "typed.ml")
+         (should (equal (list (buffer-string) (buffer-modified-p)) '("typed one\n" t))))))))
+
 (ert-deftest greenloop-test-rename-and-back ()
   "A renamed file takes its buffer along, with what was not saved; taking it back brings both back."
   (greenloop-test--in-folder root
@@ -165,6 +211,85 @@
         (should (equal (cl-loop repeat 3 do (diff-hunk-next) collect (get-text-property (point) 'greenloop-keys))
                        '((("s" . "1")) (("s" . "2")) (("s" . "3")))))
         (should-error (greenloop-review--decide #'ignore '(("s" . "2"))) :type 'user-error)))))
+
+(defun greenloop-test--sent (method)
+  "Return the requests METHOD that the peer was sent; wait for the first."
+  (with-timeout (60 (error "The peer was not asked for %s" method))
+    (let (found)
+      (while (not (setq found
+                        (cl-loop for text in (split-string (greenloop-test--bytes "sent") "Content-Length: [0-9]+\r\n\r\n" t)
+                                 ;; the last one may not have come as a whole
+                                 for one = (ignore-errors (json-parse-string text :object-type 'plist))
+                                 when (equal method (plist-get one :method)) collect one)))
+        (accept-process-output nil 0.05))
+      found)))
+
+(defun greenloop-test--say (&rest message)
+  "Let the peer say MESSAGE, and wait until it is handled."
+  (jsonrpc-connection-receive greenloop-link--connection message)
+  (while greenloop-link--queue (accept-process-output nil 0.05)))
+
+(defun greenloop-test--answer (method &rest result)
+  "Let the peer answer the newest request METHOD with RESULT."
+  (greenloop-test--say :id (plist-get (car (last (greenloop-test--sent method))) :id) :result result))
+
+(defmacro greenloop-test--with-peer (root turn &rest body)
+  "Do BODY with ROOT, a folder with the file f.ml, and TURN, for which a peer was asked.
+The peer keeps what it is sent in the file `sent'."
+  (declare (indent 2) (debug t))
+  `(greenloop-test--in-folder ,root
+     (greenloop-test--bytes "f.ml" "one\n")
+     (greenloop-test--bytes "sent" "")
+     (let* ((greenloop-turn-all nil)
+            (greenloop-link--connection nil)
+            (greenloop-command (list "sh" "-c" (format "cat >%s" (shell-quote-argument (expand-file-name "sent")))))
+            (,turn (greenloop-turn-start (greenloop-link--workspace :root ,root :name "w") nil '(:kind "ask") nil)))
+       (unwind-protect (progn ,@body)
+         (jsonrpc-shutdown greenloop-link--connection)
+         (while greenloop-link--queue (accept-process-output nil 0.05))))))
+
+(defun greenloop-test--accept (turn old new name)
+  "Accept a suggestion of TURN that changes f.ml from OLD to NEW; the acceptance has NAME."
+  (let* ((hunks (vector (list :id "1" :start 0 :end 1 :old old :new new :new_start 0)))
+         (suggestion (list :id name :files (vector (list :path "f.ml" :kind "change" :hunks hunks)))))
+    (greenloop-turn-accept turn suggestion (greenloop-turn-keys suggestion))
+    (greenloop-test--answer "suggestion/accept" :acceptance name :label "no error" :rebased :json-false
+                            :files (vector (greenloop-test--file "f.ml" old new (list 0 1 old new 0))))))
+
+(ert-deftest greenloop-test-cancelled-before-it-had-a-name ()
+  "A turn that is cancelled at once is cancelled as soon as it has a name; what it found can still be accepted."
+  (greenloop-test--with-peer root turn
+    (greenloop-turn-cancel turn)
+    (greenloop-test--answer "turn/start" :turn "t" :conversation "c")
+    (should (equal (plist-get (car (greenloop-test--sent "turn/cancel")) :params) '(:turn "t")))
+    (greenloop-test--say :method "turn/ended" :params '(:turn "t" :outcome "cancelled" :order []))
+    (greenloop-test--accept turn "one\n" "two\n" "first")
+    (should (equal (greenloop-test--bytes "f.ml") "two\n"))))
+
+(ert-deftest greenloop-test-plain-undo-is-noticed ()
+  "Plain `undo' takes acceptances back one by one; each is reported once, and no hook stays in the buffer."
+  (greenloop-test--with-peer root turn
+    (greenloop-test--answer "turn/start" :turn "t" :conversation "c")
+    (greenloop-test--say :method "turn/ended" :params '(:turn "t" :outcome "done" :order []))
+    (with-current-buffer (find-file-noselect "f.ml")
+      (buffer-enable-undo)
+      (greenloop-test--accept turn "one\n" "two\n" "first")
+      (greenloop-test--accept turn "two\n" "three\n" "second")
+      (should (equal (length (delq t (copy-sequence post-command-hook))) 1))
+      (cl-loop for (text . reported) in '(("two\n" "second") ("one\n" "second" "first"))
+               for last-command = nil then 'undo
+               do
+               (setq this-command 'undo)
+               (undo)
+               (run-hooks 'post-command-hook)
+               (should (equal (buffer-string) text))
+               (while (< (length (greenloop-test--sent "suggestion/undone")) (length reported))
+                 (accept-process-output nil 0.05))
+               (should (equal (mapcar (lambda (one) (plist-get (plist-get one :params) :acceptance))
+                                      (greenloop-test--sent "suggestion/undone"))
+                              reported)))
+      (should-not (memq #'greenloop-turn--look post-command-hook))
+      (should-not (greenloop-turn-last-acceptance (greenloop-turn-workspace turn))))))
 
 (ert-deftest greenloop-test-questions-of-the-sidecar ()
   "A question is answered outside of the process filter, one at a time; one that is taken back is not answered."

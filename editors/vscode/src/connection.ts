@@ -1,9 +1,7 @@
 // A connection with the sidecar through `greenloop aid connect`, which starts it, and stays over its restarts.
 // Nothing of VS Code is known here. What the bridge cannot hide (its own end) is mended by starting it anew.
 import { type ChildProcess, spawn } from "node:child_process";
-import {
-  type CancellationToken, createMessageConnection, type MessageConnection, ResponseError, StreamMessageReader, StreamMessageWriter,
-} from "vscode-jsonrpc/node";
+import { type CancellationToken, createMessageConnection, type MessageConnection, ResponseError, StreamMessageReader, StreamMessageWriter } from "vscode-jsonrpc/node";
 import { type Approval, type ApprovalRequest, type Fault, type News, type Notes, PROTOCOL, type Requests } from "./protocol.js";
 
 /** An error by its name: what happened, and the way out. */
@@ -40,9 +38,7 @@ export class Sidecar {
   private closed = false;
 
   /** `command`: what starts Greenloop, read anew for each start. */
-  constructor(
-    private readonly command: () => readonly string[], private readonly version: string, private readonly listener: Listener,
-  ) {}
+  constructor(private readonly command: () => readonly string[], private readonly version: string, private readonly listener: Listener) {}
 
   /** Ask the sidecar, which is started if need be. Throws `Faulty`. */
   async request<K extends keyof Requests>(method: K, params: Requests[K][0], token?: CancellationToken): Promise<Requests[K][1]> {

@@ -2,9 +2,7 @@
 import type { Fault, FileChange, Hunk, News, Proposed, Said } from "./protocol.js";
 
 /** A fault as people are told it. */
-export function tell(fault: Fault): string {
-  return fault.way_out ? `${fault.message} (${fault.way_out})` : fault.message;
-}
+export const tell = (fault: Fault): string => (fault.way_out ? `${fault.message} (${fault.way_out})` : fault.message);
 
 export type Decision = "accepted" | "refused";
 
@@ -30,6 +28,8 @@ export interface Turn {
   thoughts: string[];
   suggestions: Suggestion[];
   outcome: "" | "done" | "cancelled" | "failed";
+  /** The person wants no more of it; until it has a name nobody can be told so. */
+  unwanted: boolean;
   /** The name of what went wrong. */
   fault: string;
   summary: string;
@@ -68,8 +68,8 @@ export class Conversation {
 
   begin(words: string): Turn {
     const turn: Turn = {
-      kind: "turn", turn: "", words, progress: "starting", drafts: [], thoughts: [], suggestions: [], outcome: "", fault: "", summary: "",
-      text: "", notes: [],
+      kind: "turn", turn: "", words, progress: "starting", drafts: [], thoughts: [], suggestions: [], outcome: "", unwanted: false,
+      fault: "", summary: "", text: "", notes: [],
     };
     this.items.push(turn);
     this.changed();
@@ -124,8 +124,9 @@ export class Conversation {
     this.changed();
   }
 
-  /** The turn could not begin, or its sidecar is gone. */
+  /** The turn could not begin, or its sidecar is gone. One that is over stays as it is. */
   fail(turn: Turn, fault: Fault): void {
+    if (turn.outcome !== "") return;
     turn.outcome = fault.code === "cancelled" ? "cancelled" : "failed";
     turn.fault = fault.code;
     turn.progress = "";
@@ -168,16 +169,11 @@ export class Conversation {
   }
 }
 
-export function hunksOf(suggestion: Suggestion): Hunk[] {
-  return suggestion.proposed.files.flatMap((file) => file.hunks);
-}
+export const hunksOf = (suggestion: Suggestion): Hunk[] => suggestion.proposed.files.flatMap((file) => file.hunks);
 
 /** Ids of the hunks that nothing was decided of. */
-export function open(suggestion: Suggestion): string[] {
-  return hunksOf(suggestion).map((hunk) => hunk.id).filter((id) => !(id in suggestion.decided));
-}
+export const open = (suggestion: Suggestion): string[] =>
+  hunksOf(suggestion).map((hunk) => hunk.id).filter((id) => !(id in suggestion.decided));
 
 /** The path under which a file is known after the change. */
-export function after(file: FileChange): string {
-  return file.new_path ?? file.path;
-}
+export const after = (file: FileChange): string => file.new_path ?? file.path;

@@ -60,8 +60,7 @@ class Greenloop implements Listener {
       return this.turns[decision](found, hunks.map((hunk) => hunk.id));
     });
     return [
-      this.status,
-      this.sidecar,
+      this.status, this.sidecar,
       on("ask", () => this.askFor(false)),
       on("askProject", () => this.askFor(true)),
       on("fix", (uri?: vscode.Uri, at?: vscode.Diagnostic) => this.fix(uri, at)),
@@ -86,9 +85,7 @@ class Greenloop implements Listener {
       ...fixes(this.status),
       vscode.window.registerWebviewViewProvider("greenloop.chat", this.view),
       vscode.workspace.onDidSaveTextDocument((document) => this.saved(document.uri)),
-      vscode.workspace.onDidChangeTextDocument((event) => {
-        if (event.reason === vscode.TextDocumentChangeReason.Undo) void this.guard(() => this.turns.noticeUndo());
-      }),
+      vscode.workspace.onDidChangeTextDocument(({ reason }) => reason === vscode.TextDocumentChangeReason.Undo && void this.guard(() => this.turns.noticeUndo())),
       vscode.workspace.onDidDeleteFiles(() => void this.guard(() => this.turns.noticeUndo())),
       vscode.workspace.onDidChangeConfiguration((event) => event.affectsConfiguration("greenloop") && this.changed()),
       vscode.workspace.onDidGrantWorkspaceTrust(() => void this.begin().then(() => this.changed())),
@@ -159,15 +156,13 @@ class Greenloop implements Listener {
     const workspace = await this.workspaces.of();
     const detail = `${workspace.state.root}\n\nIts code, and code that models write, is then built and run, in a sandbox. Without trust nothing is, and suggestions are unverified.`;
     const yes = "Trust and Build";
-    if ((await vscode.window.showWarningMessage("Trust this workspace to be built?", { modal: true, detail }, yes)) === yes) {
-      await this.workspaces.trust(workspace, true);
-    }
+    const answer = await vscode.window.showWarningMessage("Trust this workspace to be built?", { modal: true, detail }, yes);
+    if (answer === yes) await this.workspaces.trust(workspace, true);
   }
 
   private banner(): Shown["banner"] {
-    if (!vscode.workspace.isTrusted) {
-      return { text: "Restricted Mode: Greenloop starts nothing here.", button: "Manage Trust", command: "workbench.trust.manage" };
-    }
+    const restricted = { text: "Restricted Mode: Greenloop starts nothing here.", button: "Manage Trust", command: "workbench.trust.manage" };
+    if (!vscode.workspace.isTrusted) return restricted;
     const untrusted = this.workspaces.all().some((one: Workspace) => !one.state.trusted);
     return untrusted ? { text: "This workspace is not trusted, so suggestions are not verified.", button: "Trust…", command: "greenloop.trust" } : null;
   }

@@ -43,10 +43,7 @@ export class Review implements vscode.TextDocumentContentProvider {
     await vscode.commands.executeCommand("vscode.changes", `Greenloop: ${suggestion.label}`, files);
   }
 
-  /**
-   * Go to the next change (`1`), the previous one (`-1`), or that of a hunk's name: in the files themselves, and in the
-   * proposed text where there is no file. Returns where that is.
-   */
+  /** Go to the next change (`1`), the previous one (`-1`), or that of a hunk's name: in the files themselves, and in the proposed text where there is no file. Returns where that is. */
   async go(subject: Subject, to: 1 | -1 | string): Promise<string> {
     if (this.subject?.suggestion !== subject.suggestion) await this.prepare(subject);
     const { workspace, suggestion } = subject;

@@ -63,10 +63,8 @@ export class StatusBar implements vscode.Disposable {
     this.diagnostics.clear();
     for (const workspace of wanted ? this.workspaces.all() : []) {
       const found = new Map<string, vscode.Diagnostic[]>();
-      for (const problem of workspace.status?.problems ?? []) {
-        if (problem.path === null) continue;
-        found.set(problem.path, [...(found.get(problem.path) ?? []), diagnostic(problem)]);
-      }
+      for (const one of workspace.status?.problems ?? [])
+        if (one.path !== null) found.set(one.path, [...(found.get(one.path) ?? []), diagnostic(one)]);
       for (const [path, list] of found) this.diagnostics.set(this.workspaces.uri(workspace, path), list);
     }
     this.changed.fire();
@@ -95,9 +93,8 @@ export function fixes(status: StatusBar): vscode.Disposable[] {
     vscode.workspace.getConfiguration("greenloop").get<boolean>("codeLens", true)
       ? (status.diagnostics.get(document.uri) ?? []).filter(isError).map((one) => new vscode.CodeLens(one.range, command(document, one)))
       : [];
-  const kinds = { providedCodeActionKinds: [vscode.CodeActionKind.QuickFix] };
   return [
-    vscode.languages.registerCodeActionsProvider(files, { provideCodeActions }, kinds),
+    vscode.languages.registerCodeActionsProvider(files, { provideCodeActions }, { providedCodeActionKinds: [vscode.CodeActionKind.QuickFix] }),
     vscode.languages.registerCodeLensProvider(files, { provideCodeLenses, onDidChangeCodeLenses: status.changed.event }),
   ];
 }

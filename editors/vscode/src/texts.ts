@@ -2,14 +2,13 @@
 import { createHash } from "node:crypto";
 import type { Hunk } from "./protocol.js";
 
-export function sha256(text: string): string {
-  return createHash("sha256").update(text, "utf8").digest("hex");
-}
+export const sha256 = (text: string): string => createHash("sha256").update(text, "utf8").digest("hex");
+
+/** Whether a path leads to version control's own files: the message of a commit, say. The sidecar takes none of them. */
+export const isVersionControls = (path: string): boolean => /(^|\/)\.(git|hg)(\/|$)/i.test(path);
 
 /** The lines of a text, line ends included; a text that ends without one has a last line without one. */
-export function lines(text: string): string[] {
-  return text === "" ? [] : text.split(/(?<=\n)/);
-}
+export const lines = (text: string): string[] => (text === "" ? [] : text.split(/(?<=\n)/));
 
 /** The hunks in the order of the text, by characters: those from `start` up to `end` become `text`. */
 export function replacements(base: string, hunks: readonly Hunk[]): { start: number; end: number; text: string }[] {
@@ -32,13 +31,10 @@ export function spliced(base: string, hunks: readonly Hunk[]): string {
 
 /** The hunks that lead back. */
 export function inverse(hunks: readonly Hunk[]): Hunk[] {
-  return hunks.map((hunk) => ({
-    id: hunk.id, start: hunk.new_start, end: hunk.new_start + lines(hunk.new).length, old: hunk.new, new: hunk.old,
-    new_start: hunk.start,
-  }));
+  return hunks.map(({ id, old, new: text, start, new_start }) =>
+    ({ id, old: text, new: old, start: new_start, end: new_start + lines(text).length, new_start: start }));
 }
 
 /** The hunk that a line of the new text belongs to: the one that it stands in, or right behind. */
-export function hunkAt(hunks: readonly Hunk[], line: number): Hunk | undefined {
-  return hunks.find((hunk) => hunk.new_start <= line && line <= hunk.new_start + Math.max(lines(hunk.new).length - 1, 0));
-}
+export const hunkAt = (hunks: readonly Hunk[], line: number): Hunk | undefined =>
+  hunks.find((hunk) => hunk.new_start <= line && line <= hunk.new_start + Math.max(lines(hunk.new).length - 1, 0));

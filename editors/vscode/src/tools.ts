@@ -14,10 +14,8 @@ export async function runTool(sidecar: Sidecar, workspace: Workspace, conversati
     label: `${tool.blocked ? "$(circle-slash) " : ""}${tool.name}`, tool,
     description: tool.blocked ? `blocked: ${tool.blocked}` : tool.writes ? "asks before it runs" : "", detail: tool.help || tool.title,
   }));
-  if (items.length === 0) {
-    const how = "see [tools.NAME] in greenloop.toml, and `greenloop tools pin`";
-    return void vscode.window.showInformationMessage(`This workspace has no tools: ${how}.`);
-  }
+  const none = "This workspace has no tools: see [tools.NAME] in greenloop.toml, and `greenloop tools pin`.";
+  if (items.length === 0) return void vscode.window.showInformationMessage(none);
   const picked = await vscode.window.showQuickPick(items, { title: "Greenloop: run a tool", matchOnDetail: true });
   if (picked === undefined) return;
   const { tool } = picked;

@@ -4,7 +4,7 @@ import { Faulty, faultOf, type Sidecar } from "./connection.js";
 import { after, type Conversation, hunksOf, open, type Suggestion, tell, type Turn } from "./conversation.js";
 import type { Review, Subject } from "./review.js";
 import type { Workspace, Workspaces } from "./workspaces.js";
-import { type Acceptance, isBack, present, takeBack, write } from "./writing.js";
+import { type Acceptance, areNow, isBack, present, takeBack, write } from "./writing.js";
 
 export interface Wish { kind: "ask" | "fix"; prompt: string; whole: boolean; at?: vscode.Diagnostic | undefined }
 
@@ -20,8 +20,7 @@ export class Turns {
   private deciding: Promise<unknown> = Promise.resolve();
 
   constructor(
-    private readonly sidecar: Sidecar, private readonly workspaces: Workspaces, private readonly conversation: Conversation,
-    private readonly review: Review,
+    private readonly sidecar: Sidecar, private readonly workspaces: Workspaces, private readonly conversation: Conversation, private readonly review: Review,
   ) {}
 
   async start(wish: Wish): Promise<void> {
@@ -40,6 +39,7 @@ export class Turns {
       });
       turn.turn = started.turn;
       this.conversation.id = started.conversation;
+      if (turn.unwanted) await this.sidecar.request("turn/cancel", { turn: turn.turn });
     } catch (error) {
       this.conversation.fail(turn, faultOf(error));
     }
@@ -54,7 +54,10 @@ export class Turns {
   }
 
   async cancel(): Promise<void> {
-    for (const turn of this.conversation.running()) if (turn.turn) await this.sidecar.request("turn/cancel", { turn: turn.turn });
+    for (const turn of this.conversation.running()) {
+      turn.unwanted = true;
+      if (turn.turn) await this.sidecar.request("turn/cancel", { turn: turn.turn });
+    }
   }
 
   /** The connection ended, and every turn in flight with it. */
@@ -137,15 +140,17 @@ export class Turns {
       const handover = await this.sidecar.request("suggestion/accept", {
         turn: turn.turn, suggestion: suggestion.proposed.id, hunks: named && [...named], buffers,
       });
-      const files = await write(this.workspaces, workspace, handover);
-      const failed = typeof files === "string" ? files : "";
-      await this.sidecar.request("suggestion/applied", { acceptance: handover.acceptance, applied: !failed, note: failed });
-      if (typeof files === "string") return this.stale(turn, `${files}. Ask again on the present text.`);
+      // whatever comes of it the sidecar is told: until then it holds the hunks as taken
+      const files = await write(this.workspaces, workspace, handover).catch((error: unknown) => `nothing was written: ${faultOf(error).message}`);
+      const applied = (note: string): Promise<unknown> => this.sidecar.request("suggestion/applied", { acceptance: handover.acceptance, applied: !note, note });
+      if (typeof files === "string") return void (await applied(files).finally(() => this.stale(turn, `${files}. Ask again on the present text.`)));
       if (handover.label !== suggestion.label) this.conversation.note(turn, `What was written: ${handover.label}${handover.rebased ? ", judged anew on the changed text" : ""}.`);
       suggestion.label = handover.label;
       const taken = [...(named ?? open(suggestion))];
       this.acceptances.push({ name: handover.acceptance, turn: turn.turn, suggestion: suggestion.proposed.id, hunks: taken, files });
       this.conversation.decide(suggestion, named === null ? null : taken, "accepted");
+      await applied(""); // last: what is written is so even if the sidecar is gone by now
+      if (!(await areNow(files, "after"))) this.conversation.note(turn, "VS Code changed the text as it was saved: what was judged is the text before that.");
       told(`Written: ${handover.label}.`);
     } catch (error) {
       if (!(error instanceof Faulty)) throw error;
@@ -168,6 +173,4 @@ export class Turns {
 }
 
 /** Say something that is no more than news; screen readers read it. */
-export function told(text: string): void {
-  vscode.window.setStatusBarMessage(`Greenloop: ${text}`, 5000);
-}
+export const told = (text: string): void => void vscode.window.setStatusBarMessage(`Greenloop: ${text}`, 5000);

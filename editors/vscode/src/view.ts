@@ -8,8 +8,7 @@ export class View implements vscode.WebviewViewProvider {
   private waiting: NodeJS.Timeout | undefined;
 
   constructor(
-    private readonly extension: vscode.Uri, private readonly conversation: Conversation, private readonly banner: () => Shown["banner"],
-    private readonly act: (doing: Doing) => void,
+    private readonly extension: vscode.Uri, private readonly conversation: Conversation, private readonly banner: () => Shown["banner"], private readonly act: (doing: Doing) => void,
   ) {}
 
   resolveWebviewView(view: vscode.WebviewView): void {
@@ -43,14 +42,11 @@ export class View implements vscode.WebviewViewProvider {
     const nonce = randomBytes(16).toString("base64");
     const at = (...path: string[]): string => webview.asWebviewUri(vscode.Uri.joinPath(this.extension, ...path)).toString();
     return `<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
+<html lang="en"><head><meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src ${webview.cspSource}; script-src 'nonce-${nonce}';">
 <link rel="stylesheet" href="${at("media", "view.css")}">
 <title>Greenloop</title>
-</head>
-<body>
+</head><body>
 <div id="banner" role="status"></div>
 <main id="log" role="log" aria-label="Conversation" aria-live="polite" tabindex="0"></main>
 <form id="ask" aria-label="Ask for a change">
@@ -65,7 +61,6 @@ export class View implements vscode.WebviewViewProvider {
 </div>
 </form>
 <script nonce="${nonce}" src="${at("dist", "webview.js")}"></script>
-</body>
-</html>`;
+</body></html>`;
   }
 }

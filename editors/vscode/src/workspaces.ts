@@ -3,7 +3,8 @@ import { realpath } from "node:fs/promises";
 import * as path from "node:path";
 import * as vscode from "vscode";
 import type { Sidecar } from "./connection.js";
-import type { Buffer, Place, Problem, Status, WorkspaceState } from "./protocol.js";
+import type { Buffer, Place, Position, Problem, Range, Status, WorkspaceState } from "./protocol.js";
+import { isVersionControls } from "./texts.js";
 
 export interface Workspace {
   state: WorkspaceState;
@@ -14,9 +15,7 @@ export interface Workspace {
 }
 
 /** What a document would be on the disk. */
-export function diskText(document: vscode.TextDocument): string {
-  return (document.encoding === "utf8bom" ? "\ufeff" : "") + document.getText();
-}
+export const diskText = (document: vscode.TextDocument): string => (document.encoding === "utf8bom" ? "\ufeff" : "") + document.getText();
 
 export class Workspaces {
   private readonly known = new Map<string, Workspace>();
@@ -64,9 +63,10 @@ export class Workspaces {
     return vscode.Uri.file(rest.startsWith("..") ? full : path.join(workspace.shown, rest));
   }
 
-  /** The path that the sidecar knows a file by; `undefined` outside of the workspace. */
+  /** The path that the sidecar knows a file by; `undefined` outside of the workspace, and for version control's own files. */
   relative(workspace: Workspace, uri: vscode.Uri): string | undefined {
-    return uri.scheme === "file" && inside(workspace, uri.fsPath) ? within(workspace, uri.fsPath) : undefined;
+    const where = within(workspace, uri.fsPath);
+    return uri.scheme === "file" && inside(workspace, uri.fsPath) && !isVersionControls(where) ? where : undefined;
   }
 
   /** Every buffer that differs from the disk. */
@@ -86,11 +86,8 @@ export class Workspaces {
   place(workspace: Workspace, editor = this.editor()): Place | null {
     const where = editor && this.relative(workspace, editor.document.uri);
     if (editor === undefined || where === undefined) return null;
-    const { active, start, end, isEmpty } = editor.selection;
-    const position = (one: vscode.Position) => ({ line: one.line, column: one.character });
-    return {
-      path: where, cursor: position(active), selection: isEmpty ? null : { start: position(start), end: position(end) },
-    };
+    const { active, isEmpty } = editor.selection;
+    return { path: where, cursor: position(active), selection: isEmpty ? null : range(editor.selection) };
   }
 
   /** The errors and warnings that the person sees; those at the cursor come first. */
@@ -115,12 +112,12 @@ export class Workspaces {
   }
 }
 
+const position = (one: vscode.Position): Position => ({ line: one.line, column: one.character });
+const range = (one: vscode.Range): Range => ({ start: position(one.start), end: position(one.end) });
+
 function problem(where: string, one: vscode.Diagnostic): Problem {
-  const { start, end } = one.range;
-  return {
-    path: where, severity: one.severity === vscode.DiagnosticSeverity.Error ? "error" : "warning", message: one.message,
-    range: { start: { line: start.line, column: start.character }, end: { line: end.line, column: end.character } },
-  };
+  const severity = one.severity === vscode.DiagnosticSeverity.Error ? "error" : "warning";
+  return { path: where, severity, message: one.message, range: range(one.range) };
 }
 
 /** The path inside the workspace; one that leaves it begins with "..". */

@@ -54,9 +54,7 @@ function drawTurn(turn: Turn, last: boolean): HTMLElement {
   const busy = { "aria-busy": String(turn.outcome === ""), "aria-label": `Request: ${turn.words}` };
   const made = make("section", { class: "turn", ...busy, "data-outcome": turn.outcome, "data-fault": turn.fault }, make("p", { class: "person" }, turn.words));
   turn.thoughts.forEach((text, n) => text && made.append(fold(`${name} thought ${n}`, "Thoughts", false, make("pre", {}, text))));
-  turn.drafts.forEach((text, n) => {
-    if (text) made.append(fold(`${name} draft ${n}`, turn.drafts.length > 1 ? `Draft ${n + 1}` : "Draft", turn.outcome === "", rendered(text, draft)));
-  });
+  turn.drafts.forEach((text, n) => text && made.append(fold(`${name} draft ${n}`, turn.drafts.length > 1 ? `Draft ${n + 1}` : "Draft", turn.outcome === "", rendered(text, draft))));
   if (turn.text) made.append(rendered(turn.text));
   if (turn.progress) made.append(make("p", { class: "progress" }, `${turn.progress}…`));
   turn.suggestions.forEach((one, n) => made.append(n === 0 ? drawSuggestion(turn, one) : fold(`${name} ${one.proposed.id}`, `Another: ${one.label}`, false, drawSuggestion(turn, one))));
@@ -131,10 +129,9 @@ function drawTold(told: Told): HTMLElement {
 
 // A suggestion counts as shown when it is on the screen.
 const seen = new IntersectionObserver((entries) => {
-  for (const entry of entries) {
-    if (!entry.isIntersecting) continue;
-    seen.unobserve(entry.target);
-    code.postMessage(JSON.parse(entry.target.getAttribute("data-shown") ?? "") as Doing);
+  for (const { target } of entries.filter((entry) => entry.isIntersecting)) {
+    seen.unobserve(target);
+    code.postMessage(JSON.parse(target.getAttribute("data-shown") ?? "") as Doing);
   }
 });
 

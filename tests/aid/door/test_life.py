@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
 import pytest
@@ -158,10 +158,8 @@ def test_it_ends_when_nobody_needs_it(short: Path) -> None:
         wire.close()
         # nor do those who only look keep it
         while not door.why:
-            with suppress(OSError, AssertionError):
-                watcher = Wire(path)
+            with suppress(OSError, AssertionError), closing(Wire(path)) as watcher:
                 watcher.ask("sidecar/status")
-                watcher.close()
             time.sleep(0.01)
         assert "nobody needed it" in door.why
 

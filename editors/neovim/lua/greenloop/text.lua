@@ -2,30 +2,33 @@
 
 local M = {}
 
+local function holds_a_file(buffer) return vim.api.nvim_buf_is_loaded(buffer) and vim.bo[buffer].buftype == "" end
+
 ---@param path string absolute
 ---@return integer? buffer that holds it, loaded
 function M.buffer(path)
-  for _, buffer in ipairs(vim.api.nvim_list_bufs()) do
-    if
-      vim.api.nvim_buf_is_loaded(buffer)
-      and vim.bo[buffer].buftype == ""
-      and vim.api.nvim_buf_get_name(buffer) == path
-    then
-      return buffer
-    end
-  end
+  return vim.iter(vim.api.nvim_list_bufs()):find(function(buffer)
+    return holds_a_file(buffer) and vim.api.nvim_buf_get_name(buffer) == path
+  end)
 end
 
 ---@param root string
----@param path string relative, with forward slashes
----@return string
-function M.absolute(root, path) return vim.fs.joinpath(root, path) end
+---@param path string absolute
+---@return string? relative; nil where it lies elsewhere, or is version control's own, which the sidecar refuses
+function M.relative(root, path)
+  if not vim.startswith(path, root .. "/") then return nil end
+  local parts = vim.split(path:sub(#root + 2):lower(), "/")
+  if not vim.tbl_contains(parts, ".git") and not vim.tbl_contains(parts, ".hg") then return path:sub(#root + 2) end
+end
 
 ---@param root string
----@param path string absolute
----@return string? relative; nil where it lies elsewhere
-function M.relative(root, path)
-  if vim.startswith(path, root .. "/") then return path:sub(#root + 2) end
+---@return table<integer, string> loaded buffers of files below it → their paths in it
+function M.buffers(root)
+  local found = {}
+  for _, buffer in ipairs(vim.tbl_filter(holds_a_file, vim.api.nvim_list_bufs())) do
+    found[buffer] = M.relative(root, vim.api.nvim_buf_get_name(buffer))
+  end
+  return found
 end
 
 ---@param buffer integer
@@ -35,8 +38,6 @@ function M.readable(buffer)
   return encoding == "" or encoding == "utf-8" or encoding == "utf8"
 end
 
----@param buffer integer
----@return string line end
 local function line_end(buffer) return ({ dos = "\r\n", mac = "\r", unix = "\n" })[vim.bo[buffer].fileformat] end
 
 --- What the buffer would write: line ends, the last of them, and a byte order mark included.
@@ -145,14 +146,11 @@ end
 ---@return string[] paths of those that cannot be sent
 function M.unsaved(root)
   local found, left_out = {}, {}
-  for _, buffer in ipairs(vim.api.nvim_list_bufs()) do
-    local path = M.relative(root, vim.api.nvim_buf_get_name(buffer))
-    if path and vim.api.nvim_buf_is_loaded(buffer) and vim.bo[buffer].buftype == "" and vim.bo[buffer].modified then
-      if M.readable(buffer) then
-        table.insert(found, { path = path, text = M.of(buffer) })
-      else
-        table.insert(left_out, path)
-      end
+  for buffer, path in vim.spairs(M.buffers(root)) do
+    if vim.bo[buffer].modified and M.readable(buffer) then
+      table.insert(found, { path = path, text = M.of(buffer) })
+    elseif vim.bo[buffer].modified then
+      table.insert(left_out, path)
     end
   end
   return found, left_out
