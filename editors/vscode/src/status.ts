@@ -15,9 +15,6 @@ const STATES: Record<Status["state"], [icon: string, words: string]> = {
 
 export class StatusBar implements vscode.Disposable {
   readonly diagnostics = vscode.languages.createDiagnosticCollection("greenloop");
-  /** The diagnostics are others than before. */
-  readonly changed = new vscode.EventEmitter<void>();
-  private known: unknown[] = [];
   private readonly item = vscode.window.createStatusBarItem("greenloop.status", vscode.StatusBarAlignment.Left, 50);
 
   constructor(private readonly workspaces: Workspaces, private readonly conversation: Conversation) {
@@ -30,7 +27,6 @@ export class StatusBar implements vscode.Disposable {
   dispose(): void {
     this.item.dispose();
     this.diagnostics.dispose();
-    this.changed.dispose();
   }
 
   /** Show what is known by now. */
@@ -53,21 +49,15 @@ export class StatusBar implements vscode.Disposable {
     return known.sort((a, b) => order.indexOf(a.state) - order.indexOf(b.state))[0];
   }
 
-  /** Set the diagnostics, if they are others than before: each word of the model comes by here. */
   private problems(): void {
-    const settings = vscode.workspace.getConfiguration("greenloop");
-    const wanted = settings.get<boolean>("showProblems", true);
-    const now = [wanted, settings.get<boolean>("codeLens", true), ...this.workspaces.all().flatMap((one) => [one, one.status])];
-    if (now.length === this.known.length && now.every((one, n) => one === this.known[n])) return;
-    this.known = now;
     this.diagnostics.clear();
-    for (const workspace of wanted ? this.workspaces.all() : []) {
+    if (!vscode.workspace.getConfiguration("greenloop").get<boolean>("showProblems", true)) return;
+    for (const workspace of this.workspaces.all()) {
       const found = new Map<string, vscode.Diagnostic[]>();
       for (const one of workspace.status?.problems ?? [])
         if (one.path !== null) found.set(one.path, [...(found.get(one.path) ?? []), diagnostic(one)]);
       for (const [path, list] of found) this.diagnostics.set(this.workspaces.uri(workspace, path), list);
     }
-    this.changed.fire();
   }
 }
 
@@ -95,6 +85,6 @@ export function fixes(status: StatusBar): vscode.Disposable[] {
       : [];
   return [
     vscode.languages.registerCodeActionsProvider(files, { provideCodeActions }, { providedCodeActionKinds: [vscode.CodeActionKind.QuickFix] }),
-    vscode.languages.registerCodeLensProvider(files, { provideCodeLenses, onDidChangeCodeLenses: status.changed.event }),
+    vscode.languages.registerCodeLensProvider(files, { provideCodeLenses, onDidChangeCodeLenses: (tell) => vscode.languages.onDidChangeDiagnostics(() => tell()) }),
   ];
 }
