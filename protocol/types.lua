@@ -91,6 +91,9 @@
 ---@class greenloop.TurnRef
 ---@field turn string
 
+---@class greenloop.TurnExplain
+---@field turn? string
+
 ---@class greenloop.Explanation
 ---@field turn string
 ---@field model string

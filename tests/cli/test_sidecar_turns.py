@@ -69,6 +69,9 @@ def test_with_a_sidecar_the_same_is_shown_and_counted(command: Command, aid: Run
     assert alone["way"] == "in-process"
     assert _events(home) == []
     assert aid("trust", str(project)).returncode == 0
+    nothing = aid("explain")
+    assert nothing.returncode != 0
+    assert "no turn was made since the sidecar was started" in nothing.stderr
 
     shown = command("fix", str(project))
     assert shown.returncode == 0, shown.stderr
@@ -90,7 +93,11 @@ def test_with_a_sidecar_the_same_is_shown_and_counted(command: Command, aid: Run
     # the funnel has both turns of the command line, and what became of them
     events = _events(home)
     assert {event.client for event in events} == {"greenloop"}
-    assert [event.step for event in events if event.turn == told["turn"]][-2:] == [Step.SHOWN, Step.ACCEPTED]
+    person = {Step.SHOWN, Step.ACCEPTED}
+    # that the turn has ended is written while the person sees it: before, or among these
+    steps = [event.step for event in events if event.turn == told["turn"]]
+    assert [step for step in steps if step in person] == [Step.SHOWN, Step.ACCEPTED]
+    assert Step.ENDED in steps
     assert sum(event.step is Step.SHOWN for event in events) == 2
     # a green tree needs nothing
     assert "nothing to fix" in command("fix", str(project)).stdout
@@ -99,7 +106,11 @@ def test_with_a_sidecar_the_same_is_shown_and_counted(command: Command, aid: Run
     _replies(project, "shop.ml\n<<<<\nlet one = 1\n====\nlet one = 11\n>>>>\n")
     asked = json.loads(command("ask", "make it eleven", "--in", str(project), "-f", "shop.ml", "--json").stdout)
     assert (asked["way"], asked["before"], asked["badge"]) == ("sidecar", "green", "type-checks")
-    assert "make it eleven" in aid("explain", asked["turn"]).stdout
+    newest = aid("explain").stdout
+    assert newest == aid("explain", asked["turn"]).stdout
+    assert f"turn {asked['turn']} " in newest
+    assert "make it eleven" in newest
+    assert "make it eleven" not in aid("explain", told["turn"]).stdout
 
 
 def test_what_is_not_trusted_is_not_built_by_the_sidecar(command: Command, aid: Run, project: Path) -> None:

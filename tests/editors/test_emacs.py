@@ -5,12 +5,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from tests.editors import thin
 from tests.editors.scenario import names, scenario
 from tests.editors.stage import Job, Report, Stage, external
 
 LAYER = Path(__file__).resolve().parents[2] / "editors" / "emacs"
 FAST = ("crlf", "dirty-buffer", "hunk-refused", "sidecar-killed", "stale-base", "undo")
-MOST_LINES = 1500
 
 
 def drive(job: Job) -> Report:
@@ -46,7 +46,12 @@ def test_it_compiles_without_warnings_and_passes_checkdoc_and_package_lint(tmp_p
     files = sorted(LAYER.glob("*.el"))
     ran = _lint(files, tmp_path)
     assert (ran.returncode, ran.stdout) == (0, ""), ran.stdout + ran.stderr
-    assert sum(len(file.read_text().splitlines()) for file in files) <= MOST_LINES
+
+
+def test_it_is_thin() -> None:
+    files = sorted(LAYER.glob("*.el"))
+    assert thin.lines(files) <= thin.MOST_LINES
+    assert thin.logic(files) == []
 
 
 def test_the_checks_find_something_where_there_is_something(tmp_path: Path) -> None:

@@ -10,6 +10,9 @@ from typing import Any
 import pytest
 
 from greenloop.models.openai_server import OpenAIModel
+from greenloop.models.openai_stream import Bounds
+from greenloop.models.scripted_server import ScriptedServer as StreamingServer
+from greenloop.models.scripted_server import Served
 from greenloop.models.seam import Message, Request
 from greenloop.records import InputError, ModelError
 
@@ -173,7 +176,7 @@ def test_a_reply_without_text_is_an_empty_reply(serve: Serve) -> None:
         (Answer(b'{"choices": ["hi"]}'), "holds no message"),
         (Answer(b'{"choices": [{"text": "hi"}]}'), "holds no message"),
         (Answer(b'{"choices": [{"message": {"content": 7}}]}'), "not a text"),
-        (Answer(completion("whole").body, cut=9), "cannot be reached"),
+        (Answer(completion("whole").body, cut=9), "cut off"),
         (Answer(b'{"error": {"message": "no such model"}}', 404), "HTTP 404"),
         (Answer(b"oops", 500), "HTTP 500"),
         (Answer(b'{"error": {"message": "slow down"}}', 429), "HTTP 429"),
@@ -187,6 +190,44 @@ def test_what_is_no_answer_is_one_clear_error(serve: Serve, answer: Answer, says
     assert says in caught.value.message
     assert f"tiny at {server.url}" in caught.value.message
     assert caught.value.way_out
+
+
+@pytest.mark.parametrize(
+    "served",
+    [
+        Served([completion("x" * 10_001).body], content_type="application/json"),
+        Served([completion("x", "y" * 10_001).body], content_type="application/json"),
+        # it never ends, so what is found out at its end alone is never found out
+        Served([b" " * 1000] * 50, content_type="application/json", then="hang"),
+    ],
+    ids=["a long reply", "a long one of two", "an endless answer"],
+)
+def test_an_answer_has_the_same_bound_as_a_stream(served: Served) -> None:
+    with StreamingServer(lambda _body: served) as server:
+        with pytest.raises(ModelError, match="longer than 10000 bytes") as caught:
+            ask(server.url, bounds=Bounds(max_bytes=10_000))
+        assert f"tiny at {server.url}" in caught.value.message
+        assert "model.max_reply_mib" in caught.value.way_out
+        if served.then == "hang":
+            assert server.dropped.wait(30), "the connection is closed"
+
+
+def test_long_thoughts_count(serve: Serve) -> None:
+    choice = {"message": {"content": "hi", "reasoning_content": "hm " * 4000}}
+    with pytest.raises(ModelError, match="longer than 10000 bytes"):
+        ask(serve(Answer(json.dumps({"choices": [choice]}).encode())).url, bounds=Bounds(max_bytes=10_000))
+
+
+def test_as_much_as_is_allowed_is_no_error(serve: Serve) -> None:
+    texts = "x" * 10_000, "\n" * 10_000
+    bounds = Bounds(max_bytes=10_000)
+    assert ask(serve(completion(*texts)).url, Request(ASK.messages, n=2), bounds=bounds) == texts
+
+
+def test_an_answer_that_is_cut_off_is_asked_for_again(serve: Serve) -> None:
+    server = serve(Answer(completion("whole").body, cut=9), completion("whole"))
+    assert ask(server.url, retries=1) == ("whole",)
+    assert len(server.requests) == 2
 
 
 def test_a_key_is_never_part_of_an_error(serve: Serve) -> None:

@@ -112,6 +112,10 @@ export interface TurnRef {
   turn: string;
 }
 
+export interface TurnExplain {
+  turn?: string;
+}
+
 export interface Explanation {
   turn: string;
   model: string;
@@ -321,7 +325,7 @@ export interface Requests {
   "status/get": [WorkspaceRef, Status];
   "turn/start": [TurnStart, TurnStarted];
   "turn/cancel": [TurnRef, Empty];
-  "turn/explain": [TurnRef, Explanation];
+  "turn/explain": [TurnExplain, Explanation];
   "suggestion/shown": [SuggestionShown, Empty];
   "suggestion/accept": [SuggestionAccept, Handover];
   "suggestion/applied": [SuggestionApplied, Empty];

@@ -120,7 +120,7 @@ class ModelSettings(Section):
     total_seconds: float = Field(default=600.0, gt=0, le=_DAY)
     """Seconds of the longest streamed answer."""
     max_reply_mib: int = Field(default=4, ge=1, le=1024)
-    """MiB of the largest streamed reply, hidden thoughts included."""
+    """MiB of the largest reply, hidden thoughts included."""
     thought_tokens: int = Field(default=0, ge=0)
     """Tokens that a reasoning model may think before it answers, beside `max_tokens`; 0: they count among these."""
     per_minute: int = Field(default=0, ge=0)

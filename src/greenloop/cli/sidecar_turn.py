@@ -27,6 +27,7 @@ from greenloop.aid.protocol.turns import (
     SuggestionShown,
     TurnCandidate,
     TurnEnded,
+    TurnExplain,
     TurnProgress,
     TurnRef,
     TurnStart,
@@ -149,7 +150,7 @@ class _Turn:
 
     def _sent(self) -> tuple[Explained | None, str]:
         """Return what the model was sent, if the person wants to know, and the model's name."""
-        found = self._client.call(catalogue.TURN_EXPLAIN, TurnRef(turn=self._turn))
+        found = self._client.call(catalogue.TURN_EXPLAIN, TurnExplain(turn=self._turn))
         return explained_of(found) if self._wish.explain else None, found.model
 
     def _apply(self, best: Proposed) -> tuple[str, ...]:

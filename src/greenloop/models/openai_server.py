@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import openai
 
-from greenloop.models.openai_stream import Bounds, NoStreamError, Streams
+from greenloop.models.openai_stream import CUT, HTTP_ERROR, HTTP_TIMEOUT, Bounds, NoStreamError, Streams, Whole
 from greenloop.models.seam import Chunk, Delta, Done, Halt, Model, Reply, Request
 from greenloop.models.thoughts import too_long
 from greenloop.models.tool_calls import chat_message, chat_tools, read_uses
@@ -55,8 +55,9 @@ class OpenAIModel(Model):
     """``model`` as served at ``base_url`` (such as ``http://127.0.0.1:8000/v1``).
 
     ``timeout`` is in seconds, for connecting and for each wait for more bytes; ``retries`` are further attempts after
-    the first, with growing pauses, or the one that the server asks for. ``bounds`` are those of streams. Without a key
-    none is sent that means anything. Replies of a server are as repeatable as the server. Raises ``InputError`` when
+    the first, with growing pauses, or the one that the server asks for. ``bounds`` are those of streams; how large an
+    answer may be, and for how long a model may think, holds for whole ones, too. Without a key none is sent that means
+    anything. Replies of a server are as repeatable as the server. Raises ``InputError`` when
     ``base_url`` is no HTTP address.
     """
 
@@ -85,6 +86,7 @@ class OpenAIModel(Model):
         )  # fmt: skip
         self._client.organization = self._client.project = None
         self._timeout = timeout
+        self._retries = retries
         self._thought_tokens = bounds.thought_tokens
         self._max_bytes = bounds.max_bytes
         self._streams = Streams(
@@ -105,7 +107,7 @@ class OpenAIModel(Model):
 
         A server that refuses ``n``, ``seed``, ``stop`` or ``max_tokens`` by name is asked again without it. A reply
         without text is a reply: ``prompts.read_reply`` refuses it. Raises ``ModelError`` when the server cannot be
-        reached, is too slow, refuses, or answers what is no chat completion.
+        reached, is too slow, refuses, breaks off, answers what is no chat completion, or more than it may.
         """
         replies = self._ask(request, request.n, request.seed)
         while len(replies) < request.n:
@@ -142,8 +144,6 @@ class OpenAIModel(Model):
                 yield from self._streams.run(self._body(request, sent), stop)
             except NoStreamError as whole:
                 for index, reply in enumerate(self._read(whole.content)):
-                    if len(reply.text.encode("utf-8", "replace")) > self._max_bytes:
-                        raise too_long(self._where, self._max_bytes) from whole
                     yield Delta(index, reply.text)
                     yield Done(index, reply)
             except openai.BadRequestError as error:
@@ -203,17 +203,32 @@ class OpenAIModel(Model):
         return "tools" if "tools" in sent and _NO_TOOLS.search(message) else None
 
     def _post(self, request: Request, options: dict[str, Any]) -> bytes:
-        try:
-            response = self._client.chat.completions.with_raw_response.create(**self._body(request, options))
-        except openai.BadRequestError:
-            raise
-        except openai.OpenAIError as error:
-            raise self._fault(error) from error
-        return response.content
+        # the client tries again what fails before an answer has begun, and this what breaks off in one
+        for left in reversed(range(self._retries + 1)):
+            try:
+                return self._answer(self._body(request, options), int(options.get("n", 1)))
+            except openai.BadRequestError:
+                raise
+            except openai.OpenAIError as error:
+                raise self._fault(error) from error
+            except HTTP_TIMEOUT as error:
+                if not left:
+                    raise self._late() from error
+            except HTTP_ERROR as error:
+                if not left:
+                    raise self._error(f"the answer was cut off: {error}", CUT) from error
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+    def _answer(self, body: dict[str, Any], replies: int) -> bytes:
+        whole = Whole(self._where, self._max_bytes, replies)
+        with self._client.chat.completions.with_streaming_response.create(**body) as response:
+            for piece in response.iter_bytes():
+                whole.add(piece)
+        return bytes(whole.held)
 
     def _fault(self, error: openai.OpenAIError) -> ModelError:
         if isinstance(error, openai.APITimeoutError):
-            return self._error(f"no answer within {self._timeout:g} s", "is it overloaded? allow more time")
+            return self._late()
         if isinstance(error, openai.APIConnectionError):
             cause = error.__cause__ or error
             return self._error(f"cannot be reached: {cause}", "is the server running, and the address right?")
@@ -222,6 +237,9 @@ class OpenAIModel(Model):
         status = error.status_code
         usual = _SERVER_FAILED if status >= 500 else "is the prompt longer than the model's context? see its log"
         return self._error(f"HTTP {status}: {error.message}", _WAYS_OUT.get(status, usual))
+
+    def _late(self) -> ModelError:
+        return self._error(f"no answer within {self._timeout:g} s", "is it overloaded? allow more time")
 
     def _error(self, what: str, way_out: str) -> ModelError:
         for secret in self._secrets:
@@ -245,7 +263,10 @@ class OpenAIModel(Model):
             raise self._error(f"the answer holds no choices: {shown!r}", way_out)
         usage = body.get("usage")
         counts = [_count(usage, field) for field in ("prompt_tokens", "completion_tokens")]
-        return [self._reply(choice, counts[0], counts[1] if len(choices) == 1 else 0) for choice in choices]
+        replies = [self._reply(choice, counts[0], counts[1] if len(choices) == 1 else 0) for choice in choices]
+        if any(len(f"{one.text}{one.thought}".encode("utf-8", "replace")) > self._max_bytes for one in replies):
+            raise too_long(self._where, self._max_bytes)
+        return replies
 
     def _reply(self, choice: object, prompt_tokens: int, reply_tokens: int) -> Reply:
         message = choice.get("message") if isinstance(choice, dict) else None

@@ -22,8 +22,10 @@ from greenloop.models.tool_calls import Uses
 from greenloop.records import GreenloopError, ModelError
 
 # the client stands on httpx or on httpx2, by its version, and lets their errors through while an answer is read
-_HTTP_ERROR: type[Exception] = importlib.import_module(openai.Timeout.__init__.__module__.partition(".")[0]).HTTPError
-_CUT = "did the server stop? look at its log"
+_HTTP = importlib.import_module(openai.Timeout.__init__.__module__.partition(".")[0])
+HTTP_ERROR: type[Exception] = _HTTP.HTTPError
+HTTP_TIMEOUT: type[Exception] = _HTTP.TimeoutException
+CUT = "did the server stop? look at its log"
 _FRAMES = 16
 """What JSON around each token adds: a stream may have so many times the bytes of its reply."""
 _ESCAPES = 2
@@ -42,6 +44,22 @@ class Bounds:
     max_bytes: int = 4 << 20
     thought_tokens: int = 0
     """Tokens that a reasoning model may think before it answers, beside the reply's own; 0: they count among these."""
+
+
+class Whole:
+    """An answer that is no stream, as it comes: at most so many bytes as its replies may have."""
+
+    def __init__(self, who: str, max_bytes: int, replies: int) -> None:
+        self.held = bytearray()
+        self._who = who
+        self._max_bytes = max_bytes
+        self._most = _ESCAPES * max_bytes * replies
+
+    def add(self, piece: bytes) -> None:
+        """Take in what came. Raises ``ModelError`` when it is too much."""
+        self.held += piece
+        if len(self.held) > self._most:
+            raise too_long(self._who, self._max_bytes)
 
 
 class NoStreamError(Exception):
@@ -142,8 +160,8 @@ class Streams:
             mailbox.put(ModelError(f"{self._who}: no answer within {waited:g} s", "is it overloaded? allow more time"))
         except (GreenloopError, openai.OpenAIError, NoStreamError) as error:
             mailbox.put(error)
-        except _HTTP_ERROR as error:
-            mailbox.put(ModelError(f"{self._who}: the answer was cut off: {error}", _CUT))
+        except HTTP_ERROR as error:
+            mailbox.put(ModelError(f"{self._who}: the answer was cut off: {error}", CUT))
         else:
             mailbox.put(None)
 
@@ -163,12 +181,10 @@ class Streams:
 
     async def _whole(self, pieces: AsyncIterator[bytes], replies: int) -> bytes:
         """Return an answer that is no stream."""
-        held = bytearray()
+        whole = Whole(self._who, self._bounds.max_bytes, replies)
         async for piece in pieces:
-            held += piece
-            if len(held) > _ESCAPES * self._bounds.max_bytes * replies:
-                raise too_long(self._who, self._bounds.max_bytes)
-        return bytes(held)
+            whole.add(piece)
+        return bytes(whole.held)
 
     async def _data(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         """Yield the data of each server-sent event up to ``[DONE]``; chat completions have one line of it an event."""
@@ -211,7 +227,7 @@ class _Reading:
         fault = event.get("error")
         if fault:
             said = fault.get("message") if isinstance(fault, dict) else fault
-            raise ModelError(f"{self._who}: the server failed in mid-stream: {str(said)[:200]}", _CUT)
+            raise ModelError(f"{self._who}: the server failed in mid-stream: {str(said)[:200]}", CUT)
         self._usage = event.get("usage") or self._usage
         choices = event.get("choices") or []
         for choice in choices if isinstance(choices, list) else [choices]:
@@ -267,7 +283,7 @@ class _Reading:
                 self._ended[index] = "thought-limit"
                 yield from self._finish(index)
             else:
-                raise ModelError(f"{self._who}: the answer was cut off in mid-stream", _CUT)
+                raise ModelError(f"{self._who}: the answer was cut off in mid-stream", CUT)
 
     def _finish(self, index: int) -> Iterator[Chunk]:
         if index in self._done:

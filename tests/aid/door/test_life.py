@@ -102,12 +102,38 @@ def test_no_child_outlives_it(place: Place, launch: Launching, ending: signal.Si
         _wait(lambda child=child: gone(child))  # type: ignore[misc]
 
 
-def test_it_dies_with_its_supervisor(place: Place, launch: Launching) -> None:
-    pid = _start(place, launch())
-    supervisor = int(Path(f"/proc/{pid}/status").read_text().split("PPid:")[1].split()[0])
-    assert b"supervisor.py" in Path(f"/proc/{supervisor}/cmdline").read_bytes()
+def _parent(pid: int) -> int:
+    found = _above(pid)
+    assert b"supervisor.py" in Path(f"/proc/{found}/cmdline").read_bytes()
+    return found
+
+
+def test_it_dies_with_its_supervisor_and_so_do_its_children(place: Place, launch: Launching) -> None:
+    pid = _start(place, launch(children=[_SLEEP, _SLEEP]))
+    children, supervisor = _offspring(pid), _parent(pid)
+    assert len(children) == 2
+    above = _parent(supervisor)
     os.kill(supervisor, signal.SIGKILL)
     _wait(place.free)
+    for one in (*children, above):
+        _wait(lambda one=one: gone(one))  # type: ignore[misc]
+
+
+def test_the_supervisor_above_is_not_needed_for_that(place: Place, launch: Launching) -> None:
+    pid = _start(place, launch(children=[_SLEEP]))
+    (child,), supervisor = _offspring(pid), _parent(pid)
+    os.kill(_parent(supervisor), signal.SIGKILL)
+    _wait(lambda: b"supervisor.py" not in Path(f"/proc/{_above(supervisor)}/cmdline").read_bytes())
+    status = look(place)
+    assert status is not None
+    assert status.pid == pid
+    os.kill(pid, signal.SIGKILL)
+    for one in (child, supervisor):
+        _wait(lambda one=one: gone(one))  # type: ignore[misc]
+
+
+def _above(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/status").read_text().split("PPid:")[1].split()[0])
 
 
 def test_it_leaves_the_session_of_whoever_started_it(place: Place, launch: Launching) -> None:

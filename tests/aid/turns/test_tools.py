@@ -14,7 +14,7 @@ from greenloop.aid.metrics.spans import Spans
 from greenloop.aid.protocol import catalogue
 from greenloop.aid.protocol.base import Message
 from greenloop.aid.protocol.tools import Approval, ApprovalRequest
-from greenloop.aid.protocol.turns import Explanation, Outcome, TurnProgress, TurnRef
+from greenloop.aid.protocol.turns import Explanation, Outcome, TurnExplain, TurnProgress, TurnRef
 from greenloop.aid.scripted import ScriptedPeer
 from greenloop.aid.tools.described import Described
 from greenloop.aid.tools.pins import Pins
@@ -113,7 +113,7 @@ def test_a_call_is_approved_made_and_explained(world: World, hall: ScriptedServe
     assert (question.turn, question.tool, question.arguments) == (turn, "hall.greet", {"who": "Ann"})
     assert "the model called hall.greet" in progress(world, turn)
     # what is explained is what was sent, word by word
-    told: Explanation = world.ask(catalogue.TURN_EXPLAIN, TurnRef(turn=turn))
+    told: Explanation = world.ask(catalogue.TURN_EXPLAIN, TurnExplain(turn=turn))
     shown = [(part.role, part.text) for part in told.parts if part.plugin == "tools"]
     sent = server.requests[-1]["messages"]
     assert sent[0]["content"].endswith(shown[0][1])

@@ -18,6 +18,7 @@ from greenloop.aid.protocol.turns import (
     TurnCandidate,
     TurnDelta,
     TurnEnded,
+    TurnExplain,
     TurnProgress,
     TurnRef,
 )
@@ -26,7 +27,7 @@ from greenloop.builds.scripted import ScriptedJudge
 from greenloop.candidates.hints import HintSource
 from greenloop.candidates.sampling import Sampling
 from greenloop.models.scripted import Pace
-from greenloop.records import Badge, FeedbackKind, ModelError
+from greenloop.records import Badge, FeedbackKind, ModelError, Refused
 from greenloop.records.funnel import Step
 from greenloop.workspace.store import TreeStore
 
@@ -136,10 +137,29 @@ def test_asking_in_words_about_a_place(world: World) -> None:
     assert ended.summary == "Type-checks."
     assert "Make two larger." in model.requests[0].messages[-1].content
     assert "File b.ml" in model.requests[0].messages[-1].content
-    explained = world.ask(catalogue.TURN_EXPLAIN, TurnRef(turn=turn))
+    explained = world.ask(catalogue.TURN_EXPLAIN, TurnExplain(turn=turn))
     for message in model.requests[0].messages:
         assert "\n\n".join(part.text for part in explained.parts if part.role == message.role) == message.content
     assert all(part.why and part.plugin for part in explained.parts)
+
+
+def test_the_newest_turn_is_explained_without_its_name(world: World) -> None:
+    world.open()
+    newest = TurnExplain()
+    with pytest.raises(Refused, match="no turn was made") as caught:
+        world.ask(catalogue.TURN_EXPLAIN, newest)
+    assert caught.value.code == "unknown-turn"
+    world.script([fixing("let x = 3")])
+    _, first = world.turn(prompt="the first")
+    another = world.peer("another")
+    world.open(peer=another)
+    second = world.start(another, prompt="the second").turn
+    world.ended(second, another)
+    for name, asked in (("", second), (first, first), (second, second)):
+        told = world.ask(catalogue.TURN_EXPLAIN, TurnExplain(turn=name))
+        assert told.turn == asked
+        assert told == world.ask(catalogue.TURN_EXPLAIN, TurnExplain(turn=asked))
+        assert any(("the second" if asked == second else "the first") in part.text for part in told.parts)
 
 
 def test_hints_need_no_model(world: World) -> None:

@@ -72,13 +72,15 @@ class Desk:
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
-    def choose(self, url: str, name: str = "scripted", more: Mapping[str, float] | None = None) -> None:
-        """Set which model the project asks, as a person edits ``greenloop.toml``."""
+    def choose(
+        self, url: str, name: str = "scripted", more: Mapping[str, float] | None = None, context: str = ""
+    ) -> None:
+        """Set which model the project asks, and how, as a person edits ``greenloop.toml``."""
         settings = "".join(
             f"{key} = {value}\n" for key, value in {"candidates": 1, "retries": 0, **(more or {})}.items()
         )
         text = f'[model]\nname = "openai:{name}@{url}"\n{settings}\n[search]\nenabled = false\n'
-        self.save({"greenloop.toml": text + "\n[turn]\nrepair_rounds = 0\n"})
+        self.save({"greenloop.toml": text + f"\n[turn]\nrepair_rounds = 0\n\n[context]\n{context}"})
 
     def save(self, files: dict[str, str]) -> None:
         """Write files of the project."""

@@ -1,9 +1,11 @@
--- What the corpus does not reach, checked in this Neovim, which `$GREENLOOP_NVIM` runs. Prints what failed; the last line is "checked N".
+-- What the corpus does not reach, checked in this Neovim, which `$GREENLOOP_NVIM` runs. Prints what failed;
+-- the last line is "checked N".
 
 local here = vim.fs.dirname(debug.getinfo(1, "S").source:sub(2))
 vim.opt.runtimepath:prepend(vim.fs.joinpath(here, "../../../editors/neovim"))
 vim.cmd("runtime plugin/greenloop.lua")
 vim.o.swapfile = false
+local GOLDEN = vim.fs.joinpath(here, "../../../protocol/golden")
 local folder = vim.fn.tempname()
 vim.fn.mkdir(folder, "p")
 
@@ -23,6 +25,13 @@ local function has(words, what)
     return table.concat(vim.list_extend(said, told), "\n"):find(words, 1, true) ~= nil
   end, 10)
   assert(found, ("nobody was told %q %s: %s"):format(words, what or "", vim.inspect(told)))
+end
+
+-- the layer is loaded anew, with no connection
+local function afresh()
+  for name in pairs(package.loaded) do
+    if vim.startswith(name, "greenloop") then package.loaded[name] = nil end
+  end
 end
 
 local checks = {}
@@ -56,6 +65,7 @@ function checks.nothing_to_decide_on_is_said()
 end
 
 function checks.a_missing_program_is_told_with_the_way_out()
+  afresh()
   require("greenloop").setup({ command = { folder .. "/greenloop" } })
   vim.cmd("Greenloop ask anything")
   has("cannot be run")
@@ -66,6 +76,7 @@ function checks.a_missing_program_is_told_with_the_way_out()
 end
 
 function checks.a_bridge_that_ends_is_told_and_started_again()
+  afresh()
   local count = folder .. "/count"
   require("greenloop").setup({ command = { "sh", "-c", ("echo x >> %s; exit 3"):format(count) } })
   vim.cmd("Greenloop ask one")
@@ -160,16 +171,14 @@ end
 local function scripted(answers_in)
   local root = vim.fn.tempname()
   vim.fn.mkdir(root .. "/.git", "p")
-  for name in pairs(package.loaded) do
-    if vim.startswith(name, "greenloop") then package.loaded[name] = nil end
-  end
+  afresh()
   local workspace = { workspace = "w", root = root, trusted = true, toolchain = "dune" }
   local known = {
     initialize = { result = { version = "1", pid = 1, protocol = 1, session = "s" } },
     ["workspace/open"] = { result = workspace },
   }
   local answers, log = root .. "-answers", root .. "-log"
-  vim.fn.writefile({ vim.json.encode(vim.tbl_extend("error", known, answers_in(root))) }, answers)
+  vim.fn.writefile({ vim.json.encode(vim.tbl_extend("force", known, answers_in(root))) }, answers)
   local bridge = vim.fs.joinpath(here, "bridge.lua")
   require("greenloop").setup({ command = { vim.env.GREENLOOP_NVIM, "--clean", "-l", bridge, answers, log } })
   return workspace, function(method, wanted)
@@ -216,6 +225,54 @@ function checks.an_error_in_the_midst_of_writing_takes_all_back()
   equal({ written, told_sidecar.applied }, { false, false })
   assert(told_sidecar.note:find("E739", 1, true), told_sidecar.note)
   equal(require("greenloop.text").on_disk(workspace.root .. "/first"), "old\n")
+  equal({ vim.api.nvim_buf_get_lines(0, 0, -1, true), vim.bo.modified }, { { "old" }, false })
+  vim.cmd("bwipeout!")
+end
+
+function checks.a_file_that_changed_after_it_was_judged_is_left_alone()
+  local workspace, heard = scripted(function(root)
+    local judged = handed(root, "mine", "old\n", { text = "new\n" })
+    assert(not require("greenloop.text").write(root .. "/mine", "mine\n"))
+    return handover(handed(root, "new", nil, { text = "new\n" }), judged)
+  end)
+  local written, told_sidecar = accepted(workspace, heard)
+  equal({ written, told_sidecar.applied }, { false, false })
+  assert(told_sidecar.note:find("/mine has changed meanwhile", 1, true), told_sidecar.note)
+  equal(require("greenloop.text").on_disk(workspace.root .. "/mine"), "mine\n")
+  equal(require("greenloop.text").on_disk(workspace.root .. "/new"), nil)
+end
+
+function checks.taking_back_what_was_saved_is_told_once()
+  local workspace, heard = scripted(function(root) return handover(handed(root, "saved", "old\n", { text = "new\n" })) end)
+  require("greenloop.session").workspace(workspace.root .. "/saved", function() end)
+  heard("workspace/open")
+  vim.cmd.edit(workspace.root .. "/saved")
+  assert(accepted(workspace, heard))
+  equal(require("greenloop.text").on_disk(workspace.root .. "/saved"), "new\n")
+  local done
+  require("greenloop.apply").undo(function() done = true end)
+  assert(vim.wait(60000, function() return done end, 10), "undoing never ended")
+  equal(require("greenloop.text").on_disk(workspace.root .. "/saved"), "old\n")
+  heard("suggestion/undone")
+  vim.cmd("Greenloop undo")
+  has("nothing was accepted that could be taken back")
+  vim.cmd("bwipeout!")
+end
+
+function checks.a_buffer_that_cannot_be_written_is_as_before()
+  local workspace, heard = scripted(function(root)
+    return handover(
+      handed(root, "new", nil, { text = "new\n" }),
+      handed(root, "latin", "old\n", { text = "価\n" })
+    )
+  end)
+  vim.cmd.edit(workspace.root .. "/latin")
+  vim.bo.fileencoding = "latin1" -- which makes it modified
+  vim.bo.modified = false
+  local written, told_sidecar = accepted(workspace, heard)
+  equal({ written, told_sidecar.applied }, { false, false })
+  equal(require("greenloop.text").on_disk(workspace.root .. "/new"), nil)
+  equal(require("greenloop.text").on_disk(workspace.root .. "/latin"), "old\n")
   equal({ vim.api.nvim_buf_get_lines(0, 0, -1, true), vim.bo.modified }, { { "old" }, false })
   vim.cmd("bwipeout!")
 end
@@ -298,6 +355,85 @@ function checks.thoughts_are_shown_when_they_are_asked_for()
   assert(said():find("an answer", 1, true) and not said():find("tricky", 1, true), said())
   vim.cmd("Greenloop thoughts")
   assert(said():find("tricky, very", 1, true), said())
+end
+
+-- what the sidecar says in each of the protocol's golden messages, of a workspace at `root`
+local function golden_answers(root)
+  local golden, answers = {}, {}
+  for name in vim.fs.dir(GOLDEN) do
+    golden[name:gsub("%.json$", "")] = vim.json.decode(table.concat(vim.fn.readfile(vim.fs.joinpath(GOLDEN, name)), "\n"))
+  end
+  for name, one in pairs(golden) do
+    if one.request and name ~= "approval.request" then answers[one.request.method] = { result = one.answer.result } end
+  end
+  answers["workspace/open"].result.root = root
+  answers["suggestion/refuse"] = { error = golden.error.answer.error }
+  local stop = vim.deepcopy(golden["turn.ended"].notification)
+  stop.params.order = { "s-1" } -- so that what was suggested before the end is shown
+  answers["turn/start"].news = { golden["approval.request"].request, stop }
+  for at, name in ipairs({ "turn.progress", "turn.delta", "turn.candidate", "status.changed" }) do
+    table.insert(answers["turn/start"].news, at, golden[name].notification)
+  end
+  return answers, golden
+end
+
+function checks.the_golden_messages_are_heard_and_those_it_sends_are_of_their_form()
+  local golden, log
+  local workspace, heard = scripted(function(root)
+    local answers
+    answers, golden = golden_answers(root)
+    local buffer = golden["turn.start"].request.params.buffers[1]
+    vim.fn.mkdir(root .. "/book")
+    assert(not require("greenloop.text").write(vim.fs.joinpath(root, buffer.path), buffer.text))
+    log = root .. "-log"
+    return answers
+  end)
+  vim.ui.select = function(choices, options, choose)
+    has("May this run? tickets.close", options.prompt)
+    choose(choices[2])
+  end
+  vim.cmd.edit(workspace.root .. "/book/level.ml")
+  local file = vim.api.nvim_get_current_buf()
+  vim.cmd("Greenloop reply keep the type of best")
+  for _, words in ipairs({
+    "> giving the compiler's message back", "<<<<<<<\n  level.top", "the sidecar was restarted in the middle of this",
+    "(ask again)", "Allowed.", "### type-checks", "+  Price.of_string level.top",
+  }) do has(words) end
+  equal(vim.tbl_map(function(one) return one.message end, vim.diagnostic.get(file)), {
+    golden["status.changed"].notification.params.problems[1].message,
+  })
+  equal(require("greenloop").statusline(), "checking")
+  equal(heard("suggestion/shown"), golden["suggestion.shown"].request.params)
+  for _, command in ipairs({ "status", "trust", "tool tickets.find words=price" }) do
+    vim.cmd("Greenloop " .. command)
+  end
+  has("1 errors")
+  has("#12 the price is wrong")
+  vim.cmd("4")
+  vim.cmd("Greenloop refuse hunk")
+  has("is not what the suggestion was made for (ask again on the new text")
+  local done
+  require("greenloop.review").accept({ "1" }, function() done = true end)
+  assert(vim.wait(60000, function() return done end, 10))
+  has("the badge is: 1 error")
+  equal(require("greenloop.text").of(file), golden["suggestion.accept"].answer.result.files[1].text)
+  equal(heard("suggestion/accept"), golden["suggestion.accept"].request.params)
+  equal(heard("suggestion/applied"), { acceptance = "a-1", applied = true, note = "" })
+  vim.cmd("Greenloop undo")
+  equal(heard("suggestion/undone"), golden["suggestion.undone"].request.params)
+  -- every message that went out has the fields of its golden one, and no other
+  local by_method = {}
+  for _, one in pairs(golden) do
+    local sent = one.request or one.notification or {}
+    by_method[sent.method or "answer"] = sent.params
+  end
+  for _, sent in ipairs(vim.tbl_map(vim.json.decode, vim.fn.readfile(log))) do
+    for field in pairs(sent.method and sent.params or {}) do
+      assert(by_method[sent.method] and by_method[sent.method][field] ~= nil, ("%s: %s"):format(sent.method, field))
+    end
+    if not sent.method then equal(sent, golden["approval.request"].answer) end
+  end
+  vim.cmd("%bwipeout!")
 end
 
 function checks.the_late_end_of_a_bridge_given_up_leaves_the_next_one_alone()

@@ -31,8 +31,6 @@ local function present(path)
 end
 
 --- See whether a file is what it was judged to be.
----@param change greenloop.Change
----@return string? problem
 local function hinders(change)
   local open = text.buffer(change.path) ~= nil
   if present(change.path) ~= change.before then
@@ -55,9 +53,7 @@ local function drop(buffer, instead)
   vim.api.nvim_buf_delete(buffer, { force = true })
 end
 
----@param change greenloop.Change
 ---@param instead? string the file that takes its place
----@return string? problem
 local function become(change, instead)
   local buffer = text.buffer(change.path)
   if change.after == nil then
@@ -73,12 +69,11 @@ local function become(change, instead)
   elseif not vim.bo[buffer].modifiable then
     return change.path .. " has a buffer that is not modifiable"
   elseif not text.put(buffer, change.after, change.hunks) then
-    return change.path .. " cannot hold the new text in its encoding"
+    return change.path .. " cannot hold the new text"
   end
   return not change.unsaved and text.save(buffer) or nil
 end
 
----@param change greenloop.Change
 ---@return greenloop.Change the way back
 local function reversed(change)
   local kept = { path = change.path, unsaved = change.unsaved, executable = change.executable }
@@ -86,9 +81,7 @@ local function reversed(change)
 end
 
 --- Have all files become what they are to be, or none: what was written before an error is taken back.
----@param workspace greenloop.WorkspaceState
 ---@param changes greenloop.Change[]
----@return string? problem
 local function lay(workspace, changes)
   local function those(wanted) return vim.tbl_filter(wanted, changes) end
   local goes = those(function(change) return not change.after end)
@@ -115,9 +108,7 @@ local function lay(workspace, changes)
   return problem
 end
 
----@param workspace greenloop.WorkspaceState
 ---@param file greenloop.FileText
----@return greenloop.Change
 local function change_of(workspace, file)
   local path = vim.fs.joinpath(workspace.root, file.path)
   local buffer, before = text.buffer(path), present(path)
@@ -167,32 +158,30 @@ function M.accept(turn, suggestion, hunks, done)
   end, function() done(false) end)
 end
 
----@param done? fun()
-local function undone(done)
-  local last = table.remove(accepted)
-  session.call("suggestion/undone", { acceptance = last.id }, function()
+---@param acceptance greenloop.Acceptance
+local function undone(acceptance, done)
+  session.call("suggestion/undone", { acceptance = acceptance.id }, function()
     chat.say("Taken back.")
     if done then done() end
   end, done)
 end
 
 --- Take the last acceptance back, in all its files.
----@param done? fun()
 function M.undo(done)
-  local last = accepted[#accepted]
+  local last = table.remove(accepted)
   if not last then return chat.warn("nothing was accepted that could be taken back") end
   local problem = lay(last.workspace, vim.tbl_map(reversed, last.changes))
-  if problem then return chat.warn(problem .. ": undo it in its buffer, by `u`") end
-  undone(done)
+  if not problem then return undone(last, done) end
+  table.insert(accepted, last)
+  chat.warn(problem .. ": undo it in its buffer, by `u`")
 end
 
 --- See whether the person has taken the last acceptance back by the editor's own undo.
----@param path string absolute
 function M.changed(path)
   local changes = accepted[#accepted] and accepted[#accepted].changes or {}
   local concerned = vim.iter(changes):any(function(change) return change.path == path end)
   local back = vim.iter(changes):all(function(change) return present(change.path) == change.before end)
-  if concerned and back then undone() end
+  if concerned and back then undone(table.remove(accepted)) end
 end
 
 return M

@@ -41,7 +41,6 @@ function M.open()
 end
 
 --- Write at its end; windows that were at the end follow.
----@param text string
 function M.append(text)
   local buffer = made()
   local last = vim.api.nvim_buf_line_count(buffer)
@@ -55,7 +54,6 @@ function M.append(text)
 end
 
 --- Write a paragraph of its own.
----@param text string
 function M.say(text)
   local buffer = made()
   local tail = vim.api.nvim_buf_get_lines(buffer, -3, -1, false)
@@ -69,8 +67,6 @@ function M.say(text)
 end
 
 --- Tell a person something: in the conversation, and as a message.
----@param text string
----@param level? integer
 function M.tell(text, level)
   M.say(text)
   -- one that is longer than the line waits for a key; the conversation has all of it
@@ -78,7 +74,6 @@ function M.tell(text, level)
   vim.notify(#line > room and vim.fn.strcharpart(line, 0, room - 1) .. "…" or line, level or vim.log.levels.INFO)
 end
 
----@param text string
 function M.warn(text) M.tell(text, vim.log.levels.WARN) end
 
 --- Tell of a fault: what happened, and what to do.

@@ -108,7 +108,6 @@ M.subcommands = {
 
 local function names() return vim.iter(vim.spairs(M.subcommands)):map(function(name) return name end):totable() end
 
----@param given table what a user command gets
 function M.run(given)
   if vim.fn.exists("#greenloop") == 0 then require("greenloop").setup() end
   local name, rest = vim.trim(given.args):match("^(%S*)%s*(.*)$")
@@ -118,8 +117,6 @@ function M.run(given)
   vim.notify(words, vim.log.levels.ERROR)
 end
 
----@param lead string
----@param line string
 function M.complete(lead, line)
   local found = M.subcommands[line:match("Greenloop%s+(%S+)%s") or ""]
   local words = found and (found[3] and found[3]() or {}) or names()

@@ -38,7 +38,6 @@ function M.setup(options)
 end
 
 --- What the build says, or what a request does, in a few words. For 'statusline'.
----@return string
 function M.statusline()
   local status = package.loaded["greenloop.status"]
   return status and status.line() or ""

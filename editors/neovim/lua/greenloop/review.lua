@@ -55,12 +55,10 @@ local function undecided(review, file)
   return vim.tbl_filter(function(hunk) return not review.decided[hunk.id] end, file.hunks or {})
 end
 
----@param hunk greenloop.Hunk
 local function new_lines(hunk) return text.lines((hunk.new:gsub("\r", "")), "\n") end
 
 ---@param review greenloop.Review
 ---@param file greenloop.FileChange
----@param hunk greenloop.Hunk
 local function mark(review, buffer, file, hunk)
   local count = vim.api.nvim_buf_line_count(buffer)
   local first = math.min(turns.line_now(review.turn, buffer, hunk.start), count)
@@ -173,7 +171,6 @@ function M.here()
 end
 
 --- All undecided hunks: of one file, or of the whole suggestion.
----@param path? string relative
 ---@return string[]
 function M.left(path)
   local ids = {}
@@ -205,13 +202,11 @@ end
 
 --- Accept hunks, or all that is left; refusing is like it.
 ---@param hunks? string[]
----@param done? fun()
 function M.accept(hunks, done)
   decide(hunks, done, function(review, wanted, over) apply.accept(review.turn, review.suggestion, wanted, over) end)
 end
 
 ---@param hunks? string[]
----@param done? fun()
 function M.refuse(hunks, done)
   decide(hunks, done, function(review, wanted, over)
     local words = { turn = review.turn.id, suggestion = review.suggestion.id, hunks = wanted }

@@ -28,7 +28,6 @@ local pending = {}
 M.sidecar = nil
 
 ---@param name string a notification of the sidecar; "lost": the bridge has ended; "faulted": the person is to be told
----@param hear fun(params: table)
 function M.on(name, hear)
   hearers[name] = hearers[name] or {}
   table.insert(hearers[name], hear)
@@ -40,12 +39,6 @@ end
 
 local function fault(code, message, way_out) return { code = code, message = message, way_out = way_out } end
 
----@param error? table an error of JSON-RPC
-local function fault_of(error)
-  return error and (error.data or fault("internal", error.message or "an error without words", ""))
-end
-
----@param found? greenloop.Fault
 local function settle(found)
   local now = waiting
   waiting = {}
@@ -81,18 +74,16 @@ local dispatchers = {
   on_error = function(_, message) vim.notify("greenloop: " .. vim.inspect(message), vim.log.levels.ERROR) end,
 }
 
----@param done greenloop.Answer
 local function send(method, params, done)
   local function answered(error, result)
     pending[answered] = nil
-    done(fault_of(error), result)
+    done(error and (error.data or fault("internal", error.message or "an error without words", "")), result)
   end
   pending[answered] = done
   local sent = assert(client).request(method, next(params) and params or vim.empty_dict(), answered)
   if not sent then answered({ data = fault("sidecar-unreachable", "the connection is closing", "ask again") }) end
 end
 
----@param done greenloop.Answer
 local function connected(done)
   if M.sidecar and client and not client.is_closing() then return done() end
   table.insert(waiting, done)
@@ -124,8 +115,6 @@ local function connected(done)
 end
 
 --- Ask the sidecar, which is started where it does not run.
----@param method string
----@param params table
 ---@param done greenloop.Answer
 function M.request(method, params, done)
   connected(function(found)
@@ -135,10 +124,7 @@ function M.request(method, params, done)
 end
 
 --- Ask; the person is told of a fault.
----@param method string
----@param params table
 ---@param done? fun(result: table)
----@param failed? fun()
 function M.call(method, params, done, failed)
   M.request(method, params, function(found, result)
     if found then tell("faulted", found) end
@@ -149,21 +135,16 @@ end
 
 --- Tell the sidecar of a file that was saved; nothing is said where there is no connection.
 ---@param workspace greenloop.WorkspaceState
----@param path string absolute
 function M.saved(workspace, path)
   local inside = text.relative(workspace.root, path)
   if not inside or not M.sidecar or not client then return end
   client.notify("file/saved", { workspace = workspace.workspace, path = inside })
 end
 
----@param path string absolute
----@return greenloop.WorkspaceState?
 function M.known(path) return M.workspaces[folders[vim.fs.dirname(path)] or ""] end
 
 --- Find the workspace that a file lies in; it is opened where it is not open yet.
----@param path string absolute
 ---@param done fun(workspace: greenloop.WorkspaceState)
----@param failed? fun()
 function M.workspace(path, done, failed)
   local known = M.known(path)
   if known then return done(known) end
@@ -175,7 +156,6 @@ function M.workspace(path, done, failed)
 end
 
 ---@param workspace greenloop.WorkspaceState
----@param trusted boolean
 ---@param done fun() called in any case
 function M.trust(workspace, trusted, done)
   M.call("workspace/trust", { workspace = workspace.workspace, trusted = trusted }, function(state)

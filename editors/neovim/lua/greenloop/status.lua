@@ -14,7 +14,6 @@ local standings = {}
 local NOWHERE = { start = { line = 0, column = 0 }, ["end"] = { line = 0, column = 0 } }
 local severities = { error = vim.diagnostic.severity.ERROR, warning = vim.diagnostic.severity.WARN }
 
----@param status greenloop.Status
 local function diagnose(status)
   local workspace = session.workspaces[status.workspace]
   if not workspace then return end
@@ -49,7 +48,6 @@ session.on("status/changed", function(params)
 end)
 
 --- A few words for the status line: "green", "2 errors", what a turn does. Empty while nothing is known.
----@return string
 function M.line()
   local turn = turns.current
   if turn and turn.running then return turn.stage .. " …" end
@@ -66,7 +64,6 @@ function M.line()
 end
 
 --- What the person sees of problems at the cursor and elsewhere in the buffer, those at the cursor first.
----@param root string
 ---@return greenloop.Problem[]? nil where there are none
 function M.seen(root)
   local row = vim.api.nvim_win_get_cursor(0)[1] - 1

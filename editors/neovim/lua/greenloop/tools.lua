@@ -41,8 +41,6 @@ end
 
 --- Run a tool. `rest`: its name, and its arguments as NAME=VALUE; without a name one is chosen.
 ---@param workspace greenloop.WorkspaceState
----@param rest string
----@param done? fun()
 function M.run(workspace, rest, done)
   local name, given = rest:match("^(%S*)%s*(.*)$")
   local words = {}

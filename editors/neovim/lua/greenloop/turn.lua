@@ -48,9 +48,7 @@ local function follow(turn)
 end
 
 ---@param turn greenloop.Turn
----@param buffer integer
 ---@param line integer from 0, at the time of the request
----@return integer line now
 function M.line_now(turn, buffer, line)
   for _, edit in ipairs(turn.edits[buffer] or {}) do
     if line >= edit[2] then line = line + edit[3] - edit[2] end
@@ -78,7 +76,6 @@ end
 ---@field go_on? boolean in the conversation of the turn before
 
 ---@param request greenloop.Request
----@param workspace greenloop.WorkspaceState
 local function start(request, workspace)
   local inside = request.path and text.relative(workspace.root, request.path)
   local buffers, left_out = text.unsaved(workspace.root)
@@ -105,11 +102,9 @@ local function start(request, workspace)
   M.redraw()
 end
 
----@type table<string, boolean>
 local asked_to_trust = {}
 
 --- Ask once whether a workspace may be built, then go on either way.
----@param workspace greenloop.WorkspaceState
 local function ensure_trust(workspace, done)
   if workspace.trusted or asked_to_trust[workspace.workspace] then return done() end
   asked_to_trust[workspace.workspace] = true
@@ -168,7 +163,6 @@ end
 
 --- The suggestion that comes first, of a turn that has ended or still runs.
 ---@param turn greenloop.Turn
----@return greenloop.Proposed?
 function M.best(turn) return turn.suggestions[turn.order[1] or ""] end
 
 --- Call a function with the params of a notification, if it is about the turn that runs.

@@ -8,7 +8,8 @@ The first process waits until the sidecar is ready or has ended, and says which:
 is printed when it is not this one), 1 with the last words on stderr when it failed. The second, the supervisor, adopts
 every process that the sidecar or its children abandon (``PR_SET_CHILD_SUBREAPER``, prctl(2)), and kills them when the
 sidecar has ended, ``kill -9`` included. Should the supervisor be killed, the kernel kills the sidecar
-(``PR_SET_PDEATHSIG``).
+(``PR_SET_PDEATHSIG``), and a second supervisor, the parent of the first, adopts and ends what both leave behind. Should
+that one be killed, the first goes on.
 """
 
 import contextlib
@@ -18,6 +19,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 _GRACE_SECONDS = 2.0
@@ -32,10 +34,7 @@ def main() -> int:
     if os.fork() == 0:
         os.close(reading)
         _apart(settings["last_words"])
-        sidecar = _start(settings["command"], writing)
-        os.close(writing)
-        os.waitpid(sidecar, 0)
-        _end_the_rest()
+        _supervise(lambda: _start_supervised(settings["command"], writing), writing)
         return 0
     os.close(writing)
     with os.fdopen(reading) as pipe:
@@ -56,8 +55,6 @@ def _apart(last_words: str) -> None:
     os.setsid()
     os.chdir("/")
     os.umask(0o077)
-    libc = ctypes.CDLL(None, use_errno=True)
-    libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     nothing = os.open(os.devnull, os.O_RDONLY)
     # another file, so that whatever still writes to an earlier one's does not mix with ours
     with contextlib.suppress(FileNotFoundError):
@@ -67,6 +64,24 @@ def _apart(last_words: str) -> None:
         os.dup2(file, number)
     os.close(nothing)
     os.close(words)
+
+
+def _supervise(start: Callable[[], int], writing: int) -> None:
+    """Adopt whatever is abandoned below this process; end it once the process that ``start`` returns has ended."""
+    # not inherited by fork
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    child = start()
+    os.close(writing)
+    os.waitpid(child, 0)
+    _end_the_rest()
+
+
+def _start_supervised(command: list[str], writing: int) -> int:
+    child = os.fork()
+    if child == 0:
+        _supervise(lambda: _start(command, writing), writing)
+        os._exit(0)
+    return child
 
 
 def _start(command: list[str], writing: int) -> int:

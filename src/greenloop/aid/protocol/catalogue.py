@@ -56,7 +56,7 @@ WORKSPACE_TRUST = Method(
 STATUS_GET = Method("status/get", session.WorkspaceRef, session.Status, True, "Whether the build is green.")
 TURN_START = Method("turn/start", turns.TurnStart, turns.TurnStarted, False, "Ask for a change, or for a fix.")
 TURN_CANCEL = Method("turn/cancel", turns.TurnRef, Empty, False, "Stop a turn; its `turn/ended` follows.")
-TURN_EXPLAIN = Method("turn/explain", turns.TurnRef, turns.Explanation, True, "What exactly was sent to the model.")
+TURN_EXPLAIN = Method("turn/explain", turns.TurnExplain, turns.Explanation, True, "What exactly was sent to the model.")
 SUGGESTION_SHOWN = Method(
     "suggestion/shown", turns.SuggestionShown, Empty, True, "The person has it before the eyes; twice counts once."
 )

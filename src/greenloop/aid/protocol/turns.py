@@ -52,9 +52,16 @@ class TurnStarted(Message):
 
 
 class TurnRef(Message):
-    """``turn/cancel``, ``turn/explain``."""
+    """``turn/cancel``."""
 
     turn: str
+
+
+class TurnExplain(Message):
+    """``turn/explain``."""
+
+    turn: str = ""
+    """Empty: the newest turn of any client."""
 
 
 class Stage(StrEnum):

@@ -19,6 +19,7 @@ from greenloop.aid.protocol.turns import (
     ConversationRef,
     Explanation,
     Said,
+    TurnExplain,
     TurnRef,
     TurnStart,
     TurnStarted,
@@ -260,6 +261,13 @@ class TurnService:
             raise _unknown(turn)
         return found
 
+    def _newest(self) -> _Record:
+        with self._lock:
+            found = next(reversed(self._records.values()), None)
+        if found is None:
+            raise Refused("unknown-turn", "no turn was made since the sidecar was started", "ask for something first")
+        return found
+
     def _on_cancel(self, _call: Call, params: TurnRef) -> Empty:
         record = self._record(params.turn)
         with self._lock:
@@ -267,9 +275,9 @@ class TurnService:
                 record.stop.request()
         return Empty()
 
-    def _on_explain(self, _call: Call, params: TurnRef) -> Explanation:
-        record = self._record(params.turn)
-        return explanation(params.turn, record.model, record.strategy, *record.turn.sent)
+    def _on_explain(self, _call: Call, params: TurnExplain) -> Explanation:
+        record = self._record(params.turn) if params.turn else self._newest()
+        return explanation(record.told.turn, record.model, record.strategy, *record.turn.sent)
 
     # -- conversations
 
