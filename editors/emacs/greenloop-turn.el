@@ -52,10 +52,7 @@ conversation.  TALK is the buffer that shows it.  Returns the turn."
        ;; it was cancelled before it had a name
        (when (eq (greenloop-turn-busy turn) 'cancel) (greenloop-turn-cancel turn)))
      (lambda (fault)
-       (greenloop-turn--end
-        turn (list :outcome "failed"
-                   :fault (or (plist-get fault :data)
-                              (list :code "" :message (plist-get fault :message) :way_out ""))))))
+       (greenloop-turn--end turn (list :outcome "failed" :fault (append (plist-get fault :data) fault)))))
     turn))
 
 (defun greenloop-turn-cancel (turn)
@@ -83,6 +80,7 @@ conversation.  TALK is the buffer that shows it.  Returns the turn."
 (defun greenloop-turn--end (turn news)
   "End TURN, as NEWS say."
   (setf (greenloop-turn-state turn) (intern (plist-get news :outcome))
+        (greenloop-turn-busy turn) nil
         (greenloop-turn-ended turn) news
         (greenloop-turn-suggestions turn)
         (cl-loop for id across (or (plist-get news :order) [])
@@ -173,17 +171,16 @@ A file without hunks, as one that is only renamed, has its path in their place."
                           (greenloop-turn-acceptances turn))
                     (greenloop-turn--watch (car (greenloop-turn-acceptances turn)))
                     nil)
-                (greenloop-text-refused (cadr refusal)))))
+                (greenloop-text-refused (cadr refusal))
+                (file-error (error-message-string refusal)))))
     (greenloop-link-call 'suggestion/applied
                          (list :acceptance id :applied (if why :json-false t) :note (or why "")) #'ignore)
     (if why
         (greenloop-turn--tell turn 'stale (format "Nothing was written: %s." why))
-      (greenloop-turn--tell turn 'accepted
-                            (format "Accepted: %s; %s%s." (greenloop-turn--named suggestion keys)
-                                    (plist-get handover :label)
-                                    (if (eq t (plist-get handover :rebased))
-                                        ", judged anew on the text that changed meanwhile"
-                                      ""))))))
+      (greenloop-turn--tell
+       turn 'accepted
+       (format "Accepted: %s; %s%s." (greenloop-turn--named suggestion keys) (plist-get handover :label)
+               (if (eq t (plist-get handover :rebased)) ", judged anew on the text that changed meanwhile" ""))))))
 
 (defun greenloop-turn--named (suggestion keys)
   "Return in words the files of SUGGESTION that KEYS are about."
@@ -215,21 +212,27 @@ A file without hunks, as one that is only renamed, has its path in their place."
     (greenloop-link-call 'suggestion/undone (list :acceptance (greenloop-acceptance-id acceptance)) #'ignore)
     (greenloop-turn--tell turn 'undone "Taken back: the files are as they were before.")))
 
+(defvar-local greenloop-turn--watched nil "The acceptances that `undo' may take back in this buffer, newest first.")
+
 (defun greenloop-turn--watch (acceptance)
   "Notice it when ACCEPTANCE is taken back by plain `undo' in its buffers."
   (dolist (step (greenloop-acceptance-steps acceptance))
     (when-let ((buffer (find-buffer-visiting (greenloop-text-step-path step))))
       (with-current-buffer buffer
-        (add-hook 'post-command-hook (apply-partially #'greenloop-turn--look acceptance) nil t)))))
+        (push acceptance greenloop-turn--watched)
+        (add-hook 'post-command-hook #'greenloop-turn--look nil t)))))
 
-(defun greenloop-turn--look (acceptance)
-  "Report ACCEPTANCE as taken back if `undo' has brought back each text before it."
-  (when (and (not (greenloop-acceptance-undone acceptance))
-             (string-match-p "undo" (format "%s" this-command))
-             (cl-every (lambda (step)
-                         (equal (greenloop-text-now (greenloop-text-step-from step)) (greenloop-text-step-old step)))
-                       (greenloop-acceptance-steps acceptance)))
-    (greenloop-turn--undone acceptance)))
+(defun greenloop-turn--look ()
+  "Report the acceptances of which `undo' has brought back each text before them."
+  (when (string-match-p "undo" (format "%s" this-command))
+    (dolist (acceptance greenloop-turn--watched)
+      (when (and (not (greenloop-acceptance-undone acceptance))
+                 (cl-every (lambda (step) (equal (greenloop-text-now (greenloop-text-step-from step))
+                                                 (greenloop-text-step-old step)))
+                           (greenloop-acceptance-steps acceptance)))
+        (greenloop-turn--undone acceptance)))
+    (unless (setq greenloop-turn--watched (cl-remove-if #'greenloop-acceptance-undone greenloop-turn--watched))
+      (remove-hook 'post-command-hook #'greenloop-turn--look t))))
 
 (provide 'greenloop-turn)
 ;;; greenloop-turn.el ends here

@@ -6,12 +6,13 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from tests.editors import neovim_driver, neovim_keys
+from tests.editors import neovim_driver, neovim_keys, thin
 from tests.editors.scenario import Bytes, Fix, names, scenario
 from tests.editors.stage import Job, Report, Stage
 
 from greenloop.aid.wire.framing import Framer
 
+WRITTEN = sorted(neovim_driver.LAYER.rglob("*.lua"))
 FAST = ("dirty-buffer", "crlf", "hunk-refused", "sidecar-killed", "stale-base", "undo")
 BY_KEYS = (
     "cancel", "conversation", "dirty-buffer", "edited-in-mid-turn", "file-refused", "fix-error", "red-suggestion",
@@ -53,6 +54,33 @@ def _demand_floor() -> None:
         pytest.skip("Neovim 0.10 is not here: run scripts/neovim_floor.sh")
 
 
+def test_it_is_thin() -> None:
+    assert len(WRITTEN) > 1
+    assert thin.lines(WRITTEN) <= thin.MOST_LINES, {file.name: thin.lines([file]) for file in WRITTEN}
+
+
+def test_it_holds_nothing_that_belongs_to_the_sidecar() -> None:
+    assert thin.logic(WRITTEN) == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'vim.system({ "curl", address })',
+        "vim.uv.new_tcp()",
+        'model = "qwen2.5-coder"',
+        'local prompt = "You are a programmer"',
+        "params.temperature = 0.2",
+        "for _, hunk in ipairs(vim.diff(old, new)) do",
+        "vim.o.errorformat = form",
+        'vim.system({ "dune build" })',
+    ],
+)
+def test_what_belongs_to_the_sidecar_would_be_found(line: str, tmp_path: Path) -> None:
+    (tmp_path / "layer.lua").write_text(f"local M = {{}}\n{line}\n")
+    assert thin.logic([tmp_path / "layer.lua"]) == [f"layer.lua: {line}"]
+
+
 def test_the_help_file_is_what_the_layer_says() -> None:
     script = neovim_driver.HERE.parents[2] / "scripts" / "neovim_help.lua"
     ran = subprocess.run(
@@ -65,11 +93,11 @@ def test_the_help_file_is_what_the_layer_says() -> None:
 def test_what_the_corpus_does_not_reach(nvim: Path, tmp_path: Path) -> None:
     _demand_floor()
     words = ["--clean", "--headless", "-c", f"luafile {neovim_driver.HERE / 'checks.lua'}"]
-    environment = {**os.environ, "XDG_STATE_HOME": str(tmp_path), "HOME": str(tmp_path)}
+    environment = {**os.environ, "XDG_STATE_HOME": str(tmp_path), "HOME": str(tmp_path), "GREENLOOP_NVIM": str(nvim)}
     ran = subprocess.run([nvim, *words], check=False, capture_output=True, text=True, env=environment, cwd=tmp_path)
     said = ran.stdout + ran.stderr
     assert "FAILED" not in said, said
-    assert "checked 12" in said, said
+    assert "checked 22" in said, said
 
 
 def test_a_selection_and_the_problems_that_the_person_sees_are_sent(stage: Stage, tmp_path: Path) -> None:

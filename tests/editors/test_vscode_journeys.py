@@ -11,14 +11,15 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
-from tests.editors.scenario import Expect, scenario
+from tests.editors.scenario import AwaitStatus, Disk, Expect, Open, scenario
 from tests.editors.stage import Stage
 from tests.editors.vscode_driver import Player, played
 from tests.editors.vscode_server import NEWEST, ROOT, Code, Window, started
 
 from greenloop.aid.editor_settings import EditorSettings
 
-pytestmark = pytest.mark.editors
+# a busy machine takes minutes to start an extension host
+pytestmark = [pytest.mark.editors, pytest.mark.timeout(1800)]
 LAYER = ROOT / "editors" / "vscode"
 
 
@@ -129,6 +130,22 @@ def test_the_extension_host_has_what_is_declared(stage: Stage, vscode: Code) -> 
         assert actions[1] == [["Fix with Greenloop", 4]]
 
     stage.play("host", told, played(vscode, play))
+
+
+def test_a_fix_is_offered_as_soon_as_the_error_comes(stage: Stage, vscode: Code) -> None:
+    # nobody touches the file that is open: another one changes below it
+    told = scenario("interface")
+    other = "val gross : float -> float\n"
+    expected = Expect(turns=(), funnel=(), disk={"price.mli": other})
+
+    def play(player: Player) -> None:
+        player.do(Open(do="open", path="bill.ml"))
+        player.do(AwaitStatus(do="await-status", state="green"))
+        player.do(Disk(do="disk", path="price.mli", content=other))
+        player.do(AwaitStatus(do="await-status", state="red"))
+        expect(player.window.page.locator(".codelens-decoration")).to_have_text("Fix with Greenloop")
+
+    stage.play("offered", told.model_copy(update={"expect": expected}), played(vscode, play))
 
 
 def test_restricted_mode_starts_nothing(stage: Stage, vscode: Code, tmp_path: Path) -> None:

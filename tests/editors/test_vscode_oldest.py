@@ -12,7 +12,8 @@ from tests.editors.stage import Stage
 from tests.editors.vscode_driver import Player, drive, played
 from tests.editors.vscode_server import OLDEST, ROOT, Code, started
 
-pytestmark = pytest.mark.editors
+# a busy machine takes minutes to start an extension host
+pytestmark = [pytest.mark.editors, pytest.mark.timeout(1800)]
 
 
 @pytest.fixture(scope="module")

@@ -16,10 +16,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
+import psutil
 import pytest
-from playwright.sync_api import Browser, Error, Frame, Page, expect, sync_playwright
+from playwright.sync_api import BrowserContext, Error, Frame, Page, expect, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[2]
 PLACE = ROOT / ".editors" / "vscode"
@@ -150,10 +151,11 @@ class Window:
 class Code:
     """A code-server and a browser. ``command``: the words of `greenloop`."""
 
-    def __init__(self, address: str, folder: Path, browser: Browser) -> None:
+    def __init__(self, address: str, folder: Path, context: BrowserContext) -> None:
         self._address = address
         self._folder = folder
-        self._browser = browser
+        # one for all windows: what VS Code is made of is fetched and compiled once
+        self._context = context
 
     @contextmanager
     def window(self, root: Path, *, settings: dict[str, Any]) -> Iterator[Window]:
@@ -163,8 +165,7 @@ class Code:
             place = self._folder / "data" / kind
             place.mkdir(parents=True, exist_ok=True)
             (place / "settings.json").write_text(json.dumps(_SETTINGS | settings))
-        context = self._browser.new_context(viewport={"width": 1200, "height": 760})
-        page = context.new_page()
+        page = self._context.new_page()
         page.set_default_timeout(GENEROUS * 1000)
         expect.set_options(timeout=GENEROUS * 1000)
         window = Window(page, self._folder / f"{root.name}.sock", [])
@@ -173,7 +174,7 @@ class Code:
             yield window
         finally:
             page.goto("about:blank")
-            context.close()
+            page.close()
             if window.probe.exists():
                 # its extension host would wait for hours for the page to come back
                 with suppress(OSError):
@@ -227,38 +228,51 @@ def started(folder: Path, layer: Path, version: tuple[str, str]) -> Iterator[Cod
         "--disable-update-check",
         "--disable-getting-started-override",
     ]
-    process = subprocess.Popen(
-        [*words, *switches, *places], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
+    with _serving([*words, *switches, *places], environment) as address, sync_playwright() as playwright:
+        context = playwright.chromium.launch_persistent_context(
+            folder / "browser",
+            executable_path=shutil.which("chromium"),
+            args=list(_CHROMIUM),
+            viewport={"width": 1200, "height": 760},
+        )
+        try:
+            yield Code(address, folder, context)
+        finally:
+            context.close()
+
+
+@contextmanager
+def _serving(words: list[str], environment: dict[str, str]) -> Iterator[str]:
+    """Start code-server, and give where it listens. It and everything that it has started end with it."""
+    process = subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert process.stdout is not None
+    found: queue.Queue[str] = queue.Queue()
+    reader = threading.Thread(target=_read, args=(process.stdout, found), daemon=True)
+    reader.start()
     try:
-        address = _address(process)
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=list(_CHROMIUM))
-            try:
-                yield Code(address, folder, browser)
-            finally:
-                browser.close()
+        address = found.get(timeout=GENEROUS)
+        if not address.startswith("http"):
+            pytest.fail(address)
+        yield address
     finally:
+        # its extension hosts hold its output, and would outlive it
+        family = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
         process.terminate()
         process.wait(GENEROUS)
+        for one in family:
+            with suppress(psutil.NoSuchProcess):
+                one.terminate()
+        psutil.wait_procs(family, timeout=GENEROUS)
+        reader.join(GENEROUS)
 
 
-def _address(process: "subprocess.Popen[str]") -> str:
-    """Read where it listens; what it says later is read and dropped."""
-    found: queue.Queue[str] = queue.Queue()
-
-    def read() -> None:
-        said = ""
-        assert process.stdout is not None
-        for line in process.stdout:
+def _read(output: IO[str], found: queue.Queue[str]) -> None:
+    """Read where it listens; what it says later is dropped."""
+    said = ""
+    with output:
+        for line in output:
             said += line
             listening = re.search(r"listening on (http://127\.0\.0\.1:\d+)", line)
             if listening:
                 found.put(listening[1])
-        found.put(f"code-server ended: {said}")
-
-    threading.Thread(target=read, daemon=True).start()
-    address = found.get(timeout=GENEROUS)
-    if not address.startswith("http"):
-        pytest.fail(address)
-    return address
+    found.put(f"code-server ended: {said}")

@@ -63,11 +63,10 @@ export class Sidecar {
   }
 
   private connected(): Promise<MessageConnection> {
-    this.opening ??= this.connect().catch((error: unknown) => {
+    return (this.opening ??= this.connect().catch((error: unknown) => {
       this.opening = undefined;
       throw error;
-    });
-    return this.opening;
+    }));
   }
 
   private async connect(): Promise<MessageConnection> {

@@ -113,13 +113,10 @@ export class Conversation {
       turn.suggestions.sort((a, b) => a.rank - b.rank);
     } else if (method === "turn/ended") {
       const { outcome, order, summary, text, fault } = params as News["turn/ended"];
-      Object.assign(turn, { outcome, summary, text, progress: "" });
+      Object.assign(turn, { outcome, summary, text, progress: "", fault: fault?.code ?? "" });
       const place = (one: Suggestion): number => (order.includes(one.proposed.id) ? order.indexOf(one.proposed.id) : order.length);
       turn.suggestions.sort((a, b) => place(a) - place(b));
-      if (fault) {
-        turn.fault = fault.code;
-        turn.notes.push(tell(fault));
-      }
+      if (fault) turn.notes.push(tell(fault));
     }
     this.changed();
   }
@@ -127,9 +124,7 @@ export class Conversation {
   /** The turn could not begin, or its sidecar is gone. One that is over stays as it is. */
   fail(turn: Turn, fault: Fault): void {
     if (turn.outcome !== "") return;
-    turn.outcome = fault.code === "cancelled" ? "cancelled" : "failed";
-    turn.fault = fault.code;
-    turn.progress = "";
+    Object.assign(turn, { outcome: fault.code === "cancelled" ? "cancelled" : "failed", fault: fault.code, progress: "" });
     turn.notes.push(tell(fault));
     this.changed();
   }

@@ -85,6 +85,6 @@ export function fixes(status: StatusBar): vscode.Disposable[] {
       : [];
   return [
     vscode.languages.registerCodeActionsProvider(files, { provideCodeActions }, { providedCodeActionKinds: [vscode.CodeActionKind.QuickFix] }),
-    vscode.languages.registerCodeLensProvider(files, { provideCodeLenses }),
+    vscode.languages.registerCodeLensProvider(files, { provideCodeLenses, onDidChangeCodeLenses: (tell) => vscode.languages.onDidChangeDiagnostics(() => tell()) }),
   ];
 }

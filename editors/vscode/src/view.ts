@@ -27,13 +27,11 @@ export class View implements vscode.WebviewViewProvider {
 
   /** Show what there is now; many changes at a time are shown at once. */
   update(): void {
-    this.waiting ??= setTimeout(() => {
-      this.waiting = undefined;
-      this.send();
-    }, 40);
+    this.waiting ??= setTimeout(() => this.send(), 40);
   }
 
   private send(): void {
+    this.waiting = undefined;
     const shown: Shown = { items: this.conversation.items, running: this.conversation.running().length > 0, banner: this.banner() };
     void this.view?.webview.postMessage(shown);
   }

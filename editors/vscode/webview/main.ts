@@ -32,6 +32,14 @@ function button(label: string, about: string, doing: Doing, quiet = true): HTMLE
   return made;
 }
 
+type To = { turn: string; suggestion: string };
+
+/** The two buttons that decide on hunks; `null`: on all that are open. */
+function choice(what: string, about: string, to: To, hunks: string[] | null): HTMLElement[] {
+  const accept = button(`Accept${what}`, `Accept ${about}`, { do: "accept", ...to, hunks }, hunks !== null);
+  return [accept, button(`Refuse${what}`, `Refuse ${about}`, { do: "refuse", ...to, hunks })];
+}
+
 function rendered(text: string, by = markdown): HTMLElement {
   const made = make("div", { class: "markdown" });
   made.innerHTML = by.render(text);
@@ -61,9 +69,8 @@ function drawTurn(turn: Turn, last: boolean): HTMLElement {
   const end = turn.outcome === "cancelled" ? "Cancelled." : turn.summary;
   if (end) made.append(make("p", { class: "summary" }, end));
   for (const note of turn.notes) made.append(make("p", { class: "note", role: "alert" }, note));
-  if (last && turn.outcome !== "" && (turn.outcome !== "done" || turn.notes.length > 0)) {
-    made.append(make("div", { class: "row" }, button("Ask again", "Ask again on the present text", { do: "again" })));
-  }
+  const askable = turn.outcome !== "" && (turn.outcome !== "done" || turn.notes.length > 0);
+  if (last && askable) made.append(make("div", { class: "row" }, button("Ask again", "Ask again on the present text", { do: "again" })));
   return made;
 }
 
@@ -80,10 +87,8 @@ function drawSuggestion(turn: Turn, suggestion: Suggestion): HTMLElement {
     ...proposed.problems.map((one) => make("p", { class: "problem" }, `${one.path ?? ""}${one.range ? `:${one.range.start.line + 1}` : ""}: ${one.message}`)),
   );
   const bar = make("div", { class: "row" }, button("Review", "Review the suggestion in the diff editor", { do: "review", ...to }));
-  if (open) {
-    bar.append(button("Accept", "Accept the suggestion", { do: "accept", ...to, hunks: null }, false));
-    bar.append(button("Refuse", "Refuse the suggestion", { do: "refuse", ...to, hunks: null }));
-  } else bar.append(make("span", { class: "decided" }, accepted ? "accepted" : "refused"));
+  if (open) bar.append(...choice("", "the suggestion", to, null));
+  else bar.append(make("span", { class: "decided" }, accepted ? "accepted" : "refused"));
   if (accepted) bar.append(button("Undo", "Undo the last acceptance", { do: "undo", ...to }));
   made.append(bar, ...proposed.files.map((file) => drawFile(file, suggestion, to)));
   return made;
@@ -91,20 +96,16 @@ function drawSuggestion(turn: Turn, suggestion: Suggestion): HTMLElement {
 
 const KINDS: Record<FileChange["kind"], string> = { change: "", create: "new: ", delete: "deleted: ", rename: "renamed: " };
 
-function drawFile(file: FileChange, suggestion: Suggestion, to: { turn: string; suggestion: string }): HTMLElement {
+function drawFile(file: FileChange, suggestion: Suggestion, to: To): HTMLElement {
   const name = `${KINDS[file.kind]}${file.path}${file.new_path ? ` → ${file.new_path}` : ""}`;
   const { hunks } = file;
   const open = hunks.filter((hunk) => !(hunk.id in suggestion.decided)).map((hunk) => hunk.id);
   const bar = make("div", { class: "row" });
-  if (open.length && !suggestion.whole) {
-    bar.append(button("Accept file", `Accept ${file.path}`, { do: "accept", ...to, hunks: open }));
-    bar.append(button("Refuse file", `Refuse ${file.path}`, { do: "refuse", ...to, hunks: open }));
-  }
-  const drawn = hunks.map((hunk, n) => drawHunk(file, hunk, n, suggestion, to));
-  return fold(`${to.turn} ${to.suggestion} ${file.path}`, name, true, bar, ...drawn);
+  if (open.length && !suggestion.whole) bar.append(...choice(" file", file.path, to, open));
+  return fold(`${to.turn} ${to.suggestion} ${file.path}`, name, true, bar, ...hunks.map((hunk, n) => drawHunk(file, hunk, n, suggestion, to)));
 }
 
-function drawHunk(file: FileChange, hunk: Hunk, n: number, suggestion: Suggestion, to: { turn: string; suggestion: string }): HTMLElement {
+function drawHunk(file: FileChange, hunk: Hunk, n: number, suggestion: Suggestion, to: To): HTMLElement {
   const about = `change ${n + 1} of ${file.path}`;
   const decision = suggestion.decided[hunk.id];
   const lines = (text: string, sign: string): HTMLElement[] =>
@@ -113,10 +114,7 @@ function drawHunk(file: FileChange, hunk: Hunk, n: number, suggestion: Suggestio
   const rest = shown.length - 40;
   const bar = make("div", { class: "row" }, button(`Line ${hunk.start + 1}`, `Go to ${about}`, { do: "go", ...to, hunk: hunk.id }));
   if (decision || suggestion.whole) bar.append(make("span", { class: "decided" }, decision ?? suggestion.whole));
-  else {
-    bar.append(button("Accept", `Accept ${about}`, { do: "accept", ...to, hunks: [hunk.id] }));
-    bar.append(button("Refuse", `Refuse ${about}`, { do: "refuse", ...to, hunks: [hunk.id] }));
-  }
+  else bar.append(...choice("", about, to, [hunk.id]));
   return make("div", { class: "hunk", "data-hunk": hunk.id }, make("pre", { "aria-label": about }, ...shown.slice(0, 40), rest > 0 && `… ${rest} more lines: Review`), bar);
 }
 

@@ -25,6 +25,10 @@
 ``HOME`` is ``--home``, else ``$GREENLOOP_HOME``, else the platform's data folder for users. The sidecar's socket lies
 in ``$XDG_RUNTIME_DIR/greenloop/``, in a folder named after the home, where there is such a place for this user; else
 in ``HOME/aid/``.
+
+What every home of a user makes alike, and can make again, lies in the platform's folder for caches:
+
+    CACHE/merged/        the embedded model with an adapter, as one file (``models.merged``)
 """
 
 import os
@@ -101,6 +105,11 @@ class Home:
     def models(self) -> Path:
         """Where the book of models is kept."""
         return self.path / "models"
+
+    @property
+    def cache(self) -> Path:
+        """Where this user's homes keep what is the same for all of them and can be made again."""
+        return platformdirs.user_cache_path("greenloop")
 
     @property
     def prompts(self) -> Path:

@@ -112,6 +112,7 @@ def model_settings(settings: Config, home: Home) -> ModelSettings:
         per_minute=wanted.per_minute,
         at_once=wanted.at_once,
         book=home.models,
+        merged=home.cache / "merged",
     )
 
 

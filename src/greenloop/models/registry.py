@@ -13,6 +13,7 @@ from pathlib import Path
 
 from greenloop.models import shipped
 from greenloop.models.book import FALLBACK, Book
+from greenloop.models.merged import merged
 from greenloop.models.seam import Model
 from greenloop.models.several import FallbackModel, LimitedModel
 from greenloop.models.versions import parse
@@ -64,6 +65,8 @@ class ModelSettings:
     """Requests at the same time; more wait. 0: no bound."""
     book: Path | None = None
     """Folder of the book of models; without it there is none of one's own, and ``default`` is ``local``."""
+    merged: Path | None = None
+    """Folder for the embedded model with an adapter, as one file (``models.merged``); without it they stay two."""
 
 
 def open_models(names: Sequence[str], settings: ModelSettings | None = None) -> Model:
@@ -135,11 +138,20 @@ def _llama(settings: ModelSettings, path: Path | None = None, adapter: Path | No
 
 def _local(_name: str, rest: str, settings: ModelSettings) -> Model:
     if not rest:
-        return _llama(settings, adapter=shipped.ADAPTER, name=FALLBACK)
+        return _adapted(shipped.ADAPTER, FALLBACK, settings)
     # a file may have a plus in its name
     found = _WITH_ADAPTER.fullmatch(rest) if not Path(rest).is_file() else None
     base, adapter = (found["base"], found["adapter"]) if found is not None else (rest, None)
     return _llama(settings, Path(base) if base else None, Path(adapter) if adapter else None)
+
+
+def _adapted(adapter: Path, name: str, settings: ModelSettings) -> Model:
+    """Open the embedded model with an adapter: as one file where there is a place to keep it."""
+    if settings.merged is None:
+        return _llama(settings, adapter=adapter, name=name)
+    from greenloop.models.local import find_smollm2  # chosen models only: see the module
+
+    return _llama(settings, merged(find_smollm2(), adapter, settings.merged), name=name)
 
 
 def _smollm2(name: str, _rest: str, settings: ModelSettings) -> Model:
@@ -157,6 +169,8 @@ def _own(name: str, _rest: str, settings: ModelSettings) -> Model:
     book = Book(settings.book)
     entry = book.find(name)
     files = book.paths(entry.version)
+    if files.model is None and files.adapter is not None:
+        return _adapted(files.adapter, entry.reference, settings)
     return _llama(settings, files.model, files.adapter, entry.reference)
 
 

@@ -157,6 +157,20 @@ def test_it_is_handed_over_once_unless_it_was_not_written(world: World) -> None:
     assert len(world.log.accepted()) == 1
 
 
+def test_what_was_undone_can_be_accepted_again(world: World) -> None:
+    turn, suggestion = made(world, fixing("let x = 3"))
+    first = accept(world, turn, suggestion)
+    world.ask(catalogue.SUGGESTION_APPLIED, SuggestionApplied(acceptance=first.acceptance, applied=True))
+    (world.root / "a.ml").write_text(FIXED)
+    with pytest.raises(Refused):
+        accept(world, turn, suggestion)
+    (world.root / "a.ml").write_text(A)
+    for _ in range(2):
+        world.ask(catalogue.SUGGESTION_UNDONE, SuggestionUndone(acceptance=first.acceptance))
+    second = accept(world, turn, suggestion)
+    assert (second.acceptance != first.acceptance, second.files) == (True, first.files)
+
+
 def test_new_deleted_and_renamed_files(world: World) -> None:
     reply = "new.ml\n```\nlet fresh = 1\n```\n\nb.ml\n<<<< delete\n\n" + fixing("let x = 3")
     turn, suggestion = made(world, reply, place=IN_B)

@@ -1,9 +1,11 @@
--- What the corpus does not reach, checked in this Neovim. Prints what failed; the last line is "checked N".
+-- What the corpus does not reach, checked in this Neovim, which `$GREENLOOP_NVIM` runs. Prints what failed;
+-- the last line is "checked N".
 
 local here = vim.fs.dirname(debug.getinfo(1, "S").source:sub(2))
 vim.opt.runtimepath:prepend(vim.fs.joinpath(here, "../../../editors/neovim"))
 vim.cmd("runtime plugin/greenloop.lua")
 vim.o.swapfile = false
+local GOLDEN = vim.fs.joinpath(here, "../../../protocol/golden")
 local folder = vim.fn.tempname()
 vim.fn.mkdir(folder, "p")
 
@@ -25,11 +27,18 @@ local function has(words, what)
   assert(found, ("nobody was told %q %s: %s"):format(words, what or "", vim.inspect(told)))
 end
 
+-- the layer is loaded anew, with no connection
+local function afresh()
+  for name in pairs(package.loaded) do
+    if vim.startswith(name, "greenloop") then package.loaded[name] = nil end
+  end
+end
+
 local checks = {}
 
 function checks.the_command_completes()
   local found = vim.fn.getcompletion("Greenloop ", "cmdline")
-  for _, name in ipairs({ "ask", "fix", "reply", "tool", "accept", "refuse", "undo", "cancel", "trust" }) do
+  for _, name in ipairs({ "ask", "fix", "reply", "tool", "accept", "refuse", "undo", "cancel", "trust", "again", "thoughts" }) do
     assert(vim.tbl_contains(found, name), name)
   end
   equal(vim.fn.getcompletion("Greenloop re", "cmdline"), { "refuse", "reply" })
@@ -38,7 +47,7 @@ end
 
 function checks.an_unknown_subcommand_is_named()
   vim.cmd("Greenloop fixx")
-  has('there is no command "fixx"; there are: accept, ask')
+  has('there is no command "fixx"; there are: accept, again, ask')
 end
 
 function checks.an_unknown_option_is_named()
@@ -56,6 +65,7 @@ function checks.nothing_to_decide_on_is_said()
 end
 
 function checks.a_missing_program_is_told_with_the_way_out()
+  afresh()
   require("greenloop").setup({ command = { folder .. "/greenloop" } })
   vim.cmd("Greenloop ask anything")
   has("cannot be run")
@@ -66,6 +76,7 @@ function checks.a_missing_program_is_told_with_the_way_out()
 end
 
 function checks.a_bridge_that_ends_is_told_and_started_again()
+  afresh()
   local count = folder .. "/count"
   require("greenloop").setup({ command = { "sh", "-c", ("echo x >> %s; exit 3"):format(count) } })
   vim.cmd("Greenloop ask one")
@@ -154,6 +165,302 @@ function checks.long_messages_wait_for_no_key()
   assert(vim.fn.strdisplaywidth(told[1]) <= math.max(vim.v.echospace, 20), told[1])
   local said = vim.api.nvim_buf_get_lines(assert(require("greenloop.chat").buffer()), 0, -1, true)
   assert(vim.tbl_contains(said, "and more"))
+end
+
+-- a root of its own, and a sidecar that answers what `answers_in` says of it; returns the root, and what reads its log
+local function scripted(answers_in)
+  local root = vim.fn.tempname()
+  vim.fn.mkdir(root .. "/.git", "p")
+  afresh()
+  local workspace = { workspace = "w", root = root, trusted = true, toolchain = "dune" }
+  local known = {
+    initialize = { result = { version = "1", pid = 1, protocol = 1, session = "s" } },
+    ["workspace/open"] = { result = workspace },
+  }
+  local answers, log = root .. "-answers", root .. "-log"
+  vim.fn.writefile({ vim.json.encode(vim.tbl_extend("force", known, answers_in(root))) }, answers)
+  local bridge = vim.fs.joinpath(here, "bridge.lua")
+  require("greenloop").setup({ command = { vim.env.GREENLOOP_NVIM, "--clean", "-l", bridge, answers, log } })
+  return workspace, function(method, wanted)
+    local heard
+    local found = vim.wait(60000, function()
+      local all = vim.tbl_map(vim.json.decode, vim.uv.fs_stat(log) and vim.fn.readfile(log) or {})
+      heard = vim.tbl_filter(function(one) return one.method == method end, all)
+      return #heard >= (wanted or 1)
+    end, 10)
+    assert(found, "the sidecar was not told " .. method)
+    return heard[wanted or 1].params
+  end
+end
+
+-- a file as it is on the disk, and as it is handed over
+local function handed(root, path, old, after)
+  if old then assert(not require("greenloop.text").write(root .. "/" .. path, old)) end
+  return vim.tbl_extend("error", { path = path, base_sha256 = old and vim.fn.sha256(old) }, after)
+end
+
+local function handover(...)
+  return { ["suggestion/accept"] = { result = { acceptance = "a", label = "builds", files = { ... } } } }
+end
+
+-- accept all of what is handed over; returns whether the layer says that it was written, and what it has told the sidecar
+local function accepted(workspace, heard)
+  local written
+  local suggestion = { id = "s", label = "builds", files = {} }
+  require("greenloop.apply").accept({ id = "t", workspace = workspace }, suggestion, nil, function(yes) written = yes end)
+  assert(vim.wait(60000, function() return written ~= nil end, 10), "accepting never ended")
+  return written, heard("suggestion/applied")
+end
+
+function checks.an_error_in_the_midst_of_writing_takes_all_back()
+  local workspace, heard = scripted(function(root)
+    handed(root, "blocked", "a file where a folder is to be", {})
+    return handover(
+      handed(root, "first", "old\n", { text = "new\n" }),
+      handed(root, "blocked/second", nil, { text = "new\n" })
+    )
+  end)
+  vim.cmd.edit(workspace.root .. "/first")
+  local written, told_sidecar = accepted(workspace, heard)
+  equal({ written, told_sidecar.applied }, { false, false })
+  assert(told_sidecar.note:find("E739", 1, true), told_sidecar.note)
+  equal(require("greenloop.text").on_disk(workspace.root .. "/first"), "old\n")
+  equal({ vim.api.nvim_buf_get_lines(0, 0, -1, true), vim.bo.modified }, { { "old" }, false })
+  vim.cmd("bwipeout!")
+end
+
+function checks.a_file_that_changed_after_it_was_judged_is_left_alone()
+  local workspace, heard = scripted(function(root)
+    local judged = handed(root, "mine", "old\n", { text = "new\n" })
+    assert(not require("greenloop.text").write(root .. "/mine", "mine\n"))
+    return handover(handed(root, "new", nil, { text = "new\n" }), judged)
+  end)
+  local written, told_sidecar = accepted(workspace, heard)
+  equal({ written, told_sidecar.applied }, { false, false })
+  assert(told_sidecar.note:find("/mine has changed meanwhile", 1, true), told_sidecar.note)
+  equal(require("greenloop.text").on_disk(workspace.root .. "/mine"), "mine\n")
+  equal(require("greenloop.text").on_disk(workspace.root .. "/new"), nil)
+end
+
+function checks.taking_back_what_was_saved_is_told_once()
+  local workspace, heard = scripted(function(root) return handover(handed(root, "saved", "old\n", { text = "new\n" })) end)
+  require("greenloop.session").workspace(workspace.root .. "/saved", function() end)
+  heard("workspace/open")
+  vim.cmd.edit(workspace.root .. "/saved")
+  assert(accepted(workspace, heard))
+  equal(require("greenloop.text").on_disk(workspace.root .. "/saved"), "new\n")
+  local done
+  require("greenloop.apply").undo(function() done = true end)
+  assert(vim.wait(60000, function() return done end, 10), "undoing never ended")
+  equal(require("greenloop.text").on_disk(workspace.root .. "/saved"), "old\n")
+  heard("suggestion/undone")
+  vim.cmd("Greenloop undo")
+  has("nothing was accepted that could be taken back")
+  vim.cmd("bwipeout!")
+end
+
+function checks.a_buffer_that_cannot_be_written_is_as_before()
+  local workspace, heard = scripted(function(root)
+    return handover(
+      handed(root, "new", nil, { text = "new\n" }),
+      handed(root, "latin", "old\n", { text = "価\n" })
+    )
+  end)
+  vim.cmd.edit(workspace.root .. "/latin")
+  vim.bo.fileencoding = "latin1" -- which makes it modified
+  vim.bo.modified = false
+  local written, told_sidecar = accepted(workspace, heard)
+  equal({ written, told_sidecar.applied }, { false, false })
+  equal(require("greenloop.text").on_disk(workspace.root .. "/new"), nil)
+  equal(require("greenloop.text").on_disk(workspace.root .. "/latin"), "old\n")
+  equal({ vim.api.nvim_buf_get_lines(0, 0, -1, true), vim.bo.modified }, { { "old" }, false })
+  vim.cmd("bwipeout!")
+end
+
+function checks.a_script_can_be_run_when_it_is_made_and_when_it_comes_back()
+  local workspace, heard = scripted(function(root)
+    local made = handed(root, "new.sh", nil, { text = "#!/bin/sh\n", executable = true })
+    local gone = handed(root, "old.sh", "#!/bin/sh\n", {})
+    assert(vim.uv.fs_chmod(root .. "/old.sh", tonumber("740", 8)))
+    return handover(made, gone, handed(root, "plain", nil, { text = "no script\n" }))
+  end)
+  local written = accepted(workspace, heard)
+  assert(written)
+  -- whoever may read it may run it
+  local rights = vim.fn.getfperm(workspace.root .. "/new.sh")
+  assert(rights:find("^r.x") and not rights:find("r.%-"), rights)
+  equal(vim.fn.executable(workspace.root .. "/plain"), 0)
+  local undone = false
+  require("greenloop.apply").undo(function() undone = true end)
+  assert(vim.wait(60000, function() return undone end, 10))
+  equal(vim.fn.executable(workspace.root .. "/old.sh"), 1)
+end
+
+local STARTED = { id = "t", turn = "t", conversation = "c" }
+
+local function asking(...)
+  local news = { ... }
+  table.insert(news, { method = "turn/ended", params = { turn = "t", outcome = "answered" } })
+  return function() return { ["turn/start"] = { result = STARTED, news = news } } end
+end
+
+local function ended()
+  local turns = require("greenloop.turn")
+  assert(vim.wait(60000, function() return turns.current and turns.current.ended ~= nil end, 10), "the turn never ended")
+  return turns.current
+end
+
+function checks.what_is_version_controls_own_is_not_sent()
+  local workspace, heard = scripted(asking())
+  for _, path in ipairs({ ".git/COMMIT_EDITMSG", "price.ml" }) do
+    vim.cmd.edit(workspace.root .. "/" .. path)
+    vim.api.nvim_buf_set_lines(0, 0, -1, true, { "unsaved" })
+  end
+  vim.cmd("buffer COMMIT_EDITMSG")
+  vim.cmd("Greenloop ask something")
+  local request = heard("turn/start")
+  equal(request.buffers, { { path = "price.ml", text = "unsaved\n" } })
+  equal(request.place, nil)
+  ended()
+  vim.cmd("%bwipeout!")
+end
+
+function checks.what_was_asked_last_is_asked_again_where_the_lines_are_now()
+  local workspace, heard = scripted(asking())
+  vim.cmd("Greenloop again")
+  has("nothing was asked yet")
+  vim.cmd.edit(workspace.root .. "/price.ml")
+  vim.api.nvim_buf_set_lines(0, 0, -1, true, { "one", "two", "three" })
+  vim.cmd("2,3Greenloop ask make it four")
+  ended()
+  vim.api.nvim_buf_set_lines(0, 0, 0, true, { "zero" })
+  vim.cmd("Greenloop again")
+  local first, second = heard("turn/start"), heard("turn/start", 2)
+  equal({ first.prompt, first.place.selection.start.line }, { "make it four", 1 })
+  equal({ second.prompt, second.place.selection.start.line }, { "make it four", 2 })
+  equal(second.buffers[1].text, "zero\none\ntwo\nthree\n")
+  ended()
+  vim.cmd("%bwipeout!")
+end
+
+function checks.thoughts_are_shown_when_they_are_asked_for()
+  local function delta(words, thought)
+    return { method = "turn/delta", params = { turn = "t", candidate = 0, text = words, thought = thought } }
+  end
+  scripted(asking(delta("tricky, ", true), delta("very", true), delta("an answer", false)))
+  vim.cmd("Greenloop ask something")
+  ended()
+  local chat = require("greenloop.chat")
+  local function said() return table.concat(vim.api.nvim_buf_get_lines(assert(chat.buffer()), 0, -1, true), "\n") end
+  assert(said():find("an answer", 1, true) and not said():find("tricky", 1, true), said())
+  vim.cmd("Greenloop thoughts")
+  assert(said():find("tricky, very", 1, true), said())
+end
+
+-- what the sidecar says in each of the protocol's golden messages, of a workspace at `root`
+local function golden_answers(root)
+  local golden, answers = {}, {}
+  for name in vim.fs.dir(GOLDEN) do
+    golden[name:gsub("%.json$", "")] = vim.json.decode(table.concat(vim.fn.readfile(vim.fs.joinpath(GOLDEN, name)), "\n"))
+  end
+  for name, one in pairs(golden) do
+    if one.request and name ~= "approval.request" then answers[one.request.method] = { result = one.answer.result } end
+  end
+  answers["workspace/open"].result.root = root
+  answers["suggestion/refuse"] = { error = golden.error.answer.error }
+  local stop = vim.deepcopy(golden["turn.ended"].notification)
+  stop.params.order = { "s-1" } -- so that what was suggested before the end is shown
+  answers["turn/start"].news = { golden["approval.request"].request, stop }
+  for at, name in ipairs({ "turn.progress", "turn.delta", "turn.candidate", "status.changed" }) do
+    table.insert(answers["turn/start"].news, at, golden[name].notification)
+  end
+  return answers, golden
+end
+
+function checks.the_golden_messages_are_heard_and_those_it_sends_are_of_their_form()
+  local golden, log
+  local workspace, heard = scripted(function(root)
+    local answers
+    answers, golden = golden_answers(root)
+    local buffer = golden["turn.start"].request.params.buffers[1]
+    vim.fn.mkdir(root .. "/book")
+    assert(not require("greenloop.text").write(vim.fs.joinpath(root, buffer.path), buffer.text))
+    log = root .. "-log"
+    return answers
+  end)
+  vim.ui.select = function(choices, options, choose)
+    has("May this run? tickets.close", options.prompt)
+    choose(choices[2])
+  end
+  vim.cmd.edit(workspace.root .. "/book/level.ml")
+  local file = vim.api.nvim_get_current_buf()
+  vim.cmd("Greenloop reply keep the type of best")
+  for _, words in ipairs({
+    "> giving the compiler's message back", "<<<<<<<\n  level.top", "the sidecar was restarted in the middle of this",
+    "(ask again)", "Allowed.", "### type-checks", "+  Price.of_string level.top",
+  }) do has(words) end
+  equal(vim.tbl_map(function(one) return one.message end, vim.diagnostic.get(file)), {
+    golden["status.changed"].notification.params.problems[1].message,
+  })
+  equal(require("greenloop").statusline(), "checking")
+  equal(heard("suggestion/shown"), golden["suggestion.shown"].request.params)
+  for _, command in ipairs({ "status", "trust", "tool tickets.find words=price" }) do
+    vim.cmd("Greenloop " .. command)
+  end
+  has("1 errors")
+  has("#12 the price is wrong")
+  vim.cmd("4")
+  vim.cmd("Greenloop refuse hunk")
+  has("is not what the suggestion was made for (ask again on the new text")
+  local done
+  require("greenloop.review").accept({ "1" }, function() done = true end)
+  assert(vim.wait(60000, function() return done end, 10))
+  has("the badge is: 1 error")
+  equal(require("greenloop.text").of(file), golden["suggestion.accept"].answer.result.files[1].text)
+  equal(heard("suggestion/accept"), golden["suggestion.accept"].request.params)
+  equal(heard("suggestion/applied"), { acceptance = "a-1", applied = true, note = "" })
+  vim.cmd("Greenloop undo")
+  equal(heard("suggestion/undone"), golden["suggestion.undone"].request.params)
+  -- every message that went out has the fields of its golden one, and no other
+  local by_method = {}
+  for _, one in pairs(golden) do
+    local sent = one.request or one.notification or {}
+    by_method[sent.method or "answer"] = sent.params
+  end
+  for _, sent in ipairs(vim.tbl_map(vim.json.decode, vim.fn.readfile(log))) do
+    for field in pairs(sent.method and sent.params or {}) do
+      assert(by_method[sent.method] and by_method[sent.method][field] ~= nil, ("%s: %s"):format(sent.method, field))
+    end
+    if not sent.method then equal(sent, golden["approval.request"].answer) end
+  end
+  vim.cmd("%bwipeout!")
+end
+
+function checks.the_late_end_of_a_bridge_given_up_leaves_the_next_one_alone()
+  local first, go, pid = folder .. "/first", folder .. "/go", folder .. "/pid"
+  local workspace = scripted(function() return {} end)
+  local config = require("greenloop.config")
+  local next_one = vim.deepcopy(config.options.command)
+  local refused = vim.json.encode({ jsonrpc = "2.0", id = 1, error = { code = 1, message = "refused" } })
+  local script = table.concat({
+    ('[ -e %s ] && exec "$@"'):format(first),
+    ("trap '' TERM; echo $$ > %s; touch %s; read -r line"):format(pid, first),
+    ("printf 'Content-Length: %d\\r\\n\\r\\n%%s' '%s'"):format(#refused, refused),
+    ("while ! [ -e %s ]; do sleep 0.05; done"):format(go),
+  }, "\n")
+  config.options.command = vim.list_extend({ "sh", "-c", script, "sh" }, next_one)
+  local session = require("greenloop.session")
+  local refusal, opened
+  session.request("workspace/open", { path = workspace.root }, function(fault) refusal = fault end)
+  assert(vim.wait(60000, function() return refusal ~= nil end, 10), "the first bridge never answered")
+  equal(refusal.message, "refused")
+  session.request("workspace/open", { path = workspace.root }, function(_, state) opened = state end)
+  assert(vim.wait(60000, function() return opened ~= nil end, 10), "the second bridge never answered")
+  vim.fn.writefile({}, go)
+  local number = assert(tonumber(vim.fn.readfile(pid)[1]))
+  assert(vim.wait(60000, function() return vim.uv.kill(number, 0) ~= 0 end, 10), "the first bridge never ended")
+  vim.wait(300, function() return session.sidecar == nil end, 10)
+  assert(session.sidecar, "the second bridge was taken for ended")
 end
 
 local count = 0

@@ -10,9 +10,10 @@ local M = {}
 
 ---@class greenloop.Change one file of an acceptance
 ---@field path string absolute
----@field before? string nil: there was no file
+---@field before? string|false nil: there was no file
 ---@field after? string nil: there is none any more
 ---@field unsaved boolean
+---@field executable boolean
 ---@field hunks? greenloop.Hunk[]
 
 ---@class greenloop.Acceptance
@@ -23,7 +24,6 @@ local M = {}
 ---@type greenloop.Acceptance[] the last one at the end
 local accepted = {}
 
----@param path string
 ---@return string? text as a person sees it: the buffer's, else the disk's
 local function present(path)
   local buffer = text.buffer(path)
@@ -31,22 +31,18 @@ local function present(path)
 end
 
 --- See whether a file is what it was judged to be.
----@param change greenloop.Change
----@return string? problem
 local function hinders(change)
-  local buffer = text.buffer(change.path)
+  local open = text.buffer(change.path) ~= nil
   if present(change.path) ~= change.before then
     return change.path .. " has changed meanwhile"
-  elseif buffer and not change.unsaved and change.before ~= text.on_disk(change.path) then
+  elseif open and not change.unsaved and change.before ~= text.on_disk(change.path) then
     return change.path .. " was changed on the disk by another program"
-  elseif buffer and change.unsaved and not change.after then
+  elseif open and change.unsaved and not change.after then
     return change.path .. " would go, but has unsaved changes: save it first"
   end
 end
 
 --- Let windows that show a file which goes show another one.
----@param buffer integer
----@param instead? string
 local function drop(buffer, instead)
   if instead then
     local new = vim.fn.bufadd(instead)
@@ -57,80 +53,75 @@ local function drop(buffer, instead)
   vim.api.nvim_buf_delete(buffer, { force = true })
 end
 
----@param change greenloop.Change
 ---@param instead? string the file that takes its place
----@return string? problem
 local function become(change, instead)
   local buffer = text.buffer(change.path)
   if change.after == nil then
-    if buffer then drop(buffer, instead) end
     local gone, problem = os.remove(change.path)
-    return not gone and problem or nil
-  end
-  if not buffer then return text.write(change.path, change.after) end
-  if not vim.bo[buffer].modifiable then return change.path .. " has a buffer that is not modifiable" end
-  if not text.put(buffer, change.after, change.hunks) then
-    return change.path .. " cannot hold the new text in its encoding"
+    if gone and buffer then drop(buffer, instead) end
+    return problem
+  elseif not buffer then
+    local problem = text.write(change.path, change.after)
+    -- whoever may read it may run it
+    local rights = vim.fn.getfperm(change.path):gsub("r(.).", "r%1x")
+    if not problem and not change.before and change.executable then vim.fn.setfperm(change.path, rights) end
+    return problem
+  elseif not vim.bo[buffer].modifiable then
+    return change.path .. " has a buffer that is not modifiable"
+  elseif not text.put(buffer, change.after, change.hunks) then
+    return change.path .. " cannot hold the new text"
   end
   return not change.unsaved and text.save(buffer) or nil
 end
 
----@param change greenloop.Change
 ---@return greenloop.Change the way back
 local function reversed(change)
-  return { path = change.path, before = change.after, after = change.before, unsaved = change.unsaved }
+  local kept = { path = change.path, unsaved = change.unsaved, executable = change.executable }
+  return vim.tbl_extend("error", kept, { before = change.after, after = change.before })
 end
 
---- Have all files become what they are to be, or none. What is created comes first, so that it can take a place.
----@param workspace greenloop.WorkspaceState
+--- Have all files become what they are to be, or none: what was written before an error is taken back.
 ---@param changes greenloop.Change[]
----@return string? problem
 local function lay(workspace, changes)
-  for _, change in ipairs(changes) do
-    local problem = hinders(change)
-    if problem then return problem end
-  end
-  local goes = vim.tbl_filter(function(change) return not change.after end, changes)
-  local comes = vim.tbl_filter(function(change) return change.after end, changes)
-  local created = vim.tbl_filter(function(change) return not change.before end, comes)
+  local function those(wanted) return vim.tbl_filter(wanted, changes) end
+  local goes = those(function(change) return not change.after end)
+  local created = those(function(change) return not change.before end)
   local instead = #goes == 1 and #created == 1 and created[1].path or nil
+  local problem = vim.iter(changes):map(hinders):next()
   local done = {}
-  for _, change in ipairs(vim.list_extend(comes, goes)) do
-    local problem = become(change, instead)
+  -- what goes goes last, so that another file can take its place
+  for _, change in ipairs(vim.list_extend(those(function(change) return change.after end), goes)) do
+    if problem then break end
     table.insert(done, 1, reversed(change))
-    if problem then
-      for _, back in ipairs(done) do become(back) end
-      return problem
-    end
+    problem = select(2, pcall(become, change, instead))
   end
-  for _, change in ipairs(changes) do
-    local inside = text.relative(workspace.root, change.path)
-    session.notify("file/saved", { workspace = workspace.workspace, path = inside })
+  if not problem then
+    for _, change in ipairs(changes) do session.saved(workspace, change.path) end
+    return nil
   end
+  for _, back in ipairs(done) do
+    pcall(become, back)
+    local buffer, now = text.buffer(back.path), present(back.path)
+    if buffer and now == text.on_disk(back.path) then vim.bo[buffer].modified = false end
+    if now ~= back.after then problem = ("%s; %s could not be put back"):format(problem, back.path) end
+  end
+  return problem
 end
 
----@param workspace greenloop.WorkspaceState
----@param handover greenloop.Handover
----@return greenloop.Change[] changes
----@return string? problem
-local function changes_of(workspace, handover)
-  local changes = {}
-  for _, file in ipairs(handover.files) do
-    local path = text.absolute(workspace.root, file.path)
-    local buffer = text.buffer(path)
-    local before = present(path)
-    if (before and vim.fn.sha256(before) or nil) ~= file.base_sha256 then
-      return {}, file.path .. " has changed meanwhile"
-    end
-    table.insert(changes, {
-      path = path,
-      before = before,
-      after = file.text,
-      unsaved = buffer ~= nil and vim.bo[buffer].modified,
-      hunks = file.hunks,
-    })
-  end
-  return changes
+---@param file greenloop.FileText
+local function change_of(workspace, file)
+  local path = vim.fs.joinpath(workspace.root, file.path)
+  local buffer, before = text.buffer(path), present(path)
+  -- what is not what was judged: no text is like it, so that it is refused
+  if (before and vim.fn.sha256(before)) ~= file.base_sha256 then before = false end
+  return {
+    path = path,
+    before = before,
+    after = file.text,
+    unsaved = buffer ~= nil and vim.bo[buffer].modified,
+    executable = file.executable or vim.fn.executable(path) == 1,
+    hunks = file.hunks,
+  }
 end
 
 --- Have hunks of a suggestion handed over, write them, and tell the sidecar whether that was done.
@@ -141,7 +132,7 @@ end
 function M.accept(turn, suggestion, hunks, done)
   local buffers = {}
   for _, file in ipairs(suggestion.files) do
-    local buffer = text.buffer(text.absolute(turn.workspace.root, file.path))
+    local buffer = text.buffer(vim.fs.joinpath(turn.workspace.root, file.path))
     if buffer and text.readable(buffer) then
       vim.cmd(("silent! checktime %d"):format(buffer))
       table.insert(buffers, { path = file.path, text = text.of(buffer) })
@@ -152,43 +143,45 @@ function M.accept(turn, suggestion, hunks, done)
   session.call("suggestion/accept", words, function(handover)
     ---@cast handover greenloop.Handover
     if handover.label ~= suggestion.label then chat.tell("with what was accepted the badge is: " .. handover.label) end
-    local changes, problem = changes_of(turn.workspace, handover)
-    problem = problem or lay(turn.workspace, changes)
+    local changes = {}
+    local _, problem = pcall(function()
+      for _, file in ipairs(handover.files) do table.insert(changes, change_of(turn.workspace, file)) end
+      return lay(turn.workspace, changes)
+    end)
     local note = { acceptance = handover.acceptance, applied = not problem, note = problem or "" }
-    session.call("suggestion/applied", note, function() done(not problem) end, function() done(not problem) end)
-    if problem then return chat.warn(problem .. ": nothing was written (ask again on the new text)") end
+    local function told() done(not problem) end
+    session.call("suggestion/applied", note, told, told)
+    if problem then return chat.warn(("%s: not accepted (%s)"):format(problem, chat.AGAIN)) end
     table.insert(accepted, { id = handover.acceptance, workspace = turn.workspace, changes = changes })
     local paths = vim.tbl_map(function(file) return file.path end, handover.files)
     chat.say(("Accepted: %s. `:Greenloop undo` takes it back."):format(table.concat(paths, ", ")))
   end, function() done(false) end)
 end
 
----@param done? fun()
-local function undone(done)
-  local last = table.remove(accepted)
-  session.call("suggestion/undone", { acceptance = last.id }, function()
+---@param acceptance greenloop.Acceptance
+local function undone(acceptance, done)
+  session.call("suggestion/undone", { acceptance = acceptance.id }, function()
     chat.say("Taken back.")
     if done then done() end
   end, done)
 end
 
 --- Take the last acceptance back, in all its files.
----@param done? fun()
 function M.undo(done)
-  local last = accepted[#accepted]
+  local last = table.remove(accepted)
   if not last then return chat.warn("nothing was accepted that could be taken back") end
   local problem = lay(last.workspace, vim.tbl_map(reversed, last.changes))
-  if problem then return chat.warn(problem .. ": undo it in its buffer, by `u`") end
-  undone(done)
+  if not problem then return undone(last, done) end
+  table.insert(accepted, last)
+  chat.warn(problem .. ": undo it in its buffer, by `u`")
 end
 
 --- See whether the person has taken the last acceptance back by the editor's own undo.
----@param path string absolute
 function M.changed(path)
   local changes = accepted[#accepted] and accepted[#accepted].changes or {}
   local concerned = vim.iter(changes):any(function(change) return change.path == path end)
   local back = vim.iter(changes):all(function(change) return present(change.path) == change.before end)
-  if concerned and back then undone() end
+  if concerned and back then undone(table.remove(accepted)) end
 end
 
 return M

@@ -6,15 +6,14 @@ local session = require("greenloop.session")
 local M = {}
 
 local NAME = "greenloop://conversation"
+M.AGAIN = "ask again on the new text, by `:Greenloop again`"
 
 ---@return integer? buffer
 function M.buffer()
-  for _, buffer in ipairs(vim.api.nvim_list_bufs()) do
-    if vim.api.nvim_buf_get_name(buffer) == NAME then return buffer end
-  end
+  local buffer = vim.fn.bufnr(NAME)
+  return buffer ~= -1 and buffer or nil
 end
 
----@return integer buffer
 local function made()
   local buffer = M.buffer()
   if buffer and vim.api.nvim_buf_is_loaded(buffer) then return buffer end
@@ -27,7 +26,6 @@ local function made()
 end
 
 --- Show it, beside what the person is at; the cursor stays where it is.
----@return integer buffer
 function M.open()
   local buffer = made()
   if vim.fn.bufwinid(buffer) == -1 then
@@ -40,11 +38,9 @@ function M.open()
     vim.wo[window].wrap, vim.wo[window].linebreak, vim.wo[window].number = true, true, false
     vim.api.nvim_set_current_win(here)
   end
-  return buffer
 end
 
 --- Write at its end; windows that were at the end follow.
----@param text string
 function M.append(text)
   local buffer = made()
   local last = vim.api.nvim_buf_line_count(buffer)
@@ -52,15 +48,12 @@ function M.append(text)
   for _, window in ipairs(vim.fn.win_findbuf(buffer)) do
     if vim.api.nvim_win_get_cursor(window)[1] == last then table.insert(following, window) end
   end
-  local end_line = vim.api.nvim_buf_get_lines(buffer, last - 1, last, true)[1]
-  vim.api.nvim_buf_set_text(buffer, last - 1, #end_line, last - 1, #end_line, vim.split(text, "\n", { plain = true }))
-  for _, window in ipairs(following) do
-    vim.api.nvim_win_set_cursor(window, { vim.api.nvim_buf_line_count(buffer), 0 })
-  end
+  vim.api.nvim_buf_set_text(buffer, -1, -1, -1, -1, vim.split(text, "\n", { plain = true }))
+  last = vim.api.nvim_buf_line_count(buffer)
+  for _, window in ipairs(following) do vim.api.nvim_win_set_cursor(window, { last, 0 }) end
 end
 
 --- Write a paragraph of its own.
----@param text string
 function M.say(text)
   local buffer = made()
   local tail = vim.api.nvim_buf_get_lines(buffer, -3, -1, false)
@@ -74,8 +67,6 @@ function M.say(text)
 end
 
 --- Tell a person something: in the conversation, and as a message.
----@param text string
----@param level? integer
 function M.tell(text, level)
   M.say(text)
   -- one that is longer than the line waits for a key; the conversation has all of it
@@ -83,15 +74,14 @@ function M.tell(text, level)
   vim.notify(#line > room and vim.fn.strcharpart(line, 0, room - 1) .. "…" or line, level or vim.log.levels.INFO)
 end
 
----@param text string
 function M.warn(text) M.tell(text, vim.log.levels.WARN) end
 
 --- Tell of a fault: what happened, and what to do.
 ---@param fault greenloop.Fault
 function M.fault(fault)
-  local way_out = (fault.way_out or "") ~= "" and (" (%s)"):format(fault.way_out) or ""
-  M.tell(fault.message .. way_out, vim.log.levels.ERROR)
+  local way_out = fault.code == "stale" and M.AGAIN or fault.way_out or ""
+  M.tell(fault.message .. (way_out ~= "" and (" (%s)"):format(way_out) or ""), vim.log.levels.ERROR)
 end
-session.faulted = M.fault
+session.on("faulted", M.fault)
 
 return M

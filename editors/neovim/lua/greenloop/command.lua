@@ -17,31 +17,23 @@ local M = {}
 ---@field [3]? fun(): string[]
 
 --- Where the person is: the file, the line, the selection where a range was given.
----@param given? table
----@return { path?: string, line?: integer, selection?: greenloop.Range }
+---@return { path?: string, place?: greenloop.Place }
 local function place(given)
   local path = vim.api.nvim_buf_get_name(0)
   if vim.bo.buftype ~= "" or path == "" then return {} end
-  local selection
+  local at = { cursor = { line = vim.api.nvim_win_get_cursor(0)[1] - 1, column = 0 } }
   if given and given.range > 0 then
-    local last = vim.api.nvim_buf_get_lines(0, given.line2 - 1, given.line2, true)[1]
-    selection = {
-      start = { line = given.line1 - 1, column = 0 },
-      ["end"] = { line = given.line2 - 1, column = #last },
-    }
+    local stop = { line = given.line2 - 1, column = #vim.fn.getline(given.line2) }
+    at.selection = { start = { line = given.line1 - 1, column = 0 }, ["end"] = stop }
   end
-  return { path = path, line = vim.api.nvim_win_get_cursor(0)[1] - 1, selection = selection }
+  return { path = path, place = at }
 end
 
 --- Ask with the words given, or with those that the person types now.
----@param rest string
----@param request table
----@param question string
 local function ask(rest, request, question)
   local function go(words)
-    if words and vim.trim(words) ~= "" then
-      turns.ask(vim.tbl_extend("force", request, { kind = "ask", prompt = words }))
-    end
+    if vim.trim(words or "") == "" then return end
+    turns.ask(vim.tbl_extend("force", request, { kind = "ask", prompt = words }))
   end
   if rest ~= "" then return go(rest) end
   vim.ui.input({ prompt = "Greenloop, " .. question .. ": " }, go)
@@ -60,12 +52,12 @@ local function part(rest)
 end
 
 local function parts() return { "all", "file", "hunk" } end
+local function yes_or_no() return { "yes", "no" } end
 
 local function fix(rest, given)
   local at = place(given)
   within(function(workspace)
-    local request = { kind = "fix", prompt = rest, seen = status.seen(workspace.root) }
-    turns.ask(vim.tbl_extend("force", at, request))
+    turns.ask(vim.tbl_extend("force", at, { kind = "fix", prompt = rest, seen = status.seen(workspace.root) }))
   end)
 end
 
@@ -91,6 +83,7 @@ local DECIDE = "the suggestion: all of it, its hunks in this `file`, or the `hun
 
 ---@type table<string, greenloop.Subcommand> name → what it does, its help, what completes it
 M.subcommands = {
+  again = { turns.again, "ask what was asked last, on the text as it is now" },
   ask = {
     function(rest, given) ask(rest, place(given), "change") end,
     "ask for a change, at the cursor or of the lines of a range; words that do not follow are asked for",
@@ -98,6 +91,7 @@ M.subcommands = {
   project = { project, "ask for a change of the whole project" },
   reply = { reply, 'go on with the conversation: "no, keep the old name"' },
   fix = { fix, "fix the error at the cursor, else the first one; words that follow say more" },
+  thoughts = { turns.thoughts, "show what a reasoning model thought in the last request" },
   tool = { tool, "run a domain tool: its name, its arguments as NAME=VALUE; what is missing is asked for", tools.known },
   accept = { function(rest) review.accept(part(rest)) end, "accept " .. DECIDE, parts },
   refuse = { function(rest) review.refuse(part(rest)) end, "refuse " .. DECIDE, parts },
@@ -109,21 +103,11 @@ M.subcommands = {
   chat = { chat.open, "show the conversation" },
   history = { function() within(tools.history) end, "choose an earlier conversation, and go on with it" },
   status = { function() within(tell_status) end, "tell whether the build is green" },
-  trust = {
-    trust,
-    "allow this workspace to be built, in the sandbox; `trust no` takes it back",
-    function() return { "yes", "no" } end,
-  },
+  trust = { trust, "allow this workspace to be built, in the sandbox; `trust no` takes it back", yes_or_no },
 }
 
----@return string[]
-local function names()
-  local found = vim.tbl_keys(M.subcommands)
-  table.sort(found)
-  return found
-end
+local function names() return vim.iter(vim.spairs(M.subcommands)):map(function(name) return name end):totable() end
 
----@param given table what a user command gets
 function M.run(given)
   if vim.fn.exists("#greenloop") == 0 then require("greenloop").setup() end
   local name, rest = vim.trim(given.args):match("^(%S*)%s*(.*)$")
@@ -133,9 +117,6 @@ function M.run(given)
   vim.notify(words, vim.log.levels.ERROR)
 end
 
----@param lead string
----@param line string
----@return string[]
 function M.complete(lead, line)
   local found = M.subcommands[line:match("Greenloop%s+(%S+)%s") or ""]
   local words = found and (found[3] and found[3]() or {}) or names()

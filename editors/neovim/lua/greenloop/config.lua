@@ -27,7 +27,6 @@ local defaults = {
 ---@type greenloop.Options
 M.options = defaults
 
----@param given? table a part of greenloop.Options
 function M.set(given)
   given = given or {}
   for name in pairs(given) do

@@ -8,22 +8,19 @@ local M = {}
 
 local PATIENCE = 60000 -- milliseconds that a sidecar may take to start
 
----@return boolean
 local function program()
   local words = config.options.command
-  local shown = table.concat(words, " ")
   if vim.fn.executable(words[1]) == 0 then
     local ways_out = { "install Greenloop: `pip install greenloop`", "or name it in setup({ command = … })" }
     vim.health.error(("`%s` is not to be found"):format(words[1]), ways_out)
     return false
   end
-  local ran = vim.system(vim.list_extend(vim.deepcopy(words), { "--version" }), { text = true }):wait(PATIENCE)
-  if ran.code ~= 0 then
-    vim.health.error(("`%s --version` ends with %d"):format(shown, ran.code), vim.trim(ran.stderr or ""))
-    return false
-  end
-  vim.health.ok(("`%s`: %s"):format(shown, vim.trim(ran.stdout)))
-  return true
+  local asked = vim.list_extend(vim.deepcopy(words), { "--version" })
+  local ran = vim.system(asked, { text = true }):wait(PATIENCE)
+  local said, told = table.concat(asked, " "), vim.trim(ran.code == 0 and ran.stdout or ran.stderr or "")
+  if ran.code == 0 then vim.health.ok(("`%s`: %s"):format(said, told)) end
+  if ran.code ~= 0 then vim.health.error(("`%s` ends with %d"):format(said, ran.code), told) end
+  return ran.code == 0
 end
 
 local function sidecar()

@@ -4,9 +4,11 @@ local config = require("greenloop.config")
 
 local M = {}
 
----@param path string
----@return boolean whether it is a file that the sidecar may be told of
-local function real(path, buffer) return vim.startswith(path, "/") and vim.bo[buffer].buftype == "" end
+---@return string? path of what the sidecar may be told of: a file
+local function file_of(event)
+  local path = vim.api.nvim_buf_get_name(event.buf)
+  return vim.startswith(path, "/") and vim.bo[event.buf].buftype == "" and path or nil
+end
 
 --- Set options; nothing has to be.
 ---@param options? table a part of |greenloop.Options|
@@ -17,32 +19,25 @@ function M.setup(options)
     vim.api.nvim_create_autocmd({ "BufReadPost", "BufNewFile" }, {
       group = group,
       callback = function(event)
-        local path = vim.api.nvim_buf_get_name(event.buf)
-        if real(path, event.buf) then
-          require("greenloop.status")
-          require("greenloop.session").workspace(path, function() end)
-        end
+        require("greenloop.status")
+        local path = file_of(event)
+        if path then require("greenloop.session").workspace(path, function() end) end
       end,
     })
   end
   vim.api.nvim_create_autocmd({ "BufWritePost", "TextChanged" }, {
     group = group,
     callback = function(event)
-      local session = package.loaded["greenloop.session"]
-      local path = vim.api.nvim_buf_get_name(event.buf)
-      local workspace = session and real(path, event.buf) and session.known(path)
+      local session, path = package.loaded["greenloop.session"], file_of(event)
+      local workspace = session and path and session.known(path)
       if not workspace then return end
-      if event.event == "BufWritePost" then
-        local inside = require("greenloop.text").relative(workspace.root, path)
-        session.notify("file/saved", { workspace = workspace.workspace, path = inside })
-      end
+      if event.event == "BufWritePost" then session.saved(workspace, path) end
       require("greenloop.apply").changed(path)
     end,
   })
 end
 
 --- What the build says, or what a request does, in a few words. For 'statusline'.
----@return string
 function M.statusline()
   local status = package.loaded["greenloop.status"]
   return status and status.line() or ""

@@ -39,17 +39,12 @@ local actions = {
 }
 
 ---@param review greenloop.Review
----@param buffer integer
 local function map(review, buffer)
   if review.mapped[buffer] then return end
-  review.mapped[buffer] = {}
+  review.mapped[buffer] = vim.tbl_filter(function(key) return key ~= "" end, vim.tbl_values(config.options.keys))
   for name, act in pairs(actions) do
-    local key = config.options.keys[name]
-    if key ~= "" then
-      local desc = "Greenloop: " .. name:gsub("_", " ")
-      vim.keymap.set("n", key, act, { buffer = buffer, nowait = true, desc = desc })
-      table.insert(review.mapped[buffer], key)
-    end
+    local key, desc = config.options.keys[name], "Greenloop: " .. name:gsub("_", " ")
+    if key ~= "" then vim.keymap.set("n", key, act, { buffer = buffer, nowait = true, desc = desc }) end
   end
 end
 
@@ -60,30 +55,25 @@ local function undecided(review, file)
   return vim.tbl_filter(function(hunk) return not review.decided[hunk.id] end, file.hunks or {})
 end
 
+local function new_lines(hunk) return text.lines((hunk.new:gsub("\r", "")), "\n") end
+
 ---@param review greenloop.Review
----@param buffer integer
 ---@param file greenloop.FileChange
----@param hunk greenloop.Hunk
 local function mark(review, buffer, file, hunk)
   local count = vim.api.nvim_buf_line_count(buffer)
   local first = math.min(turns.line_now(review.turn, buffer, hunk.start), count)
   local behind = math.min(first + hunk["end"] - hunk.start, count)
-  local new = text.lines((hunk.new:gsub("\r", "")), "\n")
-  local lines = {}
-  for at, line in ipairs(new) do
-    if at > MOST_LINES then
-      table.insert(lines, { { ("… and %d lines more"):format(#new - MOST_LINES), "GreenloopBadge" } })
-      break
-    end
-    table.insert(lines, { { line == "" and " " or line, "GreenloopAdd" } })
-  end
+  local new = new_lines(hunk)
+  local function drawn(line) return { { line == "" and " " or line, "GreenloopAdd" } } end
+  local lines = vim.tbl_map(drawn, vim.list_slice(new, 1, MOST_LINES))
+  local more = { { ("… and %d lines more"):format(#new - MOST_LINES), "GreenloopBadge" } }
+  if #new > MOST_LINES then table.insert(lines, more) end
   local keys = config.options.keys
   local what = file.kind == "delete" and "this file goes" or review.suggestion.label
   local words = ("  %s · %s accepts, %s refuses"):format(what, keys.accept, keys.refuse)
   local above = behind == first and first < count
-  local last = above and first or behind - 1
-  local drawn = { virt_lines = lines, virt_lines_above = above }
-  local at = vim.api.nvim_buf_set_extmark(buffer, space, last, 0, drawn)
+  local added = { virt_lines = lines, virt_lines_above = above }
+  local at = vim.api.nvim_buf_set_extmark(buffer, space, above and first or behind - 1, 0, added)
   local badge = vim.api.nvim_buf_set_extmark(buffer, space, math.min(first, count - 1), 0, {
     end_row = behind,
     hl_group = behind > first and "GreenloopDelete" or nil,
@@ -93,31 +83,32 @@ local function mark(review, buffer, file, hunk)
   review.marks[buffer][at], review.marks[buffer][badge] = hunk.id, hunk.id
 end
 
---- Draw what is not decided in a buffer that holds one of the files.
----@param review greenloop.Review
----@param file greenloop.FileChange
-local function draw(review, file)
-  local buffer = text.buffer(text.absolute(review.turn.workspace.root, file.path))
-  if not buffer then return end
-  vim.api.nvim_buf_clear_namespace(buffer, space, 0, -1)
-  review.marks[buffer] = {}
-  map(review, buffer)
-  for _, hunk in ipairs(undecided(review, file)) do mark(review, buffer, file, hunk) end
+--- Draw what is not decided in the buffers that hold the files.
+local function draw()
+  local review = M.shown
+  for _, file in ipairs(review and review.suggestion.files or {}) do
+    local buffer = review and text.buffer(vim.fs.joinpath(review.turn.workspace.root, file.path))
+    if review and buffer then
+      vim.api.nvim_buf_clear_namespace(buffer, space, 0, -1)
+      review.marks[buffer] = {}
+      map(review, buffer)
+      for _, hunk in ipairs(undecided(review, file)) do mark(review, buffer, file, hunk) end
+    end
+  end
 end
 
 ---@param review greenloop.Review
 local function list(review)
   local items = {}
   for _, file in ipairs(review.suggestion.files) do
-    local path = text.absolute(review.turn.workspace.root, file.path)
+    local path = vim.fs.joinpath(review.turn.workspace.root, file.path)
     for _, hunk in ipairs(undecided(review, file)) do
-      local lines = text.lines((hunk.new:gsub("\r", "")), "\n")
       local place = { filename = path, lnum = turns.line_now(review.turn, text.buffer(path) or -1, hunk.start) + 1 }
       if file.kind == "create" then
         -- there is no file to go to yet; the conversation shows it
         place = { bufnr = chat.buffer(), lnum = vim.api.nvim_buf_line_count(assert(chat.buffer())) }
       end
-      local what = ("%s %s [%s] %s"):format(file.kind, file.path, review.suggestion.label, vim.trim(lines[1] or ""))
+      local what = ("%s %s [%s] %s"):format(file.kind, file.path, review.suggestion.label, vim.trim(new_lines(hunk)[1] or ""))
       table.insert(items, vim.tbl_extend("error", place, { text = what, type = "I" }))
     end
   end
@@ -144,7 +135,7 @@ local function refresh()
   local review = assert(M.shown)
   local whole = vim.iter(review.suggestion.files):any(function(file) return not next(file.hunks or {}) end)
   if list(review) == 0 and (not whole or review.decided["*"]) then return M.close() end
-  for _, file in ipairs(review.suggestion.files) do draw(review, file) end
+  draw()
 end
 
 --- Show a suggestion of a turn that has ended.
@@ -152,9 +143,7 @@ end
 ---@param suggestion greenloop.Proposed
 function M.show(turn, suggestion)
   M.close()
-  local review =
-    { turn = turn, suggestion = suggestion, decided = {}, marks = {}, mapped = {} }
-  M.shown = review
+  M.shown = { turn = turn, suggestion = suggestion, decided = {}, marks = {}, mapped = {} }
   local said = { ("### %s%s"):format(suggestion.label, suggestion.fixed and ", and the error is fixed" or "") }
   for _, flag in ipairs(suggestion.flags or {}) do table.insert(said, "- mistrust it: " .. flag) end
   for _, problem in ipairs(suggestion.problems or {}) do
@@ -163,7 +152,7 @@ function M.show(turn, suggestion)
   end
   chat.say(table.concat(said, "\n"))
   chat.say("```diff\n" .. vim.trim(suggestion.diff:gsub("\r", "")) .. "\n```")
-  map(review, assert(chat.buffer()))
+  map(M.shown, assert(chat.buffer()))
   refresh()
   session.call("suggestion/shown", { turn = turn.id, suggestion = suggestion.id })
 end
@@ -182,7 +171,6 @@ function M.here()
 end
 
 --- All undecided hunks: of one file, or of the whole suggestion.
----@param path? string relative
 ---@return string[]
 function M.left(path)
   local ids = {}
@@ -196,7 +184,6 @@ end
 
 --- Accept or refuse, and draw what is left then.
 ---@param hunks? string[] nil: all that is left
----@param done? fun()
 ---@param act fun(review: greenloop.Review, wanted?: string[], over: fun(decided: boolean))
 local function decide(hunks, done, act)
   local review = M.shown
@@ -213,16 +200,13 @@ local function decide(hunks, done, act)
   end)
 end
 
---- Accept hunks, or all that is left.
+--- Accept hunks, or all that is left; refusing is like it.
 ---@param hunks? string[]
----@param done? fun()
 function M.accept(hunks, done)
   decide(hunks, done, function(review, wanted, over) apply.accept(review.turn, review.suggestion, wanted, over) end)
 end
 
---- Refuse hunks, or all that is left.
 ---@param hunks? string[]
----@param done? fun()
 function M.refuse(hunks, done)
   decide(hunks, done, function(review, wanted, over)
     local words = { turn = review.turn.id, suggestion = review.suggestion.id, hunks = wanted }
@@ -247,12 +231,9 @@ end
 function M.other()
   local review = M.shown
   local order = review and review.turn.order or {}
-  for at, id in ipairs(order) do
-    if review and id == review.suggestion.id and #order > 1 then
-      return M.show(review.turn, review.turn.suggestions[order[at % #order + 1]])
-    end
-  end
-  chat.warn("there is no other suggestion")
+  if not review or #order < 2 then return chat.warn("there is no other suggestion") end
+  local at = vim.fn.index(order, review.suggestion.id) + 1
+  M.show(review.turn, review.turn.suggestions[order[at % #order + 1]])
 end
 
 turns.show = function(turn)
@@ -262,16 +243,7 @@ turns.show = function(turn)
   if words ~= "" then chat.say(words) end
 end
 
-vim.api.nvim_create_autocmd("BufReadPost", {
-  group = vim.api.nvim_create_augroup("greenloop.review", {}),
-  callback = function(event)
-    local review = M.shown
-    for _, file in ipairs(review and review.suggestion.files or {}) do
-      if review and text.absolute(review.turn.workspace.root, file.path) == vim.api.nvim_buf_get_name(event.buf) then
-        draw(review, file)
-      end
-    end
-  end,
-})
+local group = vim.api.nvim_create_augroup("greenloop.review", {})
+vim.api.nvim_create_autocmd("BufReadPost", { group = group, callback = draw })
 
 return M

@@ -1,8 +1,9 @@
 --- The connection to the sidecar: `greenloop aid connect` over its standard input and output.
 --- The bridge starts the sidecar, and stays when that is restarted. Where the bridge itself ends, the next request starts
---- another one, which is introduced and told of the open workspaces before anything else.
+--- another one, and the workspaces are opened anew.
 
 local config = require("greenloop.config")
+local text = require("greenloop.text")
 
 local M = {}
 
@@ -12,42 +13,32 @@ local M = {}
 M.workspaces = {}
 ---@type table<string, string> folder of a file → name of its workspace
 local folders = {}
----@type table<string, fun(params: table)[]> notification → who hears it
+---@type table<string, fun(params: table)[]> notification, "lost" or "faulted" → who hears it
 local hearers = {}
 ---@type fun(request: greenloop.ApprovalRequest, answer: fun(approved: boolean))
 M.approve = function(_, answer) answer(false) end
----@type fun(fault: greenloop.Fault) called when the bridge has ended
-M.lost = function() end
----@type fun(fault: greenloop.Fault) tells the person
-M.faulted = function() end
 
 ---@type vim.lsp.rpc.PublicClient?
 local client
 ---@type greenloop.Answer[] who waits for the introduction
 local waiting = {}
-local introduced = false
 ---@type table<function, greenloop.Answer> who waits for an answer
 local pending = {}
----@type greenloop.Initialized?
+---@type greenloop.Initialized? nil before the introduction
 M.sidecar = nil
 
----@param name string a notification of the sidecar
----@param hear fun(params: table)
+---@param name string a notification of the sidecar; "lost": the bridge has ended; "faulted": the person is to be told
 function M.on(name, hear)
   hearers[name] = hearers[name] or {}
   table.insert(hearers[name], hear)
 end
 
----@return greenloop.Fault
-local function fault(code, message, way_out) return { code = code, message = message, way_out = way_out } end
-
----@param error? table an error of JSON-RPC
----@return greenloop.Fault?
-local function fault_of(error)
-  return error and (error.data or fault("internal", error.message or "an error without words", ""))
+local function tell(name, params)
+  for _, hear in ipairs(hearers[name] or {}) do hear(params) end
 end
 
----@param found? greenloop.Fault
+local function fault(code, message, way_out) return { code = code, message = message, way_out = way_out } end
+
 local function settle(found)
   local now = waiting
   waiting = {}
@@ -55,21 +46,19 @@ local function settle(found)
 end
 
 local function ended(status)
-  client, introduced, M.sidecar = nil, false, nil
+  client, M.sidecar = nil, nil
+  M.workspaces, folders = {}, {}
   local why = ("the connection to Greenloop has ended (exit status %s)"):format(status)
   local found = fault("sidecar-unreachable", why, "ask again; `:checkhealth greenloop` says more")
-  settle(found)
   local left = pending
   pending = {}
+  settle(found)
   for _, done in pairs(left) do done(found) end
-  M.lost(found)
+  tell("lost", found)
 end
 
----@type vim.lsp.rpc.Dispatchers
 local dispatchers = {
-  notification = function(method, params)
-    for _, hear in ipairs(hearers[method] or {}) do hear(params) end
-  end,
+  notification = tell,
   server_request = function(method, params)
     if method ~= "approval/request" then
       return nil, vim.lsp.rpc.rpc_response_error(vim.lsp.protocol.ErrorCodes.MethodNotFound, method)
@@ -79,72 +68,53 @@ local dispatchers = {
       answered, approved = true, yes
       if coroutine.status(thread) == "suspended" then coroutine.resume(thread) end
     end)
-    while not answered do
-      coroutine.yield()
-    end
+    while not answered do coroutine.yield() end
     return { approved = approved }
   end,
-  on_exit = vim.schedule_wrap(ended),
   on_error = function(_, message) vim.notify("greenloop: " .. vim.inspect(message), vim.log.levels.ERROR) end,
 }
 
----@param method string
----@param params table
----@param done greenloop.Answer
 local function send(method, params, done)
   local function answered(error, result)
     pending[answered] = nil
-    done(fault_of(error), result)
+    done(error and (error.data or fault("internal", error.message or "an error without words", "")), result)
   end
   pending[answered] = done
   local sent = assert(client).request(method, next(params) and params or vim.empty_dict(), answered)
   if not sent then answered({ data = fault("sidecar-unreachable", "the connection is closing", "ask again") }) end
 end
 
---- Open the known workspaces on a new connection, then let those go on who wait.
-local function reopen()
-  local left = 1
-  local function opened()
-    left = left - 1
-    if left == 0 then
-      introduced = true
-      settle()
-    end
-  end
-  for _, workspace in pairs(M.workspaces) do
-    left = left + 1
-    send("workspace/open", { path = workspace.root }, opened)
-  end
-  opened()
-end
-
----@param done greenloop.Answer
 local function connected(done)
-  if introduced and client and not client.is_closing() then return done() end
+  if M.sidecar and client and not client.is_closing() then return done() end
   table.insert(waiting, done)
   if client then return end
   local words = vim.list_extend(vim.deepcopy(config.options.command), { "aid", "connect" })
-  local started, found = pcall(vim.lsp.rpc.start, words, dispatchers)
+  ---@type vim.lsp.rpc.PublicClient?
+  local mine
+  -- a bridge that was given up may end when the next one runs already
+  local on_exit = vim.schedule_wrap(function(status)
+    if client == mine then ended(status) end
+  end)
+  local started, found = pcall(vim.lsp.rpc.start, words, vim.tbl_extend("error", dispatchers, { on_exit = on_exit }))
   if not started or not found then
     local why = ("`%s` cannot be run: %s"):format(table.concat(words, " "), found)
     return settle(fault("environment", why, "install Greenloop, or name it in setup({ command = … })"))
   end
-  client = found
+  client, mine = found, found
   local about = { client = "neovim", version = tostring(vim.version()), encoding = "utf-8", can_approve = true }
   send("initialize", about, function(error, result)
+    if client ~= mine then return end
     if error then
       client = nil
       found.terminate()
       return settle(error)
     end
     M.sidecar = result --[[@as greenloop.Initialized]]
-    reopen()
+    settle()
   end)
 end
 
 --- Ask the sidecar, which is started where it does not run.
----@param method string
----@param params table
 ---@param done greenloop.Answer
 function M.request(method, params, done)
   connected(function(found)
@@ -154,33 +124,27 @@ function M.request(method, params, done)
 end
 
 --- Ask; the person is told of a fault.
----@param method string
----@param params table
 ---@param done? fun(result: table)
----@param failed? fun()
 function M.call(method, params, done, failed)
   M.request(method, params, function(found, result)
-    if found then M.faulted(found) end
+    if found then tell("faulted", found) end
     local go_on = found and failed or not found and done
     if go_on then go_on(result) end
   end)
 end
 
---- Tell the sidecar; nothing is said where there is no connection.
----@param method string
----@param params table
-function M.notify(method, params)
-  if introduced and client then client.notify(method, params) end
+--- Tell the sidecar of a file that was saved; nothing is said where there is no connection.
+---@param workspace greenloop.WorkspaceState
+function M.saved(workspace, path)
+  local inside = text.relative(workspace.root, path)
+  if not inside or not M.sidecar or not client then return end
+  client.notify("file/saved", { workspace = workspace.workspace, path = inside })
 end
 
----@param path string absolute
----@return greenloop.WorkspaceState?
 function M.known(path) return M.workspaces[folders[vim.fs.dirname(path)] or ""] end
 
 --- Find the workspace that a file lies in; it is opened where it is not open yet.
----@param path string absolute
 ---@param done fun(workspace: greenloop.WorkspaceState)
----@param failed? fun()
 function M.workspace(path, done, failed)
   local known = M.known(path)
   if known then return done(known) end
@@ -192,8 +156,7 @@ function M.workspace(path, done, failed)
 end
 
 ---@param workspace greenloop.WorkspaceState
----@param trusted boolean
----@param done fun() called whether it could be kept or not
+---@param done fun() called in any case
 function M.trust(workspace, trusted, done)
   M.call("workspace/trust", { workspace = workspace.workspace, trusted = trusted }, function(state)
     workspace.trusted, workspace.toolchain = state.trusted, state.toolchain

@@ -1,48 +1,42 @@
---- Texts of files: as a buffer would write them, as they lie on the disk, and put into a buffer.
+--- Texts of files: as a buffer would write them, as they lie on the disk, and put into a buffer. Paths are absolute.
 
 local M = {}
 
----@param path string absolute
+local function holds_a_file(buffer) return vim.api.nvim_buf_is_loaded(buffer) and vim.bo[buffer].buftype == "" end
+
 ---@return integer? buffer that holds it, loaded
 function M.buffer(path)
-  for _, buffer in ipairs(vim.api.nvim_list_bufs()) do
-    if
-      vim.api.nvim_buf_is_loaded(buffer)
-      and vim.bo[buffer].buftype == ""
-      and vim.api.nvim_buf_get_name(buffer) == path
-    then
-      return buffer
-    end
-  end
+  return vim.iter(vim.api.nvim_list_bufs()):find(function(buffer)
+    return holds_a_file(buffer) and vim.api.nvim_buf_get_name(buffer) == path
+  end)
 end
 
----@param root string
----@param path string relative, with forward slashes
----@return string
-function M.absolute(root, path) return vim.fs.joinpath(root, path) end
-
----@param root string
----@param path string absolute
----@return string? relative; nil where it lies elsewhere
+---@return string? relative; nil where it lies elsewhere, or is version control's own, which the sidecar refuses
 function M.relative(root, path)
-  if vim.startswith(path, root .. "/") then return path:sub(#root + 2) end
+  if not vim.startswith(path, root .. "/") then return nil end
+  local parts = vim.split(path:sub(#root + 2):lower(), "/")
+  if not vim.tbl_contains(parts, ".git") and not vim.tbl_contains(parts, ".hg") then return path:sub(#root + 2) end
 end
 
----@param buffer integer
+---@return table<integer, string> loaded buffers of files below it → their paths in it
+function M.buffers(root)
+  local found = {}
+  for _, buffer in ipairs(vim.tbl_filter(holds_a_file, vim.api.nvim_list_bufs())) do
+    found[buffer] = M.relative(root, vim.api.nvim_buf_get_name(buffer))
+  end
+  return found
+end
+
 ---@return boolean whether what it writes is UTF-8; nothing else can be spoken of with the sidecar
 function M.readable(buffer)
   local encoding = vim.bo[buffer].fileencoding
   return encoding == "" or encoding == "utf-8" or encoding == "utf8"
 end
 
----@param buffer integer
----@return string line end
 local function line_end(buffer) return ({ dos = "\r\n", mac = "\r", unix = "\n" })[vim.bo[buffer].fileformat] end
 
 --- What the buffer would write: line ends, the last of them, and a byte order mark included.
----@param buffer integer
 ---@param as_is? boolean without the last line end that Neovim would mend
----@return string
 function M.of(buffer, as_is)
   local options = vim.bo[buffer]
   local stop = line_end(buffer)
@@ -58,7 +52,6 @@ function M.of(buffer, as_is)
   return (options.bomb and "\239\187\191" or "") .. text
 end
 
----@param path string absolute
 ---@return string? text; nil where there is no file
 function M.on_disk(path)
   local file = io.open(path, "rb")
@@ -68,8 +61,6 @@ function M.on_disk(path)
   return text
 end
 
----@param path string absolute
----@param text string
 ---@return string? error
 function M.write(path, text)
   vim.fn.mkdir(vim.fs.dirname(path), "p")
@@ -80,8 +71,6 @@ function M.write(path, text)
   if not written or not closed then return why or later end
 end
 
----@param text string of whole lines
----@param stop string
 ---@return string[] lines without their ends
 function M.lines(text, stop)
   if text == "" then return {} end
@@ -92,8 +81,6 @@ end
 
 --- Have the buffer hold another text, as one step of undo. `hunks` say which lines change, so that marks keep their
 --- place; where they do not lead to the text, or are none, the lines between the first and the last difference change.
----@param buffer integer
----@param text string
 ---@param hunks? greenloop.Hunk[]
 ---@return boolean whether it holds the text now
 function M.put(buffer, text, hunks)
@@ -126,7 +113,6 @@ function M.put(buffer, text, hunks)
 end
 
 --- Save a buffer whose text was put there. Nothing that would change the text on its way is run.
----@param buffer integer
 ---@return string? error
 function M.save(buffer)
   local mends = vim.bo[buffer].fixendofline
@@ -136,23 +122,20 @@ function M.save(buffer)
   end)
   vim.bo[buffer].fixendofline = mends
   if not saved then return tostring(problem) end
+  local path = vim.api.nvim_buf_get_name(buffer)
+  if M.on_disk(path) ~= M.of(buffer, true) then return path .. " cannot hold the new text in its encoding" end
   vim.api.nvim_exec_autocmds("BufWritePost", { buffer = buffer, modeline = false })
 end
 
 --- Every buffer of a workspace that differs from the disk.
----@param root string
----@return { path: string, text: string }[]
----@return string[] paths of those that cannot be sent
+---@return greenloop.Buffer[], string[] paths of those that cannot be sent
 function M.unsaved(root)
   local found, left_out = {}, {}
-  for _, buffer in ipairs(vim.api.nvim_list_bufs()) do
-    local path = M.relative(root, vim.api.nvim_buf_get_name(buffer))
-    if path and vim.api.nvim_buf_is_loaded(buffer) and vim.bo[buffer].buftype == "" and vim.bo[buffer].modified then
-      if M.readable(buffer) then
-        table.insert(found, { path = path, text = M.of(buffer) })
-      else
-        table.insert(left_out, path)
-      end
+  for buffer, path in vim.spairs(M.buffers(root)) do
+    if vim.bo[buffer].modified and M.readable(buffer) then
+      table.insert(found, { path = path, text = M.of(buffer) })
+    elseif vim.bo[buffer].modified then
+      table.insert(left_out, path)
     end
   end
   return found, left_out

@@ -8,7 +8,6 @@ local M = {}
 
 local names = {} -- of those that were listed last
 
----@return string[] for completion
 function M.known() return names end
 
 session.approve = function(request, answer)
@@ -23,7 +22,6 @@ end
 
 --- Ask for the arguments that are missing, then go on. A text is meant as it stands; anything else is JSON.
 ---@param tool greenloop.ToolInfo
----@param words table<string, string>
 ---@param done fun(arguments: table)
 local function complete(tool, words, done)
   local missing = vim.iter(tool.arguments.required or {}):find(function(name) return words[name] == nil end)
@@ -43,8 +41,6 @@ end
 
 --- Run a tool. `rest`: its name, and its arguments as NAME=VALUE; without a name one is chosen.
 ---@param workspace greenloop.WorkspaceState
----@param rest string
----@param done? fun()
 function M.run(workspace, rest, done)
   local name, given = rest:match("^(%S*)%s*(.*)$")
   local words = {}

@@ -14,6 +14,8 @@ local M = {}
 ---@field suggestions table<string, greenloop.Proposed>
 ---@field order string[] ids, best first
 ---@field edits table<integer, integer[][]> buffer → its edits since the request: first line, line behind, line behind now
+---@field request greenloop.Request
+---@field thoughts table<integer, string> candidate → what the model thought, which is shown when it is asked for
 ---@field speaker? integer the candidate whose words are shown
 ---@field ended? greenloop.TurnEnded
 
@@ -24,7 +26,8 @@ M.conversation = ""
 ---@type fun(turn: greenloop.Turn) shows what came of a turn
 M.show = function() end
 
-local function redraw()
+--- The status line says something else now.
+function M.redraw()
   vim.cmd.redrawstatus({ bang = true })
   vim.api.nvim_exec_autocmds("User", { pattern = "GreenloopStatus", modeline = false })
 end
@@ -32,25 +35,20 @@ end
 --- Remember how lines move, so that a hunk keeps its place while the person types on.
 ---@param turn greenloop.Turn
 local function follow(turn)
-  for _, buffer in ipairs(vim.api.nvim_list_bufs()) do
-    local inside = text.relative(turn.workspace.root, vim.api.nvim_buf_get_name(buffer))
-    if inside and vim.api.nvim_buf_is_loaded(buffer) and vim.bo[buffer].buftype == "" then
-      turn.edits[buffer] = {}
-      vim.api.nvim_buf_attach(buffer, false, {
-        on_lines = function(_, _, _, first, behind, behind_now)
-          if M.current ~= turn then return true end
-          table.insert(turn.edits[buffer], { first, behind, behind_now })
-        end,
-        on_reload = function() turn.edits[buffer] = nil end,
-      })
-    end
+  for buffer in pairs(text.buffers(turn.workspace.root)) do
+    turn.edits[buffer] = {}
+    vim.api.nvim_buf_attach(buffer, false, {
+      on_lines = function(_, _, _, first, behind, behind_now)
+        if M.current ~= turn then return true end
+        table.insert(turn.edits[buffer], { first, behind, behind_now })
+      end,
+      on_reload = function() turn.edits[buffer] = {} end,
+    })
   end
 end
 
 ---@param turn greenloop.Turn
----@param buffer integer
 ---@param line integer from 0, at the time of the request
----@return integer where it is now
 function M.line_now(turn, buffer, line)
   for _, edit in ipairs(turn.edits[buffer] or {}) do
     if line >= edit[2] then line = line + edit[3] - edit[2] end
@@ -70,58 +68,43 @@ local function finish(turn, ended)
     chat.say(ended.summary)
   end
   M.show(turn)
-  redraw()
+  M.redraw()
 end
 
----@class greenloop.Request
----@field kind "ask"|"fix"
----@field prompt? string
+---@class greenloop.Request: greenloop.TurnStart without what is added when it is sent
 ---@field path? string absolute: the file that it is about
----@field line? integer from 0
----@field selection? greenloop.Range
----@field whole_project? boolean
----@field seen? greenloop.Problem[]
 ---@field go_on? boolean in the conversation of the turn before
 
 ---@param request greenloop.Request
----@param workspace greenloop.WorkspaceState
 local function start(request, workspace)
   local inside = request.path and text.relative(workspace.root, request.path)
   local buffers, left_out = text.unsaved(workspace.root)
   ---@type greenloop.Turn
-  local turn = { id = "", workspace = workspace, running = true, stage = "starting", suggestions = {}, order = {} }
-  turn.edits = {}
+  local turn = { id = "", workspace = workspace, running = true, stage = "starting", request = request }
+  turn.suggestions, turn.order, turn.edits, turn.thoughts = {}, {}, {}, {}
   M.current = turn
   follow(turn)
-  local heading = (request.prompt ~= "" and request.prompt) or "fix the error"
+  local heading = request.prompt ~= "" and request.prompt or "fix the error"
   chat.open()
   chat.say("## " .. heading:gsub("%s*\n%s*", " "))
   for _, path in ipairs(left_out) do chat.say(path .. " is not UTF-8, so its unsaved text is not sent") end
-  local cursor = request.line and { line = request.line, column = 0 } or nil
-  session.request("turn/start", {
-    workspace = workspace.workspace,
-    kind = request.kind,
-    prompt = request.prompt or "",
-    place = inside and { path = inside, cursor = cursor, selection = request.selection } or nil,
-    whole_project = request.whole_project or false,
-    buffers = next(buffers) and buffers or nil,
-    seen = request.seen and next(request.seen) and request.seen or nil,
-    conversation = request.go_on and M.conversation or "",
-  }, function(fault, started)
+  local words = vim.tbl_extend("force", request, { workspace = workspace.workspace })
+  words.conversation = request.go_on and M.conversation or nil
+  words.place = inside and vim.tbl_extend("force", request.place or {}, { path = inside }) or nil
+  words.buffers = next(buffers) and buffers or nil
+  words.path, words.go_on = nil, nil
+  session.request("turn/start", words, function(fault, started)
     if fault then return finish(turn, { turn = "", outcome = "failed", fault = fault }) end
     ---@cast started greenloop.TurnStarted
     turn.id, M.conversation = started.turn, started.conversation
     if turn.stage == "cancelling" then M.cancel() end
   end)
-  redraw()
+  M.redraw()
 end
 
----@type table<string, boolean>
 local asked_to_trust = {}
 
 --- Ask once whether a workspace may be built, then go on either way.
----@param workspace greenloop.WorkspaceState
----@param done fun()
 local function ensure_trust(workspace, done)
   if workspace.trusted or asked_to_trust[workspace.workspace] then return done() end
   asked_to_trust[workspace.workspace] = true
@@ -144,6 +127,29 @@ function M.ask(request)
   end)
 end
 
+--- Ask what was asked last, on the text as it is now: its lines are where they have moved to.
+function M.again()
+  local turn = M.current
+  if not turn then return chat.warn("nothing was asked yet") end
+  local buffer = text.buffer(turn.request.path or "") or -1
+  local function moved(part)
+    if type(part) ~= "table" then return part end
+    local now = vim.tbl_map(moved, part)
+    now.line = now.line and M.line_now(turn, buffer, now.line)
+    return now
+  end
+  M.ask(moved(turn.request))
+end
+
+--- Show what a reasoning model thought in the last request.
+function M.thoughts()
+  local told = {}
+  for _, words in vim.spairs(M.current and M.current.thoughts or {}) do table.insert(told, vim.trim(words)) end
+  if not next(told) then return chat.warn("the model has told no thoughts") end
+  chat.open()
+  chat.say("### Thoughts\n\n" .. table.concat(told, "\n\n"))
+end
+
 function M.cancel()
   local turn = M.current
   if not turn or not turn.running then return chat.warn("nothing runs that could be cancelled") end
@@ -157,11 +163,9 @@ end
 
 --- The suggestion that comes first, of a turn that has ended or still runs.
 ---@param turn greenloop.Turn
----@return greenloop.Proposed?
 function M.best(turn) return turn.suggestions[turn.order[1] or ""] end
 
 --- Call a function with the params of a notification, if it is about the turn that runs.
----@param name string
 ---@param hear_it fun(turn: greenloop.Turn, params: table)
 local function hear(name, hear_it)
   session.on(name, function(params)
@@ -174,11 +178,14 @@ hear("turn/progress", function(turn, params)
   turn.stage = params.text or params.stage
   if params.stage == "asking" or params.stage == "repairing" then turn.speaker = nil end
   chat.say("> " .. turn.stage)
-  redraw()
+  M.redraw()
 end)
 
 hear("turn/delta", function(turn, params)
-  if params.thought then return end
+  if params.thought then
+    turn.thoughts[params.candidate] = (turn.thoughts[params.candidate] or "") .. params.text
+    return
+  end
   if turn.speaker == nil then
     turn.speaker = params.candidate
     chat.append("\n")
@@ -193,14 +200,14 @@ hear("turn/candidate", function(turn, params)
   turn.order = vim.tbl_filter(function(id) return id ~= suggestion.id end, turn.order)
   table.insert(turn.order, math.min(params.rank, #turn.order) + 1, suggestion.id)
   turn.stage = suggestion.label
-  redraw()
+  M.redraw()
 end)
 
 hear("turn/ended", finish)
 
-session.lost = function(fault)
+session.on("lost", function(fault)
   local turn = M.current
   if turn and turn.running then finish(turn, { turn = turn.id, outcome = "failed", fault = fault }) end
-end
+end)
 
 return M

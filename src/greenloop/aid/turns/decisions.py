@@ -137,16 +137,21 @@ class Decisions:
             record.workspace.saved(given.handover.files[0].path)
             record.journal.written(_given_about(known, given))
         else:
-            with self._lock:
-                record.handed[known.id] -= {*given.hunks, "*"}
-            record.keep()
+            self._release(record, known, given)
         return Empty()
 
     def _on_undone(self, _call: Call, params: SuggestionUndone) -> Empty:
         record, known, given = self._acceptance(params.acceptance)
         if self._once(record, "undone", params.acceptance):
             record.journal.person(Step.UNDONE, _given_about(known, given))
+            self._release(record, known, given)
         return Empty()
+
+    def _release(self, record: Decidable, known: Known, given: Given) -> None:
+        """Let hunks be accepted again: they do not stand in the workspace."""
+        with self._lock:
+            record.handed[known.id] -= {*given.hunks, "*"}
+        record.keep()
 
     def _acceptance(self, acceptance: str) -> tuple[Decidable, Known, Given]:
         with self._lock:

@@ -2,5 +2,5 @@
 
 Architecture: Llama and what calls itself so (SmolLM2). Weights in pickle are refused, no code of a folder is run, and
 what cannot be carried over exactly (DoRA, embeddings that were trained, scaled rope) is a named error, never left out.
-Absent here: torch, transformers, quantisation, the home.
+``merge`` makes one file of two for serving. Absent here: torch, transformers, the home.
 """
