@@ -288,7 +288,7 @@ def main() -> None:
     finally:
         _stop(folder / "home")
         shutil.rmtree(folder, ignore_errors=True)
-    rounded = {name: round(value, 2) for name, value in figures.items()}
+    rounded = {name: round(value, 2 if value >= 1 else 4) for name, value in figures.items()}
     if not options.json:
         print("\n".join(f"{name:24} {value:>10}" for name, value in rounded.items()))
     else:
