@@ -102,7 +102,10 @@ class Editor:
 def started(home: Path, editor: Editor) -> AbstractAsyncContextManager[tuple[ClientSideConnection, Process]]:
     """Start ``greenloop acp``."""
     words = ("-m", "greenloop", "--home", str(home), "acp")
-    return spawn_agent_process(cast(Client, editor), sys.executable, *words, env=dict(os.environ))
+    # it ends by itself; on a busy machine later than the 2 seconds after which the SDK would terminate it
+    return spawn_agent_process(
+        cast(Client, editor), sys.executable, *words, env=dict(os.environ), transport_kwargs={"shutdown_timeout": 120.0}
+    )
 
 
 @asynccontextmanager
