@@ -1,6 +1,6 @@
 """What the sidecar costs beside the model: a real one, over its socket, a generated dune repository, the real build.
 
-    python benchmarks/aid.py [--files 10000] [--modules 200] [--turns 40] [--json]
+    python benchmarks/aid.py [--files 10000] [--modules 200] [--turns 40] [--local [TURNS]] [--json]
 
 A scripted model server with fixed delays stands in for the model, so that the figures are the sidecar's. The last line
 of ``--json`` is
@@ -16,6 +16,11 @@ edit alone where the buffer was built already. ``start``: from the command to th
 that holds what was saved. ``cancel``: from ``turn/cancel`` to ``turn/ended``, the worst of several, the model silent
 or in mid-stream. ``crowd``: 20 turns of 3 clients at once, until the last one has ended, and the longest wait of one
 of them for a candidate.
+
+``--local`` needs the local model, and adds what a person waits for with it, over so many turns that mend an error of
+an unsaved module: ``local_turn_ms``, from the request to ``turn/ended``; ``own_ms``, the sidecar's own part of that,
+outside the model's generation and outside the build (``aid_local`` says how it is told); ``own_share``, that part's
+share of the whole turn, and ``own_share_worst``, that of the worst turn; the others are medians.
 """
 
 import argparse
@@ -25,7 +30,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -34,8 +38,9 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from aid_editor import Editor
+from aid_local import own_part
 
-from greenloop.aid.client.client import Client
 from greenloop.aid.protocol import catalogue
 from greenloop.aid.protocol.base import Empty
 from greenloop.aid.protocol.session import BuildState, FileSaved, Status, WorkspaceOpen, WorkspaceTrust
@@ -49,40 +54,6 @@ from greenloop.records import Badge
 _THOUGHT = 1.0
 """Seconds before the first piece of a reply in timed turns: what a fast model takes; the tree is judged meanwhile."""
 _PIECE = 0.002
-_LONGEST = 600.0
-"""Seconds to wait for anything."""
-
-
-class Editor:
-    """A client of the sidecar that notes when it was told what."""
-
-    def __init__(self, app: App, name: str) -> None:
-        self.client = Client(lambda: reached(app), name)
-        self.when: list[tuple[float, Any]] = []
-        self._news = threading.Condition()
-        self.client.listen(self._hear)
-
-    def _hear(self, _name: str, params: Any) -> None:
-        with self._news:
-            self.when.append((time.perf_counter(), params))
-            self._news.notify_all()
-
-    def wait(self, found: Callable[[Any], bool]) -> float:
-        """Return when it was told something."""
-        seen = 0
-        with self._news:
-            while True:
-                for at, params in self.when[seen:]:
-                    if found(params):
-                        return at
-                seen = len(self.when)
-                if not self._news.wait(_LONGEST):
-                    raise TimeoutError("the sidecar did not say what was waited for")
-
-    def forget(self) -> None:
-        """Forget what it was told."""
-        with self._news:
-            self.when.clear()
 
 
 class Server:
@@ -229,7 +200,7 @@ def crowd(model: Server, app: App, workspace: str, root: Path) -> dict[str, floa
     """Measure 20 turns of 3 clients at once."""
     model.answer = partial(_saying, block(199, 77))
     with ExitStack() as open_:
-        editors = [Editor(app, f"editor-{number}") for number in range(3)]
+        editors = [Editor(lambda: reached(app), f"editor-{number}") for number in range(3)]
         for one in editors:
             open_.enter_context(one.client)
             one.client.call(catalogue.WORKSPACE_OPEN, WorkspaceOpen(path=str(root)))
@@ -274,7 +245,7 @@ def measured(folder: Path, files: int, modules: int, count: int) -> dict[str, fl
         )
         subprocess.run(["git", "-C", str(root), "add", "-A"], check=True)
         began = time.perf_counter()
-        editor = Editor(app, "editor")
+        editor = Editor(lambda: reached(app), "editor")
         with editor.client:
             found = editor.client.call(catalogue.SIDECAR_STATUS, Empty())
             figures = {"start_ms": 1000 * (time.perf_counter() - began)}
@@ -291,6 +262,11 @@ def measured(folder: Path, files: int, modules: int, count: int) -> dict[str, fl
     return figures
 
 
+def _stop(home: Path) -> None:
+    words = ("--home", str(home), "aid", "stop")
+    subprocess.run([sys.executable, "-m", "greenloop", *words], check=False, capture_output=True)
+
+
 def main() -> None:
     """Measure, and print a table or an object."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -298,14 +274,19 @@ def main() -> None:
     parser.add_argument("--modules", type=int, default=200)
     parser.add_argument("--turns", type=int, default=40)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument(
+        "--local", type=int, nargs="?", const=10, default=0, metavar="TURNS", help="turns of the local model, too"
+    )
     options = parser.parse_args()
     # a socket's path is short
     folder = Path(tempfile.mkdtemp(prefix="gl"))
     try:
         figures = measured(folder, options.files, options.modules, options.turns)
+        if options.local:
+            _stop(folder / "home")
+            figures |= own_part(folder / "repo", folder / "home", options.modules, options.local)
     finally:
-        home = ("--home", str(folder / "home"))
-        subprocess.run([sys.executable, "-m", "greenloop", *home, "aid", "stop"], check=False, capture_output=True)
+        _stop(folder / "home")
         shutil.rmtree(folder, ignore_errors=True)
     rounded = {name: round(value, 2) for name, value in figures.items()}
     if not options.json:

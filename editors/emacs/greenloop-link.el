@@ -123,12 +123,13 @@ and the ID, and sends the answer some day."
 (defun greenloop-link-wait (method params)
   "Send request METHOD with PARAMS, and return its answer.
 A refusal becomes a `user-error' with its way out."
-  (condition-case fault
-      (jsonrpc-request (greenloop-link-ensure) method params :timeout 300)
-    (jsonrpc-error
-     (user-error "Greenloop: %s" (greenloop-link-said
-                                  (list :message (alist-get 'jsonrpc-error-message (cddr fault))
-                                        :data (alist-get 'jsonrpc-error-data (cddr fault))))))))
+  (let (answer fault)
+    ;; not by `jsonrpc-request': it leaves the filter, and what came behind the answer stays there
+    (jsonrpc-async-request
+     (greenloop-link-ensure) method params :timeout 300 :timeout-fn (lambda () (setq fault '(:message "no answer")))
+     :success-fn (lambda (one) (setq answer (list one))) :error-fn (lambda (one) (setq fault one)))
+    (while (not (or answer fault)) (accept-process-output nil 0.1))
+    (if fault (user-error "Greenloop: %s" (greenloop-link-said fault)) (car answer))))
 
 (defun greenloop-link--take-back (id)
   "Take the question ID back: nobody waits for its answer any more."

@@ -67,12 +67,13 @@
   (interactive)
   (let ((words (greenloop-talk-question)))
     (when (string-empty-p words) (user-error "Greenloop: write a question below the last heading, ## You"))
-    (greenloop-talk-ask (greenloop-talk-workspace-here) (greenloop-source-request "ask" words) words)))
+    (greenloop-talk-ask (greenloop-talk-workspace-here) (greenloop-source-request "ask" words))))
 
-(defun greenloop-talk-ask (workspace request words)
-  "Append WORDS as a question, and start the turn of REQUEST in WORKSPACE."
+(defun greenloop-talk-ask (workspace request)
+  "Append the words of REQUEST as a question, and start its turn in WORKSPACE."
   (when (greenloop-turn-running workspace) (user-error "Greenloop: a turn is running; cancel it first"))
-  (let ((buffer (greenloop-talk-buffer workspace)))
+  (let ((buffer (greenloop-talk-buffer workspace))
+        (words (if (string-blank-p (plist-get request :prompt)) "Fix the error." (plist-get request :prompt))))
     (with-current-buffer buffer
       (unless (equal (greenloop-talk-question) words)
         (greenloop-talk--heading greenloop-talk--question)

@@ -11,9 +11,10 @@
 
 (cl-defstruct (greenloop-text-step (:constructor greenloop-text-step))
   "One file from the text OLD at FROM to the text NEW at PATH.
-A text that is nil: there is no file.  HUNKS say the same line by line,
-where there are any.  UNSAVED: the buffer had edits of the person before."
-  from path old new hunks executable unsaved)
+A text that is nil: there is no file.  HUNKS say the same line by line, where
+there are any.  EXECUTABLE: a file that was not at PATH before may be run; or
+its permissions.  UNSAVED (the buffer had edits) and MODES are of before."
+  from path old new hunks executable unsaved modes)
 
 (defun greenloop-text--refuse (format &rest words)
   "Signal that nothing is written, for the reason that FORMAT and WORDS give."
@@ -139,22 +140,22 @@ if a text is not the one that its file was made for."
   (cl-loop
    for step in (reverse plan)
    collect
-   (greenloop-text-step
-    :from (greenloop-text-step-path step) :path (greenloop-text-step-from step)
-    :old (greenloop-text-step-new step) :new (greenloop-text-step-old step)
-    ;; a file that was deleted comes back onto the disk
-    :unsaved (and (greenloop-text-step-new step) (greenloop-text-step-unsaved step))
-    :hunks (cl-loop for hunk in (greenloop-text-step-hunks step)
-                    for start = (plist-get hunk :new_start)
-                    collect (list :start start :end (+ start (greenloop-text-lines (plist-get hunk :new)))
-                                  :new (plist-get hunk :old))))))
+   (pcase-let (((cl-struct greenloop-text-step from path old new hunks unsaved modes) step))
+     (greenloop-text-step
+      ;; a file that was deleted comes back onto the disk
+      :from path :path from :old new :new old :unsaved (and new unsaved) :executable modes
+      :hunks (cl-loop for hunk in hunks
+                      for start = (plist-get hunk :new_start)
+                      collect (list :start start :end (+ start (greenloop-text-lines (plist-get hunk :new)))
+                                    :new (plist-get hunk :old)))))))
 
 (defun greenloop-text-write (plan)
   "Do all of PLAN, or none; signal `greenloop-text-refused' with the reason."
   (dolist (step plan)
     (let* ((from (greenloop-text-step-from step))
            (buffer (find-buffer-visiting from)))
-      (setf (greenloop-text-step-unsaved step) (and buffer (buffer-modified-p buffer)))
+      (setf (greenloop-text-step-unsaved step) (and buffer (buffer-modified-p buffer))
+            (greenloop-text-step-modes step) (file-modes from))
       (unless (equal (greenloop-text-now from) (greenloop-text-step-old step))
         (greenloop-text--refuse "%s has changed since" from))
       (when (and buffer (buffer-local-value 'buffer-read-only buffer))
@@ -165,19 +166,20 @@ if a text is not the one that its file was made for."
       ((error quit)
        ;; the step that failed may be half done
        (dolist (step (greenloop-text-inverse (reverse done))) (ignore-errors (greenloop-text--do step)))
-       (if (eq (car fault) 'greenloop-text-refused) (signal (car fault) (cdr fault))
-         (greenloop-text--refuse "%s" (error-message-string fault)))))))
+       (greenloop-text--refuse
+        "%s%s" (if (eq (car fault) 'greenloop-text-refused) (cadr fault) (error-message-string fault))
+        (cl-loop for step in done for from = (greenloop-text-step-from step)
+                 unless (equal (ignore-errors (greenloop-text-now from)) (greenloop-text-step-old step))
+                 concat (format "; %s could not be put back" from)))))))
 
 (defun greenloop-text--do (step)
   "Do one STEP."
-  (let* ((from (greenloop-text-step-from step))
-         (path (greenloop-text-step-path step))
-         (buffer (find-buffer-visiting from))
-         (unsaved (greenloop-text-step-unsaved step))
-         (enable-local-variables :safe)
-         (large-file-warning-threshold nil)
-         (inhibit-message t))
-    (if (null (greenloop-text-step-new step))
+  (pcase-let* (((cl-struct greenloop-text-step from path old new hunks executable unsaved) step)
+               (buffer (find-buffer-visiting from))
+               (enable-local-variables :safe)
+               (large-file-warning-threshold nil)
+               (inhibit-message t))
+    (if (null new)
         (progn
           (when (file-exists-p from) (delete-file from t))
           (when buffer (with-current-buffer buffer (set-buffer-modified-p nil)) (kill-buffer buffer)))
@@ -186,12 +188,14 @@ if a text is not the one that its file was made for."
         (when (file-exists-p from) (rename-file from path))
         (when buffer (with-current-buffer buffer (set-visited-file-name path t t) (set-buffer-modified-p unsaved))))
       (with-current-buffer (find-file-noselect path t)
-        (greenloop-text--put (greenloop-text-step-new step) (greenloop-text-step-hunks step))
+        (greenloop-text--put new hunks)
         (unless unsaved
           (unless (file-exists-p path) (set-buffer-modified-p t))
           ;; it is saved as it was judged: nothing is added, and nobody formats it
-          (let (require-final-newline before-save-hook write-contents-functions write-file-functions) (save-buffer))
-          (when (greenloop-text-step-executable step) (set-file-modes path (logior #o111 (file-modes path)))))))))
+          (let (require-final-newline before-save-hook write-contents-functions write-file-functions) (save-buffer))))
+      ;; a file that was here keeps its permissions; of a new one, who may read it may run it
+      (when-let ((modes (and executable (not (and old (equal from path))) (file-modes path))))
+        (set-file-modes path (if (numberp executable) executable (logior modes (ash (logand modes #o444) -2))))))))
 
 (defun greenloop-text--put (text hunks)
   "Make TEXT the text of the current buffer, by HUNKS where they lead to it.

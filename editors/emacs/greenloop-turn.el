@@ -52,10 +52,7 @@ conversation.  TALK is the buffer that shows it.  Returns the turn."
        ;; it was cancelled before it had a name
        (when (eq (greenloop-turn-busy turn) 'cancel) (greenloop-turn-cancel turn)))
      (lambda (fault)
-       (greenloop-turn--end
-        turn (list :outcome "failed"
-                   :fault (or (plist-get fault :data)
-                              (list :code "" :message (plist-get fault :message) :way_out ""))))))
+       (greenloop-turn--end turn (list :outcome "failed" :fault (append (plist-get fault :data) fault)))))
     turn))
 
 (defun greenloop-turn-cancel (turn)
@@ -174,7 +171,8 @@ A file without hunks, as one that is only renamed, has its path in their place."
                           (greenloop-turn-acceptances turn))
                     (greenloop-turn--watch (car (greenloop-turn-acceptances turn)))
                     nil)
-                (greenloop-text-refused (cadr refusal)))))
+                (greenloop-text-refused (cadr refusal))
+                (file-error (error-message-string refusal)))))
     (greenloop-link-call 'suggestion/applied
                          (list :acceptance id :applied (if why :json-false t) :note (or why "")) #'ignore)
     (if why

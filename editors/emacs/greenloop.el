@@ -37,8 +37,7 @@
 (defun greenloop--ask (kind words &optional whole)
   "Start a turn of KIND with WORDS, about the WHOLE project or the place here."
   (when (and (string-blank-p words) (equal kind "ask")) (user-error "Greenloop: nothing was asked"))
-  (greenloop-talk-ask (greenloop-talk-workspace-here) (greenloop-source-request kind words whole)
-                      (if (string-blank-p words) "Fix the error." words)))
+  (greenloop-talk-ask (greenloop-talk-workspace-here) (greenloop-source-request kind words whole)))
 
 ;;;###autoload
 (defun greenloop-ask (words)
@@ -70,9 +69,8 @@ With a prefix argument add WORDS of your own."
   (interactive)
   (let* ((workspace (greenloop-talk-workspace-here))
          (turn (or (cl-find workspace greenloop-turn-all :key #'greenloop-turn-workspace)
-                   (user-error "Greenloop: nothing was asked yet")))
-         (words (plist-get (greenloop-turn-request turn) :prompt)))
-    (greenloop-talk-ask workspace (greenloop-turn-request turn) (if (string-blank-p words) "Fix the error." words))))
+                   (user-error "Greenloop: nothing was asked yet"))))
+    (greenloop-talk-ask workspace (greenloop-turn-request turn))))
 
 (defun greenloop-cancel ()
   "Cancel the running turn."

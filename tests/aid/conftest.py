@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 from tests.aid.wires import Wire, doorway
+from tests.sidecars import ended
 
-from greenloop.aid.client.reach import Launch, halt
+from greenloop.aid.client.reach import Launch
 from greenloop.aid.door.connection import Bounds
 from greenloop.aid.door.place import Place
 from greenloop.aid.service import Service
@@ -56,9 +57,8 @@ def opened(short: Path, stack: ExitStack) -> Opening:
 def place(short: Path) -> Iterator[Place]:
     """Where a sidecar of this test lives; it is ended with the test."""
     place = Place(short / "aid", short / "run")
-    yield place
-    if place.folder.exists():
-        halt(place)
+    with ended(short):
+        yield place
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.sidecars import ended
 
 from greenloop.cli.home import Home
 from greenloop.records import Snapshot
@@ -47,8 +48,8 @@ def aid(home: Path) -> Iterator[Run]:
             env={**environment, **(env or {})}, capture_output=True, text=True, check=False, timeout=PATIENCE, **more,
         )  # fmt: skip
 
-    yield run
-    run("stop")
+    with ended(home):
+        yield run
 
 
 class Recorded:

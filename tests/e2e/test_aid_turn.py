@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.sidecars import ended
 
 from greenloop.aid.client.client import Client
 from greenloop.aid.protocol import catalogue
@@ -43,11 +44,8 @@ REPLY = f"shop.ml\n<<<<\n{BROKEN.splitlines()[2]}\n====\n{SOURCE.splitlines()[2]
 def app() -> Iterator[App]:
     """A home with a short name: the path of its socket has to be."""
     folder = Path(tempfile.mkdtemp(prefix="gl"))
-    yield App(Home(folder), None)
-    subprocess.run(
-        [sys.executable, "-m", "greenloop", "--home", str(folder), "aid", "stop"], check=False, capture_output=True,
-        timeout=GENEROUS,
-    )  # fmt: skip
+    with ended(folder):
+        yield App(Home(folder), None)
     shutil.rmtree(folder)
 
 

@@ -16,7 +16,7 @@ _INIT = """
 (require 'greenloop)
 (global-set-key (kbd "C-c g") #'greenloop-menu)
 (greenloop-global-mode)
-(setq greenloop-command '({command}) make-backup-files nil create-lockfiles nil)
+(setq greenloop-command '({command}) make-backup-files nil create-lockfiles nil auto-save-default nil)
 (menu-bar-mode -1)
 (dolist (folder '({tests} "/usr/share/emacs/site-lisp/elpa-src/markdown-mode-2.5")) (add-to-list 'load-path folder))
 (require 'greenloop-drive)
@@ -63,7 +63,7 @@ class Person:
 @contextmanager
 def at_the_keyboard(job: Job, opened: str) -> Iterator[Person]:
     """Start Emacs on a file of the job's workspace, in a home of its own; it ends with the block."""
-    home = Path(job.report).parent / "emacs"
+    home = Path(job.report).parent / f"{job.name}-emacs"
     home.mkdir()
     init = home / "init.el"
     command = " ".join(json.dumps(word) for word in (*job.command, "aid", "connect"))

@@ -22,6 +22,7 @@ from typing import Any
 
 import psutil
 from tests.editors.scenario import Scenario, Signalled, Step
+from tests.sidecars import ended
 
 from greenloop.aid.client.client import Client
 from greenloop.aid.client.reach import halt
@@ -229,15 +230,13 @@ def staged() -> Iterator[Stage]:
     # settings of this test's own, not those of whoever runs it
     stage = Stage(App(home, None), folder / "w")
     stage.folder.mkdir()
-    try:
-        yield stage
-    finally:
-        place = place_of(home)
-        # a bridge whose editor has just gone would start another sidecar
-        psutil.wait_procs(_bridges(str(home.path)), timeout=GENEROUS)
-        if place.folder.exists():
-            halt(place)
-        shutil.rmtree(folder)
+    with ended(home.path):
+        try:
+            yield stage
+        finally:
+            # a bridge whose editor has just gone would start another sidecar
+            psutil.wait_procs(_bridges(str(home.path)), timeout=GENEROUS)
+    shutil.rmtree(folder)
 
 
 def _bridges(home: str) -> list[psutil.Process]:

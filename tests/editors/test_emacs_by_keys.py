@@ -52,6 +52,42 @@ def test_a_person_gets_everywhere_by_keys(stage: Stage) -> None:
     stage.play("shop", JOURNEY, drive)
 
 
+@pytest.mark.editors
+@pytest.mark.timeout(1800)
+def test_the_keys_of_undo_take_an_acceptance_back(stage: Stage) -> None:
+    expect = Expect(
+        turns=(DONE,),
+        funnel=("shown", "accepted", "undone"),
+        told=("Taken back: the files are as they were before.",),
+        # the file was saved with the change; the buffer is as before, and not saved
+        disk={"price.ml": FIXED},
+        unsaved={"price.ml": PRICE},
+    )
+    story = Scenario(
+        about="an error is fixed, and C-/ takes the fix back",
+        files=JOURNEY.files,
+        steps=(),
+        model=(Reply(reply=FREE),),
+        expect=expect,
+    )
+
+    def drive(job: Job) -> Report:
+        with at_the_keyboard(job, "price.ml") as person:
+            person.wait("Greenloop:red 1")
+            person.menu("f")
+            person.wait("Fixed: type-checks.")
+            person.menu("y")
+            person.wait("@@ accepted", "let free : int = 0")
+            person.press("C-/")
+            person.wait("Taken back")
+            person.press("M-x")
+            person.type("greenloop-drive-report", job.report)
+            person.wait("the report is written")
+        return Report.model_validate_json(Path(job.report).read_bytes())
+
+    stage.play("undone", story, drive)
+
+
 def _fix(person: Person) -> None:
     """The mode line says that the build is red, where it may be built; the error is fixed, and the build is green."""
     person.wait("Greenloop:red 1")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.sidecars import ended
 
 Project = Callable[..., Path]
 GENEROUS = 120
@@ -19,8 +20,8 @@ GENEROUS = 120
 def home() -> Iterator[Path]:
     """A home; its sidecar is ended with the test. Its name is short, since the path of a socket has to be."""
     folder = Path(tempfile.mkdtemp(prefix="gl"))
-    yield folder
-    _greenloop(folder, "aid", "stop")
+    with ended(folder):
+        yield folder
     shutil.rmtree(folder)
 
 

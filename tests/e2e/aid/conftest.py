@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from tests.sidecars import ended
 
 from greenloop.cli.app import App
 from greenloop.cli.home import Home
@@ -110,6 +111,6 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
     found = Desk(App(Home(home), None), tmp_path / "shop")
     found.save(FILES)
     subprocess.run(["git", "init", "-q", str(found.root)], check=True)
-    yield found
-    found.greenloop("aid", "stop")
+    with ended(home):
+        yield found
     shutil.rmtree(home)
