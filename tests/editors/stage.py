@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -36,6 +37,8 @@ from greenloop.records.funnel import Step as Known
 
 GENEROUS = 600.0
 """Seconds that anything may take on a busy machine."""
+HEARD = 60.0
+"""Seconds until the sidecar has written down what it was told last."""
 _PERSONS = {Known.SHOWN, Known.ACCEPTED, Known.REFUSED, Known.UNDONE}
 _SETTINGS = """
 [model]
@@ -137,8 +140,12 @@ class Stage:
         assert not report.problem, report.problem
         self._compare(scenario, root, report)
         # answers may overtake each other, so the order of what was sent at once says nothing
-        heard = sorted(step.value for step in self._decisions()[before:])
-        assert heard == sorted(scenario.expect.funnel), f"the sidecar heard {heard}"
+        wanted = sorted(scenario.expect.funnel)
+        until = time.monotonic() + HEARD
+        # the person sees what was decided before the sidecar has written it down
+        while (heard := sorted(step.value for step in self._decisions()[before:])) != wanted:
+            assert time.monotonic() < until, f"the sidecar heard {heard}"
+            time.sleep(0.05)
 
     @property
     def words(self) -> tuple[str, ...]:

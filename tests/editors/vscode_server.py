@@ -135,6 +135,9 @@ class Window:
             "return e && e.document.uri.path.endsWith('/' + given[0]) && e.selection.active.line === given[1]",
             [path, line],
         )
+        # what was there already says nothing of the keys that come next
+        expect(self.page.locator(".quick-input-widget").first).to_be_hidden()
+        expect(self.page.locator(".editor-instance .monaco-editor.focused").first).to_be_visible()
 
     def listen(self) -> None:
         """Remember the messages on the screen."""
