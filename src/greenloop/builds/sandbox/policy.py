@@ -108,7 +108,7 @@ class Session(Protocol):
         """
 
     def alive(self) -> bool:
-        """Whether the command still runs."""
+        """Whether the command still runs; once it does not, ``output`` is whole."""
 
     def output(self) -> bytes:
         """The last of what it printed so far, both outputs together, at most ``Limits.output_kib``."""

@@ -187,8 +187,9 @@ class TrustedSession:
         self.close()
 
     def alive(self) -> bool:
-        """Whether the command still runs."""
-        return self._process.poll() is None
+        """See ``Session.alive``."""
+        # the thread ends when the process has ended and its last output was read
+        return self._thread.is_alive()
 
     def output(self) -> bytes:
         """See ``Session.output``."""
