@@ -196,6 +196,21 @@ def test_a_renamed_file(world: World) -> None:
     assert (old.path, old.text, new.path, new.base_sha256, new.text) == ("a.ml", None, "c.ml", None, A)
 
 
+def test_a_renamed_file_without_hunks_is_chosen_by_its_path(world: World) -> None:
+    reply = render_reply(Edit(files=(RenameFile(path="a.ml", new_path="c.ml"),))) + "\n" + block("b.ml", (B, B + "\n"))
+    turn, suggestion = made(world, reply, kind="ask", prompt="Call it c.", buffers={})
+    with pytest.raises(Refused, match=r"'c\.ml'"):
+        world.ask(catalogue.SUGGESTION_REFUSE, SuggestionRefuse(turn=turn, suggestion=suggestion, hunks=("c.ml",)))
+    given = accept(world, turn, suggestion, "a.ml")
+    assert [(file.path, file.text) for file in given.files] == [("a.ml", None), ("c.ml", A)]
+    with pytest.raises(Refused) as again:
+        accept(world, turn, suggestion, "a.ml", "1")
+    assert again.value.code == "already-accepted"
+    world.ask(catalogue.SUGGESTION_APPLIED, SuggestionApplied(acceptance=given.acceptance, applied=True))
+    world.ask(catalogue.SUGGESTION_REFUSE, SuggestionRefuse(turn=turn, suggestion=suggestion, hunks=("1",)))
+    assert [step for step, *_ in events(world, Step.ACCEPTED, Step.REFUSED)] == [Step.ACCEPTED, Step.REFUSED]
+
+
 def test_after_a_restart_the_rest_can_still_be_accepted(world: World) -> None:
     turn, suggestion = made(world, TWO_PLACES, place=IN_B)
     first, second, third = (hunk.id for file in world.suggestions(turn)[suggestion].files for hunk in file.hunks)

@@ -26,7 +26,8 @@ from greenloop.aid.scripted import ScriptedPeer
 from greenloop.builds.scripted import ScriptedJudge
 from greenloop.candidates.hints import HintSource
 from greenloop.candidates.sampling import Sampling
-from greenloop.models.scripted import Pace
+from greenloop.models.scripted import Pace, ScriptedModel
+from greenloop.models.several import FallbackModel
 from greenloop.records import Badge, FeedbackKind, ModelError, Refused
 from greenloop.records.funnel import Step
 from greenloop.workspace.store import TreeStore
@@ -277,6 +278,22 @@ def test_a_model_that_fails_is_the_turns_fault(world: World) -> None:
     assert ended.outcome is Outcome.FAILED
     assert ended.fault is not None
     assert (ended.fault.code, ended.fault.message, ended.fault.way_out) == ("model", "the model is down", "start it")
+
+
+def test_no_arm_shows_where_its_model_fails(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    def down(request: object) -> list[str]:
+        raise ModelError("giant-7b at http://127.0.0.1:9/v1: cannot be reached", "start giant-7b")
+
+    world.open()
+    failing = ScriptedModel(down, name="giant-7b")
+    for model in (failing, FallbackModel([failing, ScriptedModel(["no"] * 9, name="dwarf-1b")])):
+        world.use(model, arms={"size": "giant"})
+        ended, turn = world.turn()
+        told = "".join(message.model_dump_json() for message in world.news(turn))
+        assert "the model gave no usable answer" in told
+        assert "giant" not in told + ended.model_dump_json()
+        assert "dwarf" not in told
+    assert caplog.text.count("giant-7b at http") >= 2
 
 
 @pytest.mark.parametrize(

@@ -201,7 +201,7 @@ class SuggestionAccept(Message):
     turn: str
     suggestion: str
     hunks: tuple[str, ...] | None = None
-    """Ids of hunks; ``None`` for all."""
+    """Ids of hunks, and paths of files that have none, as where only the name changes; ``None`` for all."""
     buffers: tuple[Buffer, ...] = ()
 
 
@@ -245,6 +245,7 @@ class SuggestionRefuse(Message):
     turn: str
     suggestion: str
     hunks: tuple[str, ...] | None = None
+    """As in ``suggestion/accept``."""
 
 
 class SuggestionUndone(Message):

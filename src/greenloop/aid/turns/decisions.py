@@ -96,6 +96,8 @@ class Decisions:
     def _on_refuse(self, _call: Call, params: SuggestionRefuse) -> Empty:
         record, known = self._known(params.turn, params.suggestion)
         hunks = tuple(params.hunks) if params.hunks is not None else _all_hunks(known)
+        if strange := sorted(set(hunks) - set(_all_hunks(known))):
+            raise Refused("no-hunk", f"the suggestion has no hunk {strange[0]!r}", "name hunks that it has")
         if self._once(record, "refused", known.id, *hunks):
             record.journal.person(Step.REFUSED, _about(known, hunks))
         return Empty()
@@ -188,4 +190,4 @@ def _about(known: Known, hunks: Iterable[str]) -> About:
 
 
 def _all_hunks(known: Known) -> tuple[str, ...]:
-    return tuple(hunk.id for change in known.changes for hunk in change.hunks)
+    return tuple(one for change in known.changes for one in change.ids)

@@ -91,7 +91,7 @@ def hand_over(
         problems=problems(store, result, verdict.errors, encoding) if verdict is not None else (),
         rebased=rebased,
     )
-    return Given(handover, base, result, tuple(hunk.id for change in wanted for hunk in change.hunks))
+    return Given(handover, base, result, tuple(one for change in wanted for one in change.ids))
 
 
 def _present(

@@ -7,6 +7,7 @@
 The verdict on the tree is not waited for where the errors are known already: the model is asked meanwhile.
 """
 
+import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -57,6 +58,7 @@ from greenloop.workspace.store import TreeStore
 
 MOST_PROBLEMS = 20
 """So many errors of the code that was asked about are told with the end of a turn."""
+_log = logging.getLogger(__name__)
 
 _Found = Before | Judged | Landed | Piece | Complete | Switched | Called
 
@@ -221,10 +223,20 @@ class Turn:
         self._crew.begin(self._asking.first(question, self._stop), self._model_failed)
 
     def _model_failed(self, error: GreenloopError) -> None:
+        # what a model says of itself names it, and with it the arm of an experiment: then only the log has it
         if not isinstance(error, ModelError):
             raise error
+        if self._strategy.arms:
+            _log.warning("%s: %s", self.asked.turn, error)
+            error = ModelError("the model gave no usable answer", "ask again; `greenloop aid logs` says why")
         self._failed.append(error)
         self._progress(Stage.ASKING, str(error))
+
+    def _switched(self, why: str) -> None:
+        if self._strategy.arms:
+            _log.warning("%s: %s", self.asked.turn, why)
+            why = "the model gave no usable answer: another is asked"
+        self._progress(Stage.ASKING, why)
 
     # -- what comes
 
@@ -245,7 +257,7 @@ class Turn:
                 said = f"{tool} was not called: {why}" if why else f"the model called {tool}"
                 self._progress(Stage.ASKING, said)
             case Switched(why):
-                self._progress(Stage.ASKING, why)
+                self._switched(why)
             case Complete(candidate, proposal):
                 self._candidates = max(self._candidates, candidate + 1)
                 self._proposed(proposal, repaired)

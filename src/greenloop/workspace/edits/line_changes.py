@@ -42,6 +42,11 @@ class LineChange:
     new_path: str | None = None
 
     @property
+    def ids(self) -> tuple[str, ...]:
+        """What it is chosen by: its hunks, or, where only its name or its mode changes, its path."""
+        return tuple(hunk.id for hunk in self.hunks) or (self.path,)
+
+    @property
     def base_sha256(self) -> str | None:
         """SHA-256 of the UTF-8 text before."""
         return None if self.base is None else sha256_of(self.base)
@@ -111,14 +116,14 @@ def _hunks(old: str, new: str) -> tuple[LineHunk, ...]:
 
 
 def chosen(changes: Sequence[LineChange], ids: Collection[str] | None) -> tuple[LineChange, ...]:
-    """Return the changes with the hunks of these ids alone; ``None`` takes all. Files left without any are dropped.
+    """Return the changes of these ids alone (``LineChange.ids``), ``None``: all. Files left without any are dropped.
 
-    A file that is created, deleted or renamed is so only when all of its hunks are chosen; of a rename without hunks
-    only ``None`` chooses it. Raises ``EditError`` with reason ``no-hunk`` for an id that there is not.
+    A file that is created, deleted or renamed is so only when all of its hunks are chosen. Raises ``EditError`` with
+    reason ``no-hunk`` for an id that there is not.
     """
     if ids is None:
         return tuple(changes)
-    known = {hunk.id for change in changes for hunk in change.hunks}
+    known = {one for change in changes for one in change.ids}
     strange = sorted(set(ids) - known)
     if strange or not ids:
         raise EditError(
@@ -133,7 +138,7 @@ def chosen(changes: Sequence[LineChange], ids: Collection[str] | None) -> tuple[
             raise EditError(
                 f"{change.path}: a renamed file is taken whole or not at all", "choose all its hunks", reason="no-hunk"
             )
-        if kept:
+        if kept or (not change.hunks and change.path in ids):
             found.append(replace(change, hunks=_placed(kept)))
     return tuple(found)
 
