@@ -102,7 +102,7 @@ class Person:
             case Fix():
                 self._request("Greenloop fix", step.path, step.line)
             case Tool():
-                arguments = " ".join(f"{name}={word}" for name, word in step.arguments.items())
+                arguments = " ".join(f'{name}="{word}"' for name, word in step.arguments.items())
                 self.command(f"Greenloop tool {step.name} {arguments}")
                 self.on.until("Type number")
                 self.on.type("2" if step.approve else "1")

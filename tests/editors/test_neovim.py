@@ -3,11 +3,12 @@
 import json
 import os
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from tests.editors import neovim_driver, neovim_keys, thin
-from tests.editors.scenario import Bytes, Fix, names, scenario
+from tests.editors.scenario import Bytes, Fix, Tool, names, scenario
 from tests.editors.stage import Job, Report, Stage
 
 from greenloop.aid.wire.framing import Framer
@@ -97,7 +98,23 @@ def test_what_the_corpus_does_not_reach(nvim: Path, tmp_path: Path) -> None:
     ran = subprocess.run([nvim, *words], check=False, capture_output=True, text=True, env=environment, cwd=tmp_path)
     said = ran.stdout + ran.stderr
     assert "FAILED" not in said, said
-    assert "checked 22" in said, said
+    assert "checked 25" in said, said
+
+
+@pytest.mark.parametrize("drive", [neovim_driver.drive, neovim_keys.drive], ids=["headless", "by-keys"])
+def test_an_argument_of_a_tool_holds_spaces(drive: Callable[[Job], Report], stage: Stage) -> None:
+    story = scenario("tool")
+    owner = "till and the desk"
+    steps = tuple(
+        step.model_copy(update={"arguments": step.arguments | {"owner": owner}}) if isinstance(step, Tool) else step
+        for step in story.steps
+    )
+    expect = story.expect.model_copy(
+        update={"told": (f"{owner} owns price.ml",), "disk": {"OWNERS": f"price.ml {owner}\n"}}
+    )
+    stage.play(
+        f"tool-spaces-{drive.__module__[-4:]}", story.model_copy(update={"steps": steps, "expect": expect}), drive
+    )
 
 
 def test_a_selection_and_the_problems_that_the_person_sees_are_sent(stage: Stage, tmp_path: Path) -> None:

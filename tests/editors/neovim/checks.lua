@@ -207,7 +207,8 @@ end
 local function accepted(workspace, heard)
   local written
   local suggestion = { id = "s", label = "builds", files = {} }
-  require("greenloop.apply").accept({ id = "t", workspace = workspace }, suggestion, nil, function(yes) written = yes end)
+  local function done(yes) written = yes end
+  require("greenloop.apply").accept({ id = "t", workspace = workspace }, suggestion, nil, done, function() end)
   assert(vim.wait(60000, function() return written ~= nil end, 10), "accepting never ended")
   return written, heard("suggestion/applied")
 end
@@ -433,6 +434,102 @@ function checks.the_golden_messages_are_heard_and_those_it_sends_are_of_their_fo
     end
     if not sent.method then equal(sent, golden["approval.request"].answer) end
   end
+  vim.cmd("%bwipeout!")
+end
+
+function checks.arguments_of_tools_hold_spaces_and_what_is_none_is_refused()
+  local _, heard = scripted(function()
+    local tool = { name = "team.say", help = "", blocked = "", writes = false, arguments = { type = "object" } }
+    return { ["tools/list"] = { result = { tools = { tool } } }, ["tools/call"] = { result = { text = "said" } } }
+  end)
+  vim.cmd("Greenloop tool team.say title=hello world")
+  has("nothing was run: `world` is no argument")
+  vim.cmd([[Greenloop tool team.say title="hello]])
+  has([[nothing was run: `title="hello` is no argument]])
+  vim.cmd([[Greenloop tool team.say title="hello world" dry-run=true said='a "b" c=d' list=["x","y"] empty=""]])
+  -- the first call is this one
+  equal(heard("tools/call").arguments, {
+    title = "hello world", ["dry-run"] = true, said = 'a "b" c=d', list = { "x", "y" }, empty = "",
+  })
+end
+
+-- a suggestion: `price.ml` gets another name, `bill.ml` another line; what is accepted is the name alone
+local function renaming(root)
+  local moved = handed(root, "price.ml", "let vat = 20\n", {})
+  local files = {
+    { path = "price.ml", new_path = "cost.ml", kind = "rename" },
+    {
+      path = "bill.ml",
+      kind = "change",
+      hunks = { { id = "1", start = 1, ["end"] = 2, old = "b\n", new = "B\n", new_start = 1 } },
+    },
+  }
+  handed(root, "bill.ml", "a\nb\n", {})
+  local suggestion = { id = "s", label = "builds", diff = "the diff", files = files }
+  local news = {
+    { method = "turn/candidate", params = { turn = "t", rank = 0, suggestion = suggestion } },
+    { method = "turn/ended", params = { turn = "t", outcome = "done", order = { "s" } } },
+  }
+  local answers = handover(moved, handed(root, "cost.ml", nil, { text = "let vat = 20\n" }))
+  return vim.tbl_extend("error", answers, { ["turn/start"] = { result = STARTED, news = news } })
+end
+
+local function listed()
+  return vim.tbl_map(function(item) return item.text end, vim.fn.getqflist())
+end
+
+local function press(keys) vim.api.nvim_feedkeys(keys, "xm", false) end
+
+function checks.a_change_of_the_name_alone_is_decided_on_by_itself_and_again_when_it_is_taken_back()
+  local workspace, heard = scripted(renaming)
+  local review = require("greenloop.review")
+  vim.cmd.edit(workspace.root .. "/bill.ml")
+  local mine
+  vim.keymap.set("n", "do", function() mine = true end, { buffer = 0, desc = "my own" })
+  vim.cmd.edit(workspace.root .. "/price.ml")
+  vim.cmd("Greenloop ask call it cost")
+  ended()
+  equal(listed(), { "rename price.ml → cost.ml [builds]", "change bill.ml [builds] B" })
+  press("do")
+  equal(heard("suggestion/accept").hunks, { "price.ml" })
+  heard("suggestion/applied")
+  assert(vim.wait(60000, function() return #listed() == 1 end, 10), vim.inspect(listed()))
+  equal(listed(), { "change bill.ml [builds] B" })
+  equal(require("greenloop.text").on_disk(workspace.root .. "/cost.ml"), "let vat = 20\n")
+  vim.cmd("buffer bill.ml")
+  vim.cmd("2")
+  press("dx")
+  equal(heard("suggestion/refuse").hunks, { "1" })
+  assert(vim.wait(60000, function() return not review.shown end, 10), "the review never closed")
+  -- the person's own key is back
+  press("do")
+  equal({ mine, vim.fn.maparg("do", "n", false, true).desc }, { true, "my own" })
+  equal(vim.fn.maparg("dx", "n"), "")
+  vim.cmd("Greenloop undo")
+  assert(vim.wait(60000, function() return review.shown end, 10), "the review is not shown again")
+  equal(listed(), { "rename price.ml → cost.ml [builds]" })
+  vim.cmd.edit(workspace.root .. "/price.ml")
+  equal(review.here(), { "price.ml" })
+  press("dx")
+  equal(heard("suggestion/refuse", 2).hunks, { "price.ml" })
+  assert(vim.wait(60000, function() return not review.shown end, 10), "the review never closed")
+  vim.cmd("%bwipeout!")
+end
+
+function checks.what_was_taken_back_is_not_shown_where_something_else_was_asked_since()
+  local workspace, heard = scripted(renaming)
+  vim.cmd.edit(workspace.root .. "/price.ml")
+  vim.cmd("Greenloop ask call it cost")
+  ended()
+  press("dO")
+  heard("suggestion/applied")
+  local review, turns = require("greenloop.review"), require("greenloop.turn")
+  assert(vim.wait(60000, function() return not review.shown end, 10), "the review never closed")
+  turns.current = vim.deepcopy(turns.current)
+  vim.cmd("Greenloop undo")
+  heard("suggestion/undone")
+  has("Taken back.")
+  equal(review.shown, nil)
   vim.cmd("%bwipeout!")
 end
 

@@ -106,8 +106,7 @@ function steps.tool(step)
   end
   local words = { step.name }
   for name, word in pairs(step.arguments) do
-    table.insert(words, name .. "=" .. word)
-    assert(not word:find("%s"))
+    table.insert(words, ('%s="%s"'):format(name, word))
   end
   local session = require("greenloop.session")
   settled(function(done)

@@ -20,6 +20,7 @@ local M = {}
 ---@field id string
 ---@field workspace greenloop.WorkspaceState
 ---@field changes greenloop.Change[]
+---@field back fun()
 
 ---@type greenloop.Acceptance[] the last one at the end
 local accepted = {}
@@ -33,13 +34,11 @@ end
 --- See whether a file is what it was judged to be.
 local function hinders(change)
   local open = text.buffer(change.path) ~= nil
-  if present(change.path) ~= change.before then
-    return change.path .. " has changed meanwhile"
-  elseif open and not change.unsaved and change.before ~= text.on_disk(change.path) then
-    return change.path .. " was changed on the disk by another program"
-  elseif open and change.unsaved and not change.after then
-    return change.path .. " would go, but has unsaved changes: save it first"
-  end
+  local of_old = change.before == text.on_disk(change.path)
+  if present(change.path) ~= change.before then return change.path .. " has changed meanwhile" end
+  if open and not change.unsaved and not of_old then return change.path .. " was changed on the disk by another program" end
+  local unsaved = open and change.unsaved and not change.after
+  return unsaved and change.path .. " would go, but has unsaved changes: save it first" or nil
 end
 
 --- Let windows that show a file which goes show another one.
@@ -129,7 +128,8 @@ end
 ---@param suggestion greenloop.Proposed
 ---@param hunks? string[] all of them where nil
 ---@param done fun(written: boolean)
-function M.accept(turn, suggestion, hunks, done)
+---@param back fun() called when the person has taken it back
+function M.accept(turn, suggestion, hunks, done, back)
   local buffers = {}
   for _, file in ipairs(suggestion.files) do
     local buffer = text.buffer(vim.fs.joinpath(turn.workspace.root, file.path))
@@ -152,7 +152,7 @@ function M.accept(turn, suggestion, hunks, done)
     local function told() done(not problem) end
     session.call("suggestion/applied", note, told, told)
     if problem then return chat.warn(("%s: not accepted (%s)"):format(problem, chat.AGAIN)) end
-    table.insert(accepted, { id = handover.acceptance, workspace = turn.workspace, changes = changes })
+    table.insert(accepted, { id = handover.acceptance, workspace = turn.workspace, changes = changes, back = back })
     local paths = vim.tbl_map(function(file) return file.path end, handover.files)
     chat.say(("Accepted: %s. `:Greenloop undo` takes it back."):format(table.concat(paths, ", ")))
   end, function() done(false) end)
@@ -162,6 +162,7 @@ end
 local function undone(acceptance, done)
   session.call("suggestion/undone", { acceptance = acceptance.id }, function()
     chat.say("Taken back.")
+    acceptance.back()
     if done then done() end
   end, done)
 end

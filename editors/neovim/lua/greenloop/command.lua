@@ -92,7 +92,7 @@ M.subcommands = {
   reply = { reply, 'go on with the conversation: "no, keep the old name"' },
   fix = { fix, "fix the error at the cursor, else the first one; words that follow say more" },
   thoughts = { turns.thoughts, "show what a reasoning model thought in the last request" },
-  tool = { tool, "run a domain tool: its name, its arguments as NAME=VALUE; what is missing is asked for", tools.known },
+  tool = { tool, 'run a domain tool: its name, NAME=VALUE or NAME="…" for each argument; missing ones are asked for', tools.known },
   accept = { function(rest) review.accept(part(rest)) end, "accept " .. DECIDE, parts },
   refuse = { function(rest) review.refuse(part(rest)) end, "refuse " .. DECIDE, parts },
   undo = { function() apply.undo() end, "take the last acceptance back, in all its files at once" },

@@ -30,9 +30,7 @@ M.options = defaults
 function M.set(given)
   given = given or {}
   for name in pairs(given) do
-    if defaults[name] == nil then
-      error(("greenloop: there is no option %q; see :help greenloop-options"):format(name))
-    end
+    if defaults[name] == nil then error(("greenloop: there is no option %q; see :help greenloop-options"):format(name)) end
   end
   M.options = vim.tbl_deep_extend("force", defaults, given)
 end

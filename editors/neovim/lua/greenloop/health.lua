@@ -43,11 +43,8 @@ end
 
 function M.check()
   vim.health.start("greenloop")
-  if vim.fn.has("nvim-0.10") == 1 then
-    vim.health.ok(("Neovim %s"):format(tostring(vim.version())))
-  else
-    vim.health.error("Neovim is too old", "install 0.10 or later")
-  end
+  local tell = vim.fn.has("nvim-0.10") == 1 and vim.health.ok or vim.health.error
+  tell(("Neovim %s; 0.10 or later is needed"):format(tostring(vim.version())))
   if program() then sidecar() end
 end
 

@@ -14,7 +14,7 @@ M.workspaces = {}
 ---@type table<string, string> folder of a file → name of its workspace
 local folders = {}
 ---@type table<string, fun(params: table)[]> notification, "lost" or "faulted" → who hears it
-local hearers = {}
+local hearers = vim.defaulttable()
 ---@type fun(request: greenloop.ApprovalRequest, answer: fun(approved: boolean))
 M.approve = function(_, answer) answer(false) end
 
@@ -28,13 +28,10 @@ local pending = {}
 M.sidecar = nil
 
 ---@param name string a notification of the sidecar; "lost": the bridge has ended; "faulted": the person is to be told
-function M.on(name, hear)
-  hearers[name] = hearers[name] or {}
-  table.insert(hearers[name], hear)
-end
+function M.on(name, hear) table.insert(hearers[name], hear) end
 
 local function tell(name, params)
-  for _, hear in ipairs(hearers[name] or {}) do hear(params) end
+  for _, hear in ipairs(hearers[name]) do hear(params) end
 end
 
 local function fault(code, message, way_out) return { code = code, message = message, way_out = way_out } end

@@ -39,12 +39,24 @@ local function complete(tool, words, done)
   done(arguments)
 end
 
---- Run a tool. `rest`: its name, and its arguments as NAME=VALUE; without a name one is chosen.
+--- Read arguments: NAME=VALUE, or NAME="…" and NAME='…' for a value with spaces.
+---@return table<string, string> words, string left what is no argument, to its end
+local function arguments_of(given)
+  local words, left = {}, given .. " "
+  while true do
+    local name, _, word, behind = left:match("^%s*([^%s=\"']+)=([\"'])(.-)%2%s+(.*)$")
+    if not name then name, word, behind = left:match("^%s*([^%s=\"']+)=([^%s\"']%S*)%s+(.*)$") end
+    if not name then return words, vim.trim(left) end
+    words[name], left = word, behind
+  end
+end
+
+--- Run a tool. `rest`: its name, and its arguments; without a name one is chosen.
 ---@param workspace greenloop.WorkspaceState
 function M.run(workspace, rest, done)
   local name, given = rest:match("^(%S*)%s*(.*)$")
-  local words = {}
-  for key, word in given:gmatch("([%w_]+)=(%S+)") do words[key] = word end
+  local words, left = arguments_of(given)
+  if left ~= "" then return chat.warn(('nothing was run: `%s` is no argument (NAME=VALUE, NAME="…")'):format(left)) end
   ---@param tool? greenloop.ToolInfo
   local function call(tool)
     if not tool then return end
@@ -65,9 +77,7 @@ function M.run(workspace, rest, done)
       return vim.ui.select(list.tools, { prompt = "Greenloop, run:", format_item = item }, call)
     end
     local tool = vim.iter(list.tools):find(function(one) return one.name == name end)
-    if not tool then
-      return chat.warn(("there is no tool %s; there are: %s"):format(name, table.concat(names, ", ")))
-    end
+    if not tool then return chat.warn(("there is no tool %s; there are: %s"):format(name, table.concat(names, ", "))) end
     call(tool)
   end)
 end

@@ -119,9 +119,7 @@ end
 --- Ask for a change, or for a fix.
 ---@param request greenloop.Request
 function M.ask(request)
-  if M.current and M.current.running then
-    return chat.warn("a request is being answered (`:Greenloop cancel` ends it)")
-  end
+  if M.current and M.current.running then return chat.warn("a request is being answered (`:Greenloop cancel` ends it)") end
   session.workspace(request.path or (vim.fn.getcwd() .. "/."), function(workspace)
     ensure_trust(workspace, function() start(request, workspace) end)
   end)
