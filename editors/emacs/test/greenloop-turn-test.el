@@ -180,14 +180,16 @@
         (greenloop-stage-answer "workspace/open" :workspace "w" :root root :trusted t :toolchain "dune")
         (greenloop-turn-test--lighter "unknown")
         (should (equal (length (greenloop-stage-sent "workspace/open")) 1))
-        ;; a program that ends at once: what it was asked for is not open, and nobody asks it again
-        (let ((greenloop-command (list "sh" "-c" (format "echo >>%s" (shell-quote-argument (expand-file-name "starts" root)))))
+        ;; a program that ends before it has answered: what it was asked for is not open, and nobody starts it again
+        (let ((greenloop-command (list "sh" "-c" (format "echo >>%s; exec cat >/dev/null"
+                                                         (shell-quote-argument (expand-file-name "starts" root)))))
               (second greenloop-link--connection))
           (should-not (eq first second))
           (delete-process (jsonrpc--process second))
           (with-timeout (60 (error "Nothing was started"))
-            (while (or (eq second greenloop-link--connection) (jsonrpc-running-p greenloop-link--connection))
+            (while (or (eq second greenloop-link--connection) (not (file-exists-p (expand-file-name "starts" root))))
               (accept-process-output nil 0.05)))
+          (delete-process (jsonrpc--process greenloop-link--connection))
           (dotimes (_ 60) (accept-process-output nil 0.05))
           (should (equal (greenloop-stage-bytes "starts") "\n"))
           (greenloop-turn-test--lighter "off"))))))
