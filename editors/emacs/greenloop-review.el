@@ -3,11 +3,8 @@
 ;; The hunks of a suggestion in `diff-mode', whose usual keys apply one, or kill
 ;; it, which is to refuse it; what is written comes from the sidecar.
 ;;; Code:
-(require 'cl-lib)
 (require 'diff-mode)
 (require 'greenloop-talk)
-
-(declare-function ediff-buffers "ediff")
 
 (defvar-local greenloop-review-turn nil "The turn under review.")
 (defvar-local greenloop-review-suggestion nil "The suggestion under review.")
@@ -24,7 +21,7 @@
                ([remap diff-goto-source] greenloop-review-source)
                ([remap undo] greenloop-undo) ([remap diff-undo] greenloop-undo)
                ("a" greenloop-review-accept) ("f" greenloop-review-accept-file) ("y" greenloop-accept-all)
-               ("x" greenloop-refuse-all) ("u" greenloop-undo) ("e" greenloop-review-ediff)
+               ("g" greenloop-ask-again) ("x" greenloop-refuse-all) ("u" greenloop-undo) ("e" greenloop-review-ediff)
                ("]" greenloop-review-next-suggestion) ([remap revert-buffer] greenloop-ask-again) ("t" greenloop-talk))
              do (define-key map key command))
     ;; what would write without the sidecar, or change what is only shown
@@ -175,7 +172,7 @@ Lines have `greenloop-file' and `greenloop-file-keys', hunks `greenloop-keys'."
           (get-buffer (greenloop-review--name workspace)))
         (user-error "Greenloop: there is no suggestion to review; ask first"))))
 
-(defmacro greenloop-review--command (name function keys docstring)
+(defmacro greenloop-review--defun (name function keys docstring)
   "Define the command NAME: FUNCTION gets those of KEYS that wait; DOCSTRING."
   (declare (indent 3) (doc-string 4))
   `(defun ,name ()
@@ -189,17 +186,17 @@ Lines have `greenloop-file' and `greenloop-file-keys', hunks `greenloop-keys'."
          (,function greenloop-review-turn greenloop-review-suggestion waiting)
          (ignore-errors (diff-hunk-next))))))
 
-(greenloop-review--command greenloop-review-accept greenloop-turn-accept (greenloop-review--here 'greenloop-keys)
+(greenloop-review--defun greenloop-review-accept greenloop-turn-accept (greenloop-review--here 'greenloop-keys)
   "Apply the hunk at point to its file.")
-(greenloop-review--command greenloop-review-accept-file greenloop-turn-accept (greenloop-review--here 'greenloop-file-keys)
+(greenloop-review--defun greenloop-review-accept-file greenloop-turn-accept (greenloop-review--here 'greenloop-file-keys)
   "Apply all that waits of the file at point.")
-(greenloop-review--command greenloop-accept-all greenloop-turn-accept (greenloop-turn-keys greenloop-review-suggestion)
+(greenloop-review--defun greenloop-accept-all greenloop-turn-accept (greenloop-turn-keys greenloop-review-suggestion)
   "Accept all that waits of the suggestion under review.")
-(greenloop-review--command greenloop-review-refuse greenloop-turn-refuse (greenloop-review--here 'greenloop-keys)
+(greenloop-review--defun greenloop-review-refuse greenloop-turn-refuse (greenloop-review--here 'greenloop-keys)
   "Refuse the hunk at point.")
-(greenloop-review--command greenloop-review-refuse-file greenloop-turn-refuse (greenloop-review--here 'greenloop-file-keys)
+(greenloop-review--defun greenloop-review-refuse-file greenloop-turn-refuse (greenloop-review--here 'greenloop-file-keys)
   "Refuse all that waits of the file at point.")
-(greenloop-review--command greenloop-refuse-all greenloop-turn-refuse (greenloop-turn-keys greenloop-review-suggestion)
+(greenloop-review--defun greenloop-refuse-all greenloop-turn-refuse (greenloop-turn-keys greenloop-review-suggestion)
   "Refuse all that waits of the suggestion under review.")
 
 (defun greenloop-review ()
@@ -271,7 +268,6 @@ Both sides are copies; changes are accepted in the review."
                    (current-buffer)))))
     (unless (or old (null (plist-get file :base_sha256)))
       (user-error "Greenloop: %s has changed since; ask again on the new text" path))
-    (require 'ediff)
     (ediff-buffers (funcall copy "before" nil) (funcall copy "after" (reverse (plist-get file :hunks))))))
 
 (provide 'greenloop-review)

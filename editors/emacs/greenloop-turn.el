@@ -2,7 +2,6 @@
 ;;; Commentary:
 ;; What happened in each turn, and what the person decided; nothing is shown here.
 ;;; Code:
-(require 'cl-lib)
 (require 'greenloop-link)
 (require 'greenloop-text)
 
@@ -87,12 +86,11 @@ what is as it is now comes to it.  TALK is the buffer that shows it."
         (greenloop-turn-ended turn) news
         (greenloop-turn-suggestions turn)
         (cl-loop for id across (or (plist-get news :order) [])
-                 for found = (cl-find id (greenloop-turn-suggestions turn)
-                                      :key (lambda (one) (plist-get one :id)) :test #'equal)
-                 when found collect found))
+                 append (cl-remove id (greenloop-turn-suggestions turn)
+                                   :key (lambda (one) (plist-get one :id)) :test-not #'equal)))
   (greenloop-turn--tell turn 'ended news))
 
-(defun greenloop-turn--lost ()
+(defun greenloop-turn--lost (_folders)
   "End what ran over a connection that is lost."
   (dolist (turn (greenloop-turn-running))
     (greenloop-turn--end
@@ -101,7 +99,7 @@ what is as it is now comes to it.  TALK is the buffer that shows it."
 
 (dolist (what '(progress delta candidate ended))
   (greenloop-link-on (intern (format "turn/%s" what)) (apply-partially #'greenloop-turn--heard what)))
-(add-hook 'greenloop-link-lost-hook #'greenloop-turn--lost)
+(add-hook 'greenloop-link-lost-functions #'greenloop-turn--lost)
 
 (defun greenloop-turn-keys (suggestion &optional path)
   "Return the keys of the hunks of SUGGESTION, or of those of its file PATH alone.

@@ -10,11 +10,9 @@
 ;; Greenloop shows only changes that a build has checked.  All commands are in
 ;; `greenloop-menu'; bind it to a key, and turn `greenloop-global-mode' on.
 ;;; Code:
-(require 'cl-lib)
 (require 'transient)
 (require 'greenloop-build)
 (require 'greenloop-review)
-(require 'greenloop-talk)
 
 (defun greenloop-source-request (kind words &optional whole)
   "Return a request of KIND with WORDS about the person's place, or the WHOLE.
@@ -28,8 +26,8 @@ The place is made of markers: it moves with the text until it is sent."
           :whole_project (if source :json-false t)
           :place (and source
                       (with-current-buffer source
-                        (cons (point-marker) (and (region-active-p) (mapcar #'copy-marker (list (region-beginning)
-                                                                                                (region-end))))))))))
+                        (mapcar #'copy-marker
+                                (cons (point) (and (region-active-p) (list (region-beginning) (region-end))))))))))
 
 (defun greenloop--ask (kind words &optional whole)
   "Start a turn of KIND with WORDS, about the WHOLE project or the place here."
