@@ -1,5 +1,6 @@
 -- A bridge whose answers are written down: `nvim -l bridge.lua ANSWERS LOG`. ANSWERS is JSON, method → what is sent back:
--- `result` or `error`, and `news`, the notifications and requests that follow it, each `behind` a file where it names one. Every message heard becomes a line of LOG.
+-- `result` or `error`, and `news`, the notifications and requests that follow it, each `behind` a file that it waits for where
+-- it names one. Every message heard becomes a line of LOG. `the/end` ends it.
 
 local answers = vim.json.decode(table.concat(vim.fn.readfile(arg[1]), "\n"))
 local log = assert(io.open(arg[2], "a"))
