@@ -22,10 +22,10 @@ say = functools.partial(print, flush=True)
 
 class Client:
     def __init__(self, folder: str, command: list[str]) -> None:
-        self.pipe = subprocess.Popen([*command, "aid", "connect"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.pipe: Any = subprocess.Popen([*command, "aid", "connect"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.numbers, self.lock = itertools.count(1), threading.Lock()
         self.waiting, self.found, self.problems = {}, {}, []
-        self.turn = self.conversation = self.question = ""
+        self.question, self.asked = "", {"turn": "", "conversation": ""}
         self.place = self.best = self.undo = None
         threading.Thread(target=self.listen, daemon=True).start()
         words = {"client": "terminal", "encoding": "utf-8", "can_approve": True}
@@ -35,20 +35,17 @@ class Client:
     def send(self, **message: Any) -> None:
         body = json.dumps({"jsonrpc": "2.0", **message}).encode()
         with self.lock:
-            pipe: Any = self.pipe.stdin
-            pipe.write(b"Content-Length: %d\r\n\r\n%b" % (len(body), body))
-            pipe.flush()
+            self.pipe.stdin.write(b"Content-Length: %d\r\n\r\n%b" % (len(body), body))
+            self.pipe.stdin.flush()
 
     def call(self, method: str, params: Json, then: Any = lambda _: None) -> None:
-        number = next(self.numbers)
-        self.waiting[number] = then
+        self.waiting[number := next(self.numbers)] = then
         self.send(id=number, method=method, params=params)
 
     def listen(self) -> None:
-        pipe: Any = self.pipe.stdout
-        while header := pipe.readline():
-            pipe.readline()
-            message = json.loads(pipe.read(int(header.removeprefix(b"Content-Length: "))))
+        while header := self.pipe.stdout.readline():
+            self.pipe.stdout.readline()
+            message = json.loads(self.pipe.stdout.read(int(header.removeprefix(b"Content-Length: "))))
             if "error" in message:
                 fault = message["error"]["data"]
                 say(f"! {fault['code']}: {fault['message']} ({fault['way_out']})")
@@ -69,7 +66,7 @@ class Client:
         if method == "status/changed":
             self.problems = params["problems"]
             say(f"# build: {params['state']}")
-        elif params.get("turn") != self.turn:
+        elif params.get("turn") != self.asked["turn"]:
             return
         elif method == "turn/progress":
             say(f"# {params['text']}")
@@ -83,36 +80,36 @@ class Client:
             say("\n#", params["summary"], params["text"], fault["message"], fault["way_out"])
             if self.best:
                 say(self.best["diff"], *(f"\n# mistrust it: {flag}" for flag in self.best["flags"]))
-                self.call("suggestion/shown", {"turn": self.turn, "suggestion": self.best["id"]})
+                self.call("suggestion/shown", {"turn": self.asked["turn"], "suggestion": self.best["id"]})
             say(f"= {params['outcome']}, {self.best['label'] if self.best else '-'}, {fault['code'] or '-'}")
 
     def start(self, kind: str, words: str, conversation: str) -> None:
-        def started(answer: Json) -> None:
-            self.turn, self.conversation = answer["turn"], answer["conversation"]
-
         self.found, self.best = {}, None
         request = {"workspace": self.workspace, "kind": kind, "prompt": words, "conversation": conversation}
-        self.call("turn/start", request | {"place": self.place, "seen": self.problems}, started)
+        self.call("turn/start", request | {"place": self.place, "seen": self.problems}, self.asked.update)
 
     def decide(self, verb: str, names: set[str]) -> None:
         if not self.best:
             return say("! there is no suggestion")
-        every = [(file["path"], hunk["id"]) for file in self.best["files"] for hunk in file["hunks"]]
-        hunks = [hunk for path, hunk in every if {path, hunk} & names] if names else None
-        params = {"turn": self.turn, "suggestion": self.best["id"], "hunks": hunks}
+        ids = {file["path"]: [one["id"] for one in file["hunks"]] or [file["path"]] for file in self.best["files"]}
+        hunks = [one for path, every in ids.items() for one in every if {path, one} & names] if names else None
+        params = {"turn": self.asked["turn"], "suggestion": self.best["id"], "hunks": hunks}
         self.call(f"suggestion/{verb}", params, self.write if verb == "accept" else lambda _: say("= refused"))
 
     def write(self, handover: Json) -> None:
         """Write what was handed over, if each file is what it was judged to be: all files or none."""
         after = {self.root / one["path"]: one["text"] for one in handover["files"]}
-        before = {path: path.read_bytes().decode() if path.exists() else None for path in after}
+        before = self.texts(after)
         digests = [None if text is None else hashlib.sha256(text.encode()).hexdigest() for text in before.values()]
         word = "! a file has changed meanwhile: ask again"
         if same := digests == [one["base_sha256"] for one in handover["files"]]:
             self.lay(after)
-            word, self.undo = f"= written: {handover['label']}", (handover["acceptance"], before)
+            word, self.undo = f"= written: {handover['label']}", (handover["acceptance"], before, after)
         applied = {"acceptance": handover["acceptance"], "applied": same, "note": word}
         self.call("suggestion/applied", applied, lambda _: say(word))
+
+    def texts(self, paths: Any) -> dict[Path, str | None]:
+        return {path: path.read_bytes().decode() if path.exists() else None for path in paths}
 
     def lay(self, files: dict[Path, str | None]) -> None:
         for path, text in files.items():
@@ -126,14 +123,17 @@ class Client:
             path, _, number = rest.partition(":")
             self.place = {"path": path, "cursor": {"line": int(number or 1) - 1, "column": 0}} if path else None
         elif verb in {"ask", "also", "fix"}:
-            self.start("fix" if verb == "fix" else "ask", rest, self.conversation if verb == "also" else "")
+            self.start("fix" if verb == "fix" else "ask", rest, self.asked["conversation"] if verb == "also" else "")
         elif verb == "cancel":
-            self.call("turn/cancel", {"turn": self.turn})
+            self.call("turn/cancel", {"turn": self.asked["turn"]})
         elif verb in {"accept", "refuse"}:
             self.decide(verb, set(rest.split()))
         elif verb == "undo" and self.undo:
-            self.lay(self.undo[1])
-            self.call("suggestion/undone", {"acceptance": self.undo[0]}, lambda _: say("= taken back"))
+            acceptance, before, after = self.undo
+            if self.texts(after) != after:
+                return say("! a file has changed since: take it back by hand")
+            self.undo = self.lay(before)
+            self.call("suggestion/undone", {"acceptance": acceptance}, lambda _: say("= taken back"))
         elif verb == "tool":
             name, words = rest.split(maxsplit=1)
             params = {"workspace": self.workspace, "name": name, "arguments": json.loads(words)}

@@ -1,5 +1,5 @@
 // What the person sees of a conversation. News of the sidecar change it; the view shows it. Nothing of VS Code is known here.
-import type { Fault, FileChange, Hunk, News, Proposed, Said } from "./protocol.js";
+import type { Fault, FileChange, News, Proposed, Said } from "./protocol.js";
 
 /** A fault as people are told it. */
 export const tell = (fault: Fault): string => (fault.way_out ? `${fault.message} (${fault.way_out})` : fault.message);
@@ -11,10 +11,8 @@ export interface Suggestion {
   rank: number;
   /** What it was found to be when it was handed over; it may have been judged anew. */
   label: string;
-  /** Hunk → what was decided; one that is missing is open. */
+  /** Change (as in `idsOf`) → what was decided; one that is missing is open. */
   decided: Record<string, Decision>;
-  /** What was decided of the whole: of files without hunks, such as plain renames, it alone tells. */
-  whole: Decision | "";
 }
 
 export interface Turn {
@@ -49,6 +47,8 @@ export interface Shown {
   running: boolean;
   /** A line above the conversation, and the command that its button runs. */
   banner: { text: string; button: string; command: string } | null;
+  /** News for screen readers, which read no messages of the status bar. */
+  told: string;
 }
 
 /** What the person does in the sidebar. */
@@ -56,13 +56,15 @@ export type Doing =
   | { do: "ready" }
   | { do: "ask"; words: string; whole: boolean }
   | { do: "fix" | "cancel" | "again" | "banner" }
-  | { do: "shown" | "review" | "undo"; turn: string; suggestion: string }
+  | { do: "see" | "show" | "undo"; turn: string; suggestion: string }
   | { do: "accept" | "refuse"; turn: string; suggestion: string; hunks: string[] | null }
   | { do: "go"; turn: string; suggestion: string; hunk: string };
 
 export class Conversation {
   id = "";
   items: Item[] = [];
+  /** News that are no part of the conversation, until the view has them. */
+  told = "";
 
   constructor(private readonly changed: () => void) {}
 
@@ -78,6 +80,11 @@ export class Conversation {
 
   say(told: Omit<Told, "kind">): void {
     this.items.push({ kind: "said", ...told });
+    this.changed();
+  }
+
+  tell(text: string): void {
+    this.told = text;
     this.changed();
   }
 
@@ -109,7 +116,7 @@ export class Conversation {
       const { suggestion, rank } = params as News["turn/candidate"];
       const known = turn.suggestions.find((one) => one.proposed.id === suggestion.id);
       if (known) Object.assign(known, { proposed: suggestion, rank, label: suggestion.label });
-      else turn.suggestions.push({ proposed: suggestion, rank, label: suggestion.label, decided: {}, whole: "" });
+      else turn.suggestions.push({ proposed: suggestion, rank, label: suggestion.label, decided: {} });
       turn.suggestions.sort((a, b) => a.rank - b.rank);
     } else if (method === "turn/ended") {
       const { outcome, order, summary, text, fault } = params as News["turn/ended"];
@@ -149,26 +156,25 @@ export class Conversation {
     return turn && suggestion && { turn, suggestion };
   }
 
-  /** Note what was decided of hunks (`null`: of all that are open). */
-  decide(suggestion: Suggestion, hunks: readonly string[] | null, decision: Decision): void {
-    for (const hunk of hunks ?? open(suggestion)) suggestion.decided[hunk] = decision;
-    if (hunks === null) suggestion.whole = decision;
+  /** Note what was decided of changes. */
+  decide(suggestion: Suggestion, ids: readonly string[], decision: Decision): void {
+    for (const id of ids) suggestion.decided[id] = decision;
     this.changed();
   }
 
   /** An acceptance was taken back: what it was about is open again. */
-  reopen(suggestion: Suggestion, hunks: readonly string[]): void {
-    for (const hunk of hunks) delete suggestion.decided[hunk];
-    suggestion.whole = "";
+  reopen(suggestion: Suggestion, ids: readonly string[]): void {
+    for (const id of ids) delete suggestion.decided[id];
     this.changed();
   }
 }
 
-export const hunksOf = (suggestion: Suggestion): Hunk[] => suggestion.proposed.files.flatMap((file) => file.hunks);
+/** What the changes of a file are decided on by: its hunks, or its path where it has none, as where only its name changes. */
+export const idsOf = (file: FileChange): string[] => (file.hunks.length ? file.hunks.map((hunk) => hunk.id) : [file.path]);
 
-/** Ids of the hunks that nothing was decided of. */
-export const open = (suggestion: Suggestion): string[] =>
-  hunksOf(suggestion).map((hunk) => hunk.id).filter((id) => !(id in suggestion.decided));
+/** Those of these changes (`null`: of all) that nothing was decided of. */
+export const open = (suggestion: Suggestion, ids: readonly string[] | null = null): string[] =>
+  (ids ?? suggestion.proposed.files.flatMap(idsOf)).filter((id) => !(id in suggestion.decided));
 
 /** The path under which a file is known after the change. */
 export const after = (file: FileChange): string => file.new_path ?? file.path;

@@ -1,12 +1,12 @@
 // Greenloop in VS Code: renders and forwards. No prompts, no model names, no matching of diffs, no HTTP.
 import * as vscode from "vscode";
 import { faultOf, type Listener, Sidecar } from "./connection.js";
-import { Conversation, type Doing, type Shown, tell } from "./conversation.js";
+import { Conversation, type Doing, idsOf, type Shown, tell } from "./conversation.js";
 import type { News } from "./protocol.js";
 import { Review } from "./review.js";
 import { fixes, StatusBar } from "./status.js";
 import { approve, runTool } from "./tools.js";
-import { told, Turns } from "./turns.js";
+import { Turns } from "./turns.js";
 import { View } from "./view.js";
 import { type Workspace, Workspaces } from "./workspaces.js";
 
@@ -16,27 +16,20 @@ export function activate(context: vscode.ExtensionContext): void {
   void greenloop.begin();
 }
 
+const command = (): string[] => vscode.workspace.getConfiguration("greenloop").get<string[]>("command", ["greenloop"]);
+
 class Greenloop implements Listener {
   private readonly conversation = new Conversation(() => this.changed());
-  private readonly sidecar: Sidecar;
-  private readonly workspaces: Workspaces;
-  private readonly review: Review;
-  private readonly turns: Turns;
-  private readonly view: View;
-  private readonly status: StatusBar;
+  private readonly sidecar = new Sidecar(command, (this.context.extension.packageJSON as { version: string }).version, this);
+  private readonly workspaces = new Workspaces(this.sidecar, () => this.changed());
+  private readonly review = new Review(this.workspaces);
+  private readonly turns = new Turns(this.sidecar, this.workspaces, this.conversation, this.review);
+  private readonly view = new View(this.context.extensionUri, this.conversation, () => this.banner(), (doing) => void this.guard(() => this.act(doing)));
+  private readonly status = new StatusBar(this.workspaces, this.conversation);
   /** Ends of connections in a row, without an answer between. */
   private losses = 0;
 
-  constructor(context: vscode.ExtensionContext) {
-    const { version } = context.extension.packageJSON as { version: string };
-    const command = (): string[] => vscode.workspace.getConfiguration("greenloop").get<string[]>("command", ["greenloop"]);
-    this.sidecar = new Sidecar(command, version, this);
-    this.workspaces = new Workspaces(this.sidecar, () => this.changed());
-    this.review = new Review(this.workspaces);
-    this.turns = new Turns(this.sidecar, this.workspaces, this.conversation, this.review);
-    this.view = new View(context.extensionUri, this.conversation, () => this.banner(), (doing) => void this.guard(() => this.act(doing)));
-    this.status = new StatusBar(this.workspaces, this.conversation);
-  }
+  constructor(private readonly context: vscode.ExtensionContext) {}
 
   /** Follow the workspace at once where there is something to build. */
   async begin(): Promise<void> {
@@ -50,14 +43,13 @@ class Greenloop implements Listener {
       vscode.commands.registerCommand(`greenloop.${name}`, (...given: never[]) => this.guard(async () => void (await run(...given))));
     const current = <T>(run: (found: NonNullable<ReturnType<Conversation["current"]>>) => T): T | undefined => {
       const found = this.conversation.current();
-      if (found === undefined) told("There is no suggestion.");
+      if (found === undefined) this.turns.told("There is no suggestion.");
       return found && run(found);
     };
     const decide = (decision: "accept" | "refuse", what: "hunk" | "file") => (): unknown => current((found) => {
       const here = this.review.here(found.suggestion);
-      const hunks = what === "hunk" ? (here?.hunk ? [here.hunk] : []) : (here?.file.hunks ?? []);
-      if (hunks.length === 0) return told("There is no change of the suggestion at the cursor.");
-      return this.turns[decision](found, hunks.map((hunk) => hunk.id));
+      const ids = what === "file" || here?.file.hunks.length === 0 ? here && idsOf(here.file) : here?.hunk && [here.hunk.id];
+      return ids ? this.turns[decision](found, ids) : this.turns.told("There is no change of the suggestion at the cursor.");
     });
     return [
       this.status, this.sidecar,
@@ -85,6 +77,7 @@ class Greenloop implements Listener {
       ...fixes(this.status),
       vscode.window.registerWebviewViewProvider("greenloop.chat", this.view),
       vscode.workspace.onDidSaveTextDocument((document) => this.saved(document.uri)),
+      vscode.workspace.onDidChangeTextDocument((event) => this.turns.moved(event)),
       vscode.workspace.onDidChangeTextDocument(({ reason }) => reason === vscode.TextDocumentChangeReason.Undo && void this.guard(() => this.turns.noticeUndo())),
       vscode.workspace.onDidDeleteFiles(() => void this.guard(() => this.turns.noticeUndo())),
       vscode.workspace.onDidChangeConfiguration((event) => event.affectsConfiguration("greenloop") && this.changed()),
@@ -125,7 +118,7 @@ class Greenloop implements Listener {
       const editor = await vscode.window.showTextDocument(uri);
       editor.selection = new vscode.Selection(at.range.start, at.range.start);
     }
-    await this.turns.start({ kind: "fix", prompt: "", whole: false, at });
+    await this.turns.start({ kind: "fix", prompt: "", whole: false, error: at?.message });
   }
 
   private async act(doing: Doing): Promise<void> {
@@ -134,8 +127,7 @@ class Greenloop implements Listener {
     if (!("turn" in doing)) return doing.do === "ready" ? undefined : void (await vscode.commands.executeCommand(`greenloop.${doing.do}`));
     const found = this.conversation.find(doing.turn, doing.suggestion);
     if (found === undefined) return;
-    if (doing.do === "shown") return this.turns.see(found);
-    if (doing.do === "review") return this.turns.show(found);
+    if (doing.do === "see" || doing.do === "show") return this.turns[doing.do](found);
     if (doing.do === "undo") return this.turns.undo();
     if (doing.do === "go") return this.turns.go(found, doing.hunk);
     if (doing.do === "accept" || doing.do === "refuse") return this.turns[doing.do](found, doing.hunks);

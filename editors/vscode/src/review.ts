@@ -54,7 +54,7 @@ export class Review implements vscode.TextDocumentContentProvider {
     const step = steps[this.at];
     if (step === undefined) return "There is no change to go to.";
     const { file, hunk } = step;
-    const written = hunk ? suggestion.decided[hunk.id] === "accepted" : suggestion.whole === "accepted";
+    const written = suggestion.decided[hunk?.id ?? file.path] === "accepted";
     const gone = file.kind === "delete" && written;
     const uri = gone || (file.kind === "create" && !written)
       ? this.side(gone ? BASE : PROPOSED, file.path) : this.workspaces.uri(workspace, written ? after(file) : file.path);
@@ -74,8 +74,8 @@ export class Review implements vscode.TextDocumentContentProvider {
       [this.side(BASE, file.path), this.side(PROPOSED, after(file)), this.workspaces.uri(workspace, file.path)];
     const file = suggestion.proposed.files.find((one) => own(one).some((uri) => uri.toString() === document.uri.toString()));
     const line = selection.active.line;
-    if (document.uri.scheme === PROPOSED) return file && { file, hunk: hunkAt(file.hunks, line) };
-    return file && { file, hunk: file.hunks.find((one) => one.start <= line && line < Math.max(one.end, one.start + 1)) };
+    const atBase = (one: Hunk): boolean => one.start <= line && line < Math.max(one.end, one.start + 1);
+    return file && { file, hunk: document.uri.scheme === PROPOSED ? hunkAt(file.hunks, line) : file.hunks.find(atBase) };
   }
 
   private side(scheme: string, path: string): vscode.Uri {

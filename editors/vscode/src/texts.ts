@@ -19,15 +19,8 @@ export function replacements(base: string, hunks: readonly Hunk[]): { start: num
 }
 
 /** The text with the hunks applied. */
-export function spliced(base: string, hunks: readonly Hunk[]): string {
-  let result = "";
-  let done = 0;
-  for (const one of replacements(base, hunks)) {
-    result += base.slice(done, one.start) + one.text;
-    done = one.end;
-  }
-  return result + base.slice(done);
-}
+export const spliced = (base: string, hunks: readonly Hunk[]): string =>
+  replacements(base, hunks).reduceRight((text, one) => text.slice(0, one.start) + one.text + text.slice(one.end), base);
 
 /** The hunks that lead back. */
 export function inverse(hunks: readonly Hunk[]): Hunk[] {
@@ -38,3 +31,7 @@ export function inverse(hunks: readonly Hunk[]): Hunk[] {
 /** The hunk that a line of the new text belongs to: the one that it stands in, or right behind. */
 export const hunkAt = (hunks: readonly Hunk[], line: number): Hunk | undefined =>
   hunks.find((hunk) => hunk.new_start <= line && line <= hunk.new_start + Math.max(lines(hunk.new).length - 1, 0));
+
+/** Where a place (an offset) is after a change; one inside of what was replaced goes to its beginning. */
+export const moved = (at: number, change: { rangeOffset: number; rangeLength: number; text: string }): number =>
+  at < change.rangeOffset + change.rangeLength ? Math.min(at, change.rangeOffset) : at + change.text.length - change.rangeLength;

@@ -1,21 +1,23 @@
 // Turns: begun with what the person sees, decided on hunk by hunk, written, taken back, and asked again.
 import * as vscode from "vscode";
 import { Faulty, faultOf, type Sidecar } from "./connection.js";
-import { after, type Conversation, hunksOf, open, type Suggestion, tell, type Turn } from "./conversation.js";
+import { after, type Conversation, open, type Suggestion, tell, type Turn } from "./conversation.js";
 import type { Review, Subject } from "./review.js";
-import type { Workspace, Workspaces } from "./workspaces.js";
+import { moved } from "./texts.js";
+import type { Spot, Workspace, Workspaces } from "./workspaces.js";
 import { type Acceptance, areNow, isBack, present, takeBack, write } from "./writing.js";
 
-export interface Wish { kind: "ask" | "fix"; prompt: string; whole: boolean; at?: vscode.Diagnostic | undefined }
+/** What is asked for. `error`: the message of the error to fix; `spot`: where, if not where the person is. */
+export interface Wish { kind: "ask" | "fix"; prompt: string; whole: boolean; error?: string | undefined; spot?: Spot }
 
 /** What a turn was begun with. */
-interface Begun { wish: Wish; workspace: Workspace; sent: Map<string, string> }
+interface Begun { wish: Wish & { spot: Spot }; workspace?: Workspace; sent: ReadonlyMap<string, string> }
 
 type Found = { turn: Turn; suggestion: Suggestion };
 
 export class Turns {
   private readonly begun = new Map<Turn, Begun>();
-  private readonly shown = new Set<string>();
+  private readonly shown = new Set<Suggestion>();
   private acceptances: Acceptance[] = [];
   private deciding: Promise<unknown> = Promise.resolve();
 
@@ -25,17 +27,19 @@ export class Turns {
 
   async start(wish: Wish): Promise<void> {
     const turn = this.conversation.begin(wish.prompt || "Fix the error");
+    const spot = { ...(wish.spot ?? this.workspaces.spot()) }; // each request has its own: they move
+    const begun: Begun = { wish: { ...wish, spot }, sent: new Map() };
+    this.begun.set(turn, begun);
     await vscode.commands.executeCommand("greenloop.reveal");
     try {
-      const workspace = await this.workspaces.of();
+      const workspace = await this.workspaces.of(spot.uri);
       const buffers = this.workspaces.unsaved(workspace);
-      const place = this.workspaces.place(workspace);
+      const place = await this.workspaces.place(workspace, spot);
       const known = place ? await present(this.workspaces, workspace, [place.path]) : [];
-      const sent = new Map([...known, ...buffers].map((one) => [one.path, one.text ?? ""]));
-      this.begun.set(turn, { wish, workspace, sent });
+      Object.assign(begun, { workspace, sent: new Map([...known, ...buffers].map((one) => [one.path, one.text ?? ""])) });
       const started = await this.sidecar.request("turn/start", {
         workspace: workspace.state.workspace, kind: wish.kind, prompt: wish.prompt, place, whole_project: wish.whole, buffers,
-        seen: this.workspaces.seen(workspace, wish.at), conversation: this.conversation.id,
+        seen: this.workspaces.seen(workspace, place, wish.error), conversation: this.conversation.id,
       });
       turn.turn = started.turn;
       this.conversation.id = started.conversation;
@@ -45,12 +49,18 @@ export class Turns {
     }
   }
 
-  /** Ask the newest request again, on the text as it is now. */
+  /** Ask the newest request again: about the same place, on the text as it is now. */
   async again(): Promise<void> {
     const last = this.conversation.turns().at(-1);
     const begun = last && this.begun.get(last);
     if (begun) await this.start(begun.wish);
-    else told("There is no request to repeat.");
+    else this.told("There is no request to repeat.");
+  }
+
+  /** Text has changed: the places of requests move along. */
+  moved({ document, contentChanges }: vscode.TextDocumentChangeEvent): void {
+    for (const { wish: { spot } } of this.begun.values())
+      if (spot.uri?.toString() === document.uri.toString()) for (const change of contentChanges) spot.at = spot.at.map((one) => moved(one, change));
   }
 
   async cancel(): Promise<void> {
@@ -67,9 +77,8 @@ export class Turns {
 
   /** The person has a suggestion before the eyes. */
   async see(found: Found): Promise<void> {
-    const name = `${found.turn.turn} ${found.suggestion.proposed.id}`;
-    if (this.shown.has(name)) return;
-    this.shown.add(name);
+    if (this.shown.has(found.suggestion)) return;
+    this.shown.add(found.suggestion);
     await this.sidecar.request("suggestion/shown", { turn: found.turn.turn, suggestion: found.suggestion.proposed.id });
   }
 
@@ -80,27 +89,27 @@ export class Turns {
 
   /** Go to the next change, the previous one, or a hunk. */
   async go(found: Found, to: 1 | -1 | string): Promise<void> {
-    told(await this.review.go(this.subject(found), to));
+    this.told(await this.review.go(this.subject(found), to));
   }
 
-  /** Accept hunks; `null`: all that are open. */
+  /** Accept changes; `null`: all that are open. */
   accept(found: Found, hunks: readonly string[] | null): Promise<void> {
     return this.inTurn(() => this.take(found, hunks));
   }
 
   async refuse(found: Found, hunks: readonly string[] | null): Promise<void> {
-    const all = hunks === null && open(found.suggestion).length === hunksOf(found.suggestion).length;
-    const named = all ? null : (hunks ?? open(found.suggestion));
+    const named = open(found.suggestion, hunks);
+    if (named.length === 0) return this.told("Nothing of this is open any more.");
     await this.see(found); // nobody decides on what is not before the eyes
-    await this.sidecar.request("suggestion/refuse", { turn: found.turn.turn, suggestion: found.suggestion.proposed.id, hunks: named && [...named] });
-    this.conversation.decide(found.suggestion, hunks, "refused");
+    await this.sidecar.request("suggestion/refuse", { turn: found.turn.turn, suggestion: found.suggestion.proposed.id, hunks: named });
+    this.conversation.decide(found.suggestion, named, "refused");
   }
 
   /** Take the newest acceptance back, in one step. */
   undo(): Promise<void> {
     return this.inTurn(async () => {
       const last = this.acceptances.at(-1);
-      if (last === undefined) return told("There is nothing to undo.");
+      if (last === undefined) return this.told("There is nothing to undo.");
       const why = await takeBack(last);
       if (why) void vscode.window.showWarningMessage(`Nothing was undone: ${why}.`);
       else await this.undone(last);
@@ -114,6 +123,12 @@ export class Turns {
     });
   }
 
+  /** Say something that is no more than news. */
+  told(text: string): void {
+    vscode.window.setStatusBarMessage(`Greenloop: ${text}`, 5000);
+    this.conversation.tell(text);
+  }
+
   /** One thing after another, so that each stands on the text of the one before. */
   private inTurn(run: () => Promise<void>): Promise<void> {
     const next = this.deciding.then(run);
@@ -123,22 +138,21 @@ export class Turns {
 
   private subject({ turn, suggestion }: Found): Subject {
     const begun = this.begun.get(turn);
-    if (begun === undefined) throw new Error("The request of this suggestion is not known any more: ask again.");
+    if (begun?.workspace === undefined) throw new Error("The request of this suggestion is not known any more: ask again.");
     return { workspace: begun.workspace, sent: begun.sent, turn: turn.turn, suggestion };
   }
 
   private async take(found: Found, hunks: readonly string[] | null): Promise<void> {
     const { turn, suggestion } = found;
     const { workspace } = this.subject(found);
-    const untouched = Object.keys(suggestion.decided).length === 0;
-    const named = hunks === null ? (untouched ? null : open(suggestion)) : hunks.filter((id) => !(id in suggestion.decided));
-    if (named?.length === 0 || suggestion.whole) return told("Nothing of this is open any more.");
+    const named = open(suggestion, hunks);
+    if (named.length === 0) return this.told("Nothing of this is open any more.");
     const paths = suggestion.proposed.files.flatMap((file) => [file.path, after(file)]);
     try {
       await this.see(found); // nobody decides on what is not before the eyes
       const buffers = await present(this.workspaces, workspace, [...new Set(paths)]);
       const handover = await this.sidecar.request("suggestion/accept", {
-        turn: turn.turn, suggestion: suggestion.proposed.id, hunks: named && [...named], buffers,
+        turn: turn.turn, suggestion: suggestion.proposed.id, hunks: named, buffers,
       });
       // whatever comes of it the sidecar is told: until then it holds the hunks as taken
       const files = await write(this.workspaces, workspace, handover).catch((error: unknown) => `nothing was written: ${faultOf(error).message}`);
@@ -146,12 +160,11 @@ export class Turns {
       if (typeof files === "string") return void (await applied(files).finally(() => this.stale(turn, `${files}. Ask again on the present text.`)));
       if (handover.label !== suggestion.label) this.conversation.note(turn, `What was written: ${handover.label}${handover.rebased ? ", judged anew on the changed text" : ""}.`);
       suggestion.label = handover.label;
-      const taken = [...(named ?? open(suggestion))];
-      this.acceptances.push({ name: handover.acceptance, turn: turn.turn, suggestion: suggestion.proposed.id, hunks: taken, files });
-      this.conversation.decide(suggestion, named === null ? null : taken, "accepted");
+      this.acceptances.push({ name: handover.acceptance, turn: turn.turn, suggestion: suggestion.proposed.id, hunks: named, files });
+      this.conversation.decide(suggestion, named, "accepted");
       await applied(""); // last: what is written is so even if the sidecar is gone by now
       if (!(await areNow(files, "after"))) this.conversation.note(turn, "VS Code changed the text as it was saved: what was judged is the text before that.");
-      told(`Written: ${handover.label}.`);
+      this.told(`Written: ${handover.label}.`);
     } catch (error) {
       if (!(error instanceof Faulty)) throw error;
       this.stale(turn, tell(error.fault));
@@ -167,10 +180,7 @@ export class Turns {
     this.acceptances = this.acceptances.filter((one) => one !== acceptance);
     const found = this.conversation.find(acceptance.turn, acceptance.suggestion);
     if (found) this.conversation.reopen(found.suggestion, acceptance.hunks);
-    told("Undone.");
+    this.told("Undone.");
     await this.sidecar.request("suggestion/undone", { acceptance: acceptance.name });
   }
 }
-
-/** Say something that is no more than news; screen readers read it. */
-export const told = (text: string): void => void vscode.window.setStatusBarMessage(`Greenloop: ${text}`, 5000);

@@ -32,7 +32,8 @@ export class View implements vscode.WebviewViewProvider {
 
   private send(): void {
     this.waiting = undefined;
-    const shown: Shown = { items: this.conversation.items, running: this.conversation.running().length > 0, banner: this.banner() };
+    const shown: Shown = { items: this.conversation.items, running: this.conversation.running().length > 0, banner: this.banner(), told: this.conversation.told };
+    this.conversation.told = "";
     void this.view?.webview.postMessage(shown);
   }
 
@@ -46,13 +47,13 @@ export class View implements vscode.WebviewViewProvider {
 <title>Greenloop</title>
 </head><body>
 <div id="banner" role="status"></div>
+<p id="told" role="status"></p>
 <main id="log" role="log" aria-label="Conversation" aria-live="polite" tabindex="0"></main>
 <form id="ask" aria-label="Ask for a change">
 <label for="words">Ask for a change</label>
 <textarea id="words" rows="3" placeholder="Enter sends, Shift+Enter begins a line"></textarea>
 <div class="row">
 <label><input type="checkbox" id="whole"> Whole project</label>
-<span class="space"></span>
 <button type="button" id="fix" class="quiet">Fix</button>
 <button type="button" id="cancel" class="quiet" hidden>Cancel</button>
 <button type="submit" id="send">Ask</button>

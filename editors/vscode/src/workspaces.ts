@@ -14,6 +14,9 @@ export interface Workspace {
   real: string;
 }
 
+/** Where a request is made: a file, with the cursor and the ends of the selection as offsets; or a folder, without them. */
+export interface Spot { uri: vscode.Uri | undefined; at: number[] }
+
 /** What a document would be on the disk. */
 export const diskText = (document: vscode.TextDocument): string => (document.encoding === "utf8bom" ? "\ufeff" : "") + document.getText();
 
@@ -35,7 +38,7 @@ export class Workspaces {
   async of(uri = this.editor()?.document.uri): Promise<Workspace> {
     const folder = (uri && vscode.workspace.getWorkspaceFolder(uri)) ?? vscode.workspace.workspaceFolders?.[0];
     const file = uri?.scheme === "file" ? uri.fsPath : undefined;
-    const found = this.all().find((one) => file !== undefined && inside(one, file));
+    const found = this.all().find((one) => file !== undefined && within(one, file) !== undefined);
     if (found) return found;
     const where = folder?.uri.fsPath ?? file;
     if (where === undefined) throw new Error("There is no folder to work in: open one first.");
@@ -65,8 +68,8 @@ export class Workspaces {
 
   /** The path that the sidecar knows a file by; `undefined` outside of the workspace, and for version control's own files. */
   relative(workspace: Workspace, uri: vscode.Uri): string | undefined {
-    const where = within(workspace, uri.fsPath);
-    return uri.scheme === "file" && inside(workspace, uri.fsPath) && !isVersionControls(where) ? where : undefined;
+    const where = uri.scheme === "file" ? within(workspace, uri.fsPath) : undefined;
+    return where === undefined || isVersionControls(where) ? undefined : where;
   }
 
   /** Every buffer that differs from the disk. */
@@ -83,25 +86,32 @@ export class Workspaces {
     return active?.document.uri.scheme === "file" ? active : vscode.window.visibleTextEditors.find((one) => one.document.uri.scheme === "file");
   }
 
-  place(workspace: Workspace, editor = this.editor()): Place | null {
-    const where = editor && this.relative(workspace, editor.document.uri);
-    if (editor === undefined || where === undefined) return null;
-    const { active, isEmpty } = editor.selection;
-    return { path: where, cursor: position(active), selection: isEmpty ? null : range(editor.selection) };
+  /** Where the person is. */
+  spot(editor = this.editor()): Spot {
+    if (editor === undefined) return { uri: vscode.workspace.workspaceFolders?.[0]?.uri, at: [] };
+    const { active, start, end } = editor.selection;
+    return { uri: editor.document.uri, at: [active, start, end].map((one) => editor.document.offsetAt(one)) };
   }
 
-  /** The errors and warnings that the person sees; those at the cursor come first. */
-  seen(workspace: Workspace, at?: vscode.Diagnostic): Problem[] {
-    const editor = this.editor();
+  async place(workspace: Workspace, { uri, at }: Spot): Promise<Place | null> {
+    const where = uri && this.relative(workspace, uri);
+    if (uri === undefined || where === undefined || at.length === 0) return null;
+    const document = await vscode.workspace.openTextDocument(uri).then((one) => one, () => undefined); // it may be gone
+    const [cursor, start, end] = at.map((one) => document && position(document.positionAt(one)));
+    return { path: where, cursor: cursor ?? null, selection: start && end && at[1] !== at[2] ? { start, end } : null };
+  }
+
+  /** The errors and warnings that the person sees; those at the cursor come first, and of these the one with this message. */
+  seen(workspace: Workspace, place: Place | null, message?: string): Problem[] {
     const found = vscode.languages.getDiagnostics().flatMap(([uri, diagnostics]) => {
       const where = this.relative(workspace, uri);
-      const here = editor?.document.uri.toString() === uri.toString();
-      const near = (one: vscode.Diagnostic): boolean =>
-        here && (at ? one.message === at.message && one.range.isEqual(at.range) : one.range.contains(editor.selection.active));
+      const cursor = place?.path === where && place?.cursor;
+      const near = (one: vscode.Diagnostic): number =>
+        cursor && one.range.contains(new vscode.Position(cursor.line, cursor.column)) ? (one.message === message ? 2 : 1) : 0;
       return diagnostics.filter((one) => where !== undefined && one.severity <= vscode.DiagnosticSeverity.Warning)
         .map((one) => ({ near: near(one), problem: problem(where ?? "", one) }));
     });
-    return found.sort((a, b) => Number(b.near) - Number(a.near)).map((one) => one.problem);
+    return found.sort((a, b) => b.near - a.near).map((one) => one.problem);
   }
 
   private keep(state: WorkspaceState, workspace: Workspace): Workspace {
@@ -120,14 +130,10 @@ function problem(where: string, one: vscode.Diagnostic): Problem {
   return { path: where, severity, message: one.message, range: range(one.range) };
 }
 
-/** The path inside the workspace; one that leaves it begins with "..". */
-function within(workspace: Workspace, file: string): string {
+/** The path inside the workspace; `undefined` for what is outside. */
+function within(workspace: Workspace, file: string): string | undefined {
   const rest = path.relative(workspace.shown, file);
   const full = rest.startsWith("..") ? file : path.join(workspace.real, rest);
-  return path.relative(workspace.state.root, full).split(path.sep).join("/");
-}
-
-function inside(workspace: Workspace, file: string): boolean {
-  const rest = within(workspace, file);
-  return !rest.startsWith("..") && !path.isAbsolute(rest);
+  const where = path.relative(workspace.state.root, full).split(path.sep).join("/");
+  return where.startsWith("..") || path.isAbsolute(where) ? undefined : where;
 }

@@ -59,11 +59,12 @@ test("decisions, and taking one back", () => {
   const suggestion = conversation.current()?.suggestion;
   assert(suggestion);
   conversation.decide(suggestion, ["2"], "refused");
-  assert.deepEqual(open(suggestion), ["1", "3", "4"]);
-  conversation.decide(suggestion, null, "accepted");
+  // a file of which only the name changes is decided on by its path
+  assert.deepEqual(open(suggestion), ["1", "3", "book/old.ml", "4"]);
+  conversation.decide(suggestion, open(suggestion), "accepted");
   assert.deepEqual([open(suggestion), suggestion.decided["2"], suggestion.decided["1"]], [[], "refused", "accepted"]);
-  conversation.reopen(suggestion, ["1", "3", "4"]);
-  assert.deepEqual(open(suggestion), ["1", "3", "4"]);
+  conversation.reopen(suggestion, ["1", "book/old.ml", "4"]);
+  assert.deepEqual(open(suggestion), ["1", "book/old.ml", "4"]);
 });
 
 test("news of an unknown turn, and of a lost one, do no harm", () => {

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Hunk } from "../src/protocol.js";
-import { hunkAt, inverse, lines, sha256, spliced } from "../src/texts.js";
+import { hunkAt, inverse, lines, moved, sha256, spliced } from "../src/texts.js";
 
 const hunk = (start: number, old: string, text: string, new_start: number): Hunk => ({
   id: `${start}`, start, end: start + lines(old).length, old, new: text, new_start,
@@ -34,4 +34,12 @@ test("a text is known by the SHA-256 of its UTF-8", () => {
 test("the hunk at a line of the new text", () => {
   const hunks = [hunk(0, "a\n", "x\ny\n", 0), hunk(3, "d\n", "", 4)];
   assert.deepEqual([0, 1, 2, 4].map((line) => hunkAt(hunks, line)?.id), ["0", "0", undefined, "3"]);
+});
+
+test("a place moves along with the text", () => {
+  // in "abcdef", "cd" becomes "xyz"
+  const change = { rangeOffset: 2, rangeLength: 2, text: "xyz" };
+  assert.deepEqual([0, 2, 3, 4, 6].map((at) => moved(at, change)), [0, 2, 2, 5, 7]);
+  const above = { rangeOffset: 0, rangeLength: 0, text: "new\n" };
+  assert.deepEqual([0, 5].map((at) => moved(at, above)), [4, 9]);
 });

@@ -22,6 +22,7 @@ interface Editor {
 }
 const { editor } = vscode as unknown as { editor: Editor };
 const HUNK = { id: "1", start: 0, end: 1, old: "old\n", new: "new\n", new_start: 0 };
+const TOP = { line: 0, character: 0 };
 const LOST = { code: "sidecar-restarted", message: "It is gone.", way_out: "ask again" };
 
 /** A folder with `a.ml`, and a sidecar that suggests a change of it and hands over `files`. */
@@ -160,7 +161,7 @@ test("the message of a commit is not sent", async () => {
     writeFileSync(at(name), "");
     Object.assign(await vscode.workspace.openTextDocument(vscode.Uri.file(at(name))), { isDirty: true });
   }
-  editor.active = { document: editor.documents[0], selection: {} };
+  editor.active = { document: editor.documents[0], selection: { active: TOP, start: TOP, end: TOP } };
   await turns.start({ kind: "ask", prompt: "rename it", whole: false });
   assert.deepEqual(of("turn/start")[0]?.["buffers"], [{ path: "a.ml", text: "" }]);
   assert.equal(of("turn/start")[0]?.["place"], null);
@@ -187,4 +188,52 @@ test("a connection that ends as a turn starts is told once", async () => {
   };
   await turns.start({ kind: "ask", prompt: "rename it", whole: true });
   assert.deepEqual(conversation.turns().map((turn) => [turn.outcome, turn.notes]), [["failed", ["It is gone. (ask again)"]]]);
+});
+
+test("a request is repeated about the place that it was about, wherever that has moved and wherever the person is", async () => {
+  const { turns, of, at } = begun();
+  for (const name of ["a.ml", "b.ml"]) writeFileSync(at(name), "one\ntwo\nthree\n");
+  const document = await vscode.workspace.openTextDocument(vscode.Uri.file(at("a.ml")));
+  const start = { line: 1, character: 0 };
+  const end = { line: 2, character: 3 };
+  editor.active = { document, selection: { active: end, start, end } };
+  await turns.start({ kind: "ask", prompt: "rename it", whole: false });
+  Object.assign(document, { text: `new\n${document.getText()}` });
+  turns.moved({ document, contentChanges: [{ rangeOffset: 0, rangeLength: 0, text: "new\n" }] } as unknown as vscode.TextDocumentChangeEvent);
+  editor.active = { document: await vscode.workspace.openTextDocument(vscode.Uri.file(at("b.ml"))), selection: { active: TOP, start: TOP, end: TOP } };
+  await turns.again();
+  await turns.again();
+  const place = (lines: number) => ({
+    path: "a.ml", cursor: { line: 2 + lines, column: 3 }, selection: { start: { line: 1 + lines, column: 0 }, end: { line: 2 + lines, column: 3 } },
+  });
+  assert.deepEqual(of("turn/start").map((one) => one["place"]), [place(0), place(1), place(1)]);
+});
+
+test("a request that could not even begin can be repeated", async () => {
+  const { turns, conversation, answers, of } = begun();
+  const open = answers["workspace/open"];
+  answers["workspace/open"] = () => {
+    throw new Faulty(LOST);
+  };
+  await turns.start({ kind: "ask", prompt: "rename it", whole: true });
+  answers["workspace/open"] = () => open?.();
+  await turns.again();
+  assert.deepEqual(of("turn/start").map((one) => one["prompt"]), ["rename it"]);
+  assert.deepEqual(conversation.turns().map((turn) => [turn.words, turn.outcome]), [["rename it", "failed"], ["rename it", ""]]);
+});
+
+test("a rename is decided on by its path, singly and with what is left of the others", async () => {
+  const { turns, conversation, found, of } = await suggested();
+  found.suggestion.proposed.files.push({ path: "b.ml", kind: "rename", new_path: "c.ml", hunks: [], base_sha256: sha256("") });
+  await turns.refuse(found, ["1"]);
+  await turns.accept(found, null);
+  assert.deepEqual([of("suggestion/refuse"), of("suggestion/accept")].map(([one]) => one?.["hunks"]), [["1"], ["b.ml"]]);
+  assert.deepEqual(found.suggestion.decided, { "1": "refused", "b.ml": "accepted" });
+  await turns.undo();
+  assert.deepEqual(open(found.suggestion), ["b.ml"]);
+  await turns.refuse(found, ["b.ml"]);
+  assert.deepEqual(of("suggestion/refuse")[1]?.["hunks"], ["b.ml"]);
+  assert.match(conversation.told, /Undone/);
+  await turns.refuse(found, null);
+  assert.match(conversation.told, /Nothing of this is open/);
 });

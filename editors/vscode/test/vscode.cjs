@@ -29,10 +29,14 @@ class TextDocument {
     return this.text;
   }
   positionAt(offset) {
-    return offset;
+    const before = this.text.slice(0, offset).split("\n");
+    return { line: before.length - 1, character: before.at(-1).length };
+  }
+  offsetAt({ line, character }) {
+    return this.text.split("\n").slice(0, line).join("\n").length + Math.min(line, 1) + character;
   }
   replace({ range, text }) {
-    this.text = this.text.slice(0, range.start) + text + this.text.slice(range.end);
+    this.text = this.text.slice(0, this.offsetAt(range.start)) + text + this.text.slice(this.offsetAt(range.end));
     this.isDirty = true;
   }
   async save() {

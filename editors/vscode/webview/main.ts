@@ -1,6 +1,6 @@
 // Draws the conversation. Texts of the model become HTML by markdown-it, which lets no HTML through; all else is text.
 import MarkdownIt from "markdown-it";
-import type { Doing, Item, Shown, Suggestion, Told, Turn } from "../src/conversation.js";
+import { type Doing, idsOf, type Item, open, type Shown, type Suggestion, type Told, type Turn } from "../src/conversation.js";
 import type { FileChange, Hunk } from "../src/protocol.js";
 
 declare function acquireVsCodeApi(): { postMessage(doing: Doing): void };
@@ -34,10 +34,14 @@ function button(label: string, about: string, doing: Doing, quiet = true): HTMLE
 
 type To = { turn: string; suggestion: string };
 
-/** The two buttons that decide on hunks; `null`: on all that are open. */
-function choice(what: string, about: string, to: To, hunks: string[] | null): HTMLElement[] {
-  const accept = button(`Accept${what}`, `Accept ${about}`, { do: "accept", ...to, hunks }, hunks !== null);
-  return [accept, button(`Refuse${what}`, `Refuse ${about}`, { do: "refuse", ...to, hunks })];
+/** The two buttons that decide on what is open of these changes (`null`: of all); where nothing is, what was decided. */
+function choice(what: string, about: string, to: To, suggestion: Suggestion, ids: string[] | null): HTMLElement[] {
+  const all = ids ?? suggestion.proposed.files.flatMap(idsOf);
+  const left = open(suggestion, all);
+  const accepted = all.some((id) => suggestion.decided[id] === "accepted");
+  if (left.length === 0) return [make("span", { class: "decided" }, accepted ? "accepted" : "refused")];
+  const accept = button(`Accept${what}`, `Accept ${about}`, { do: "accept", ...to, hunks: ids && left }, ids !== null);
+  return [accept, button(`Refuse${what}`, `Refuse ${about}`, { do: "refuse", ...to, hunks: ids && left })];
 }
 
 function rendered(text: string, by = markdown): HTMLElement {
@@ -75,21 +79,17 @@ function drawTurn(turn: Turn, last: boolean): HTMLElement {
 }
 
 function drawSuggestion(turn: Turn, suggestion: Suggestion): HTMLElement {
-  const { proposed, decided, whole: all } = suggestion;
+  const { proposed } = suggestion;
   const to = { turn: turn.turn, suggestion: proposed.id };
-  const hunks = proposed.files.flatMap((file) => file.hunks);
-  const open = !all && (hunks.length === 0 || hunks.some((hunk) => !(hunk.id in decided)));
-  const accepted = all === "accepted" || Object.values(decided).includes("accepted");
+  const accepted = Object.values(suggestion.decided).includes("accepted");
   const made = make(
-    "article", { class: "suggestion", "aria-label": `Suggestion: ${suggestion.label}`, "data-shown": JSON.stringify({ do: "shown", ...to }) },
+    "article", { class: "suggestion", "aria-label": `Suggestion: ${suggestion.label}`, "data-shown": JSON.stringify({ do: "see", ...to }) },
     make("p", { class: `badge ${proposed.badge.replace(" ", "-")}` }, suggestion.label),
     ...proposed.flags.map((flag) => make("p", { class: "flag" }, `Mistrust: ${flag}`)),
     ...proposed.problems.map((one) => make("p", { class: "problem" }, `${one.path ?? ""}${one.range ? `:${one.range.start.line + 1}` : ""}: ${one.message}`)),
   );
-  const bar = make("div", { class: "row" }, button("Review", "Review the suggestion in the diff editor", { do: "review", ...to }));
-  if (open) bar.append(...choice("", "the suggestion", to, null));
-  else bar.append(make("span", { class: "decided" }, accepted ? "accepted" : "refused"));
-  if (accepted) bar.append(button("Undo", "Undo the last acceptance", { do: "undo", ...to }));
+  const bar = make("div", { class: "row" }, button("Review", "Review the suggestion in the diff editor", { do: "show", ...to }),
+    ...choice("", "the suggestion", to, suggestion, null), accepted && button("Undo", "Undo the last acceptance", { do: "undo", ...to }));
   made.append(bar, ...proposed.files.map((file) => drawFile(file, suggestion, to)));
   return made;
 }
@@ -98,23 +98,18 @@ const KINDS: Record<FileChange["kind"], string> = { change: "", create: "new: ",
 
 function drawFile(file: FileChange, suggestion: Suggestion, to: To): HTMLElement {
   const name = `${KINDS[file.kind]}${file.path}${file.new_path ? ` → ${file.new_path}` : ""}`;
-  const { hunks } = file;
-  const open = hunks.filter((hunk) => !(hunk.id in suggestion.decided)).map((hunk) => hunk.id);
-  const bar = make("div", { class: "row" });
-  if (open.length && !suggestion.whole) bar.append(...choice(" file", file.path, to, open));
-  return fold(`${to.turn} ${to.suggestion} ${file.path}`, name, true, bar, ...hunks.map((hunk, n) => drawHunk(file, hunk, n, suggestion, to)));
+  const bar = make("div", { class: "row" }, ...choice(" file", file.path, to, suggestion, idsOf(file)));
+  return fold(`${to.turn} ${to.suggestion} ${file.path}`, name, true, bar, ...file.hunks.map((hunk, n) => drawHunk(file, hunk, n, suggestion, to)));
 }
 
 function drawHunk(file: FileChange, hunk: Hunk, n: number, suggestion: Suggestion, to: To): HTMLElement {
   const about = `change ${n + 1} of ${file.path}`;
-  const decision = suggestion.decided[hunk.id];
   const lines = (text: string, sign: string): HTMLElement[] =>
     text.split(/(?<=\n)/).filter(Boolean).map((line) => make("span", { class: sign === "+" ? "added" : "removed" }, `${sign} ${line.replace(/\r?\n$/, "")}\n`));
   const shown = [...lines(hunk.old, "-"), ...lines(hunk.new, "+")];
   const rest = shown.length - 40;
-  const bar = make("div", { class: "row" }, button(`Line ${hunk.start + 1}`, `Go to ${about}`, { do: "go", ...to, hunk: hunk.id }));
-  if (decision || suggestion.whole) bar.append(make("span", { class: "decided" }, decision ?? suggestion.whole));
-  else bar.append(...choice("", about, to, [hunk.id]));
+  const bar = make("div", { class: "row" }, button(`Line ${hunk.start + 1}`, `Go to ${about}`, { do: "go", ...to, hunk: hunk.id }),
+    ...choice("", about, to, suggestion, [hunk.id]));
   return make("div", { class: "hunk", "data-hunk": hunk.id }, make("pre", { "aria-label": about }, ...shown.slice(0, 40), rest > 0 && `… ${rest} more lines: Review`), bar);
 }
 
@@ -152,6 +147,7 @@ function draw(shown: Shown): void {
   for (const gone of drawn.splice(shown.items.length)) gone.node.remove();
   const banner = shown.banner;
   byId("banner").replaceChildren(...(banner ? [make("p", {}, banner.text), button(banner.button, banner.button, { do: "banner" })] : []));
+  if (shown.told) byId("told").textContent = shown.told;
   byId("cancel").hidden = !shown.running;
   if (focus) document.querySelector<HTMLElement>(`[data-key="${CSS.escape(focus)}"]`)?.focus();
   if (atEnd) log.scrollTop = log.scrollHeight;

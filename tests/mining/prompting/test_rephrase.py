@@ -298,7 +298,7 @@ def test_torn_and_foreign_lines_of_kept_answers_are_asked_for_again(
 def test_an_answer_of_megabytes_costs_little_and_is_not_kept(
     examples: list[Example], store: TreeStore, tmp_path: Path, serve: Serve
 ) -> None:
-    garbage = serve(lambda _: (200, "fix the unbound pi " * 500_000))
+    garbage = serve(lambda _: (200, "fix the unbound pi " * 200_000))
     with_garbage, service = run(OpenAIModel(garbage.url, "m"), examples[:2], store, tmp_path / "kept")
     assert with_garbage.refused == {"too long": 8}
     consistent(with_garbage, service, examples[:2])
