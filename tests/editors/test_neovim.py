@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.editors import neovim_driver, neovim_keys, thin
-from tests.editors.scenario import Bytes, Fix, Tool, names, scenario
+from tests.editors.scenario import Bytes, Decide, Fix, Tool, names, scenario
 from tests.editors.stage import Job, Report, Stage
 from tests.editors.tmux import screen
 
@@ -116,6 +116,14 @@ def test_an_argument_of_a_tool_holds_spaces(drive: Callable[[Job], Report], stag
     stage.play(
         f"tool-spaces-{drive.__module__[-4:]}", story.model_copy(update={"steps": steps, "expect": expect}), drive
     )
+
+
+def test_a_change_of_the_name_alone_is_accepted_by_itself(stage: Stage) -> None:
+    story = scenario("rename")
+    alone = Decide(do="accept", path="price.ml")
+    steps = (*story.steps[:-1], alone, story.steps[-1])
+    expect = story.expect.model_copy(update={"funnel": ("shown", "accepted", "accepted")})
+    stage.play("rename-alone", story.model_copy(update={"steps": steps, "expect": expect}), neovim_driver.drive)
 
 
 def test_a_question_that_is_taken_back_leaves_the_screen(tmp_path: Path) -> None:

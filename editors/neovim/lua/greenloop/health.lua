@@ -19,7 +19,7 @@ local function program()
   local ran = vim.system(asked, { text = true }):wait(PATIENCE)
   local said, told = table.concat(asked, " "), vim.trim(ran.code == 0 and ran.stdout or ran.stderr or "")
   local tell = ran.code == 0 and vim.health.ok or vim.health.error
-  tell(("`%s` ends with %d: %s"):format(said, ran.code, told))
+  tell(("`%s`: %s%s"):format(said, told, ran.code == 0 and "" or (" (it ends with %d)"):format(ran.code)))
   return ran.code == 0
 end
 
