@@ -516,6 +516,73 @@ function checks.a_change_of_the_name_alone_is_decided_on_by_itself_and_again_whe
   vim.cmd("%bwipeout!")
 end
 
+function checks.names_of_tools_complete_before_one_was_run()
+  local workspace, heard = scripted(function()
+    return { ["tools/list"] = { result = { tools = { { name = "team.say" }, { name = "team.see" } } } } }
+  end)
+  require("greenloop.command")
+  require("greenloop.session").workspace(workspace.root .. "/price.ml", function() end)
+  heard("tools/list")
+  local function complete(words) return vim.fn.getcompletion("Greenloop tool " .. words, "cmdline") end
+  assert(vim.wait(60000, function() return #complete("") == 2 end, 10), vim.inspect(complete("")))
+  equal(complete("team.sa"), { "team.say" })
+  equal(complete("team.say "), {})
+  equal(vim.fn.getcompletion("Greenloop accept hunk ", "cmdline"), {})
+end
+
+function checks.when_the_bridge_has_ended_nothing_old_is_shown()
+  local status = { workspace = "w", state = "red", errors = 1, problems = {
+    { path = "price.ml", severity = "error", message = "wrong" },
+  } }
+  local workspace, heard = scripted(function()
+    return { ["file/saved"] = { news = { { method = "status/changed", params = status } } } }
+  end)
+  require("greenloop.command")
+  local session, line = require("greenloop.session"), require("greenloop").statusline
+  vim.cmd.edit(workspace.root .. "/price.ml")
+  session.workspace(workspace.root .. "/price.ml", function(known) session.saved(known, workspace.root .. "/price.ml") end)
+  heard("file/saved")
+  assert(vim.wait(60000, function() return line() == "1 error" end, 10), line())
+  equal(#vim.diagnostic.get(0), 1)
+  -- a file of no project, or of another one
+  vim.cmd.edit(vim.fn.tempname())
+  equal(line(), "")
+  vim.cmd("buffer price.ml")
+  equal(line(), "1 error")
+  session.request("the/end", {}, function() end)
+  assert(vim.wait(60000, function() return session.sidecar == nil end, 10), "the bridge never ended")
+  equal({ line(), #vim.diagnostic.get(0) }, { "", 0 })
+  vim.cmd("%bwipeout!")
+end
+
+-- a tool is run, and the sidecar asks and takes its question back; returns what waits for words of the conversation
+local function asked_and_taken_back()
+  local question = { id = "s:1:1", method = "approval/request", params = { tool = "team.say", arguments = {}, why = "it writes" } }
+  local _, heard = scripted(function()
+    return {
+      ["tools/call"] = { result = { text = "said" }, news = { question } },
+      ["file/saved"] = { news = { { method = "$/cancelRequest", params = { id = "s:1:1" } } } },
+    }
+  end)
+  require("greenloop.command")
+  return heard
+end
+
+function checks.a_question_that_is_taken_back_is_settled_and_a_late_answer_goes_nowhere()
+  local heard = asked_and_taken_back()
+  local choose
+  vim.ui.select = function(_, _, chosen) choose = chosen end
+  local session = require("greenloop.session")
+  session.request("tools/call", {}, function() end)
+  assert(vim.wait(60000, function() return choose ~= nil end, 10), "nobody was asked")
+  session.workspace(vim.fn.getcwd() .. "/.", function(workspace) session.saved(workspace, workspace.root .. "/a") end)
+  heard("file/saved")
+  has("The question was taken back")
+  choose("Yes")
+  local said = vim.api.nvim_buf_get_lines(require("greenloop.chat").buffer(), 0, -1, true)
+  assert(not vim.tbl_contains(said, "Allowed."), vim.inspect(said))
+end
+
 function checks.what_was_taken_back_is_not_shown_where_something_else_was_asked_since()
   local workspace, heard = scripted(renaming)
   vim.cmd.edit(workspace.root .. "/price.ml")

@@ -146,7 +146,7 @@ steps["await-end"] = function()
   until_("the end of the turn", function()
     return not turn.running
   end)
-  local best = turns.best(turn)
+  local best = turn.suggestions[turn.order[1] or ""]
   table.insert(report_turns, {
     outcome = turn.ended.outcome,
     fault = turn.ended.fault and turn.ended.fault.code or "",

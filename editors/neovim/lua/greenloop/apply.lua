@@ -8,7 +8,8 @@ local text = require("greenloop.text")
 
 local M = {}
 
----@class greenloop.Change one file of an acceptance
+--- One file of an acceptance.
+---@class greenloop.Change
 ---@field path string absolute
 ---@field before? string|false nil: there was no file
 ---@field after? string nil: there is none any more
@@ -130,15 +131,12 @@ end
 ---@param done fun(written: boolean)
 ---@param back fun() called when the person has taken it back
 function M.accept(turn, suggestion, hunks, done, back)
-  local buffers = {}
-  for _, file in ipairs(suggestion.files) do
-    local buffer = text.buffer(vim.fs.joinpath(turn.workspace.root, file.path))
-    if buffer and text.readable(buffer) then
-      vim.cmd(("silent! checktime %d"):format(buffer))
-      table.insert(buffers, { path = file.path, text = text.of(buffer) })
-    end
-  end
-  buffers = next(buffers) and buffers or nil
+  local paths = vim.tbl_map(function(file) return file.path end, suggestion.files)
+  local buffers = text.sent(turn.workspace.root, function(buffer, path)
+    local concerned = vim.tbl_contains(paths, path)
+    if concerned then vim.cmd(("silent! checktime %d"):format(buffer)) end
+    return concerned
+  end)
   local words = { turn = turn.id, suggestion = suggestion.id, hunks = hunks, buffers = buffers }
   session.call("suggestion/accept", words, function(handover)
     ---@cast handover greenloop.Handover
@@ -153,7 +151,7 @@ function M.accept(turn, suggestion, hunks, done, back)
     session.call("suggestion/applied", note, told, told)
     if problem then return chat.warn(("%s: not accepted (%s)"):format(problem, chat.AGAIN)) end
     table.insert(accepted, { id = handover.acceptance, workspace = turn.workspace, changes = changes, back = back })
-    local paths = vim.tbl_map(function(file) return file.path end, handover.files)
+    paths = vim.tbl_map(function(file) return file.path end, handover.files)
     chat.say(("Accepted: %s. `:Greenloop undo` takes it back."):format(table.concat(paths, ", ")))
   end, function() done(false) end)
 end

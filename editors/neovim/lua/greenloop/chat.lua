@@ -8,13 +8,8 @@ local M = {}
 local NAME = "greenloop://conversation"
 M.AGAIN = "ask again on the new text, by `:Greenloop again`"
 
----@return integer? buffer
+---@return integer buffer which is made where there is none
 function M.buffer()
-  local buffer = vim.fn.bufnr(NAME)
-  return buffer ~= -1 and buffer or nil
-end
-
-local function made()
   local buffer = vim.fn.bufadd(NAME)
   if vim.api.nvim_buf_is_loaded(buffer) then return buffer end
   local options = vim.bo[buffer]
@@ -26,18 +21,17 @@ end
 
 --- Show it, beside what the person is at; the cursor stays where it is.
 function M.open()
-  local buffer = made()
-  if vim.fn.bufwinid(buffer) == -1 then
-    local width = config.options.width
-    width = math.max(20, width < 1 and math.floor(vim.o.columns * width) or width)
-    local window = vim.api.nvim_open_win(buffer, false, { win = -1, split = "right", width = width })
-    vim.wo[window].wrap, vim.wo[window].linebreak, vim.wo[window].number = true, true, false
-  end
+  local buffer = M.buffer()
+  if vim.fn.bufwinid(buffer) ~= -1 then return end
+  local width = config.options.width
+  width = math.max(20, width < 1 and math.floor(vim.o.columns * width) or width)
+  local window = vim.api.nvim_open_win(buffer, false, { win = -1, split = "right", width = width })
+  vim.wo[window].wrap, vim.wo[window].linebreak, vim.wo[window].number = true, true, false
 end
 
 --- Write at its end; windows that were at the end follow.
 function M.append(text)
-  local buffer = made()
+  local buffer = M.buffer()
   local last = vim.api.nvim_buf_line_count(buffer)
   local function at_end(window) return vim.api.nvim_win_get_cursor(window)[1] == last end
   local following = vim.tbl_filter(at_end, vim.fn.win_findbuf(buffer))
@@ -48,7 +42,7 @@ end
 
 --- Write a paragraph of its own.
 function M.say(text)
-  local buffer = made()
+  local buffer = M.buffer()
   local tail = vim.api.nvim_buf_get_lines(buffer, -3, -1, false)
   local last, above = tail[#tail], tail[#tail - 1] or ""
   M.append((last ~= "" and "\n\n" or above ~= "" and "\n" or "") .. text .. "\n")

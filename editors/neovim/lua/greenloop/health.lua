@@ -18,8 +18,8 @@ local function program()
   local asked = vim.list_extend(vim.deepcopy(words), { "--version" })
   local ran = vim.system(asked, { text = true }):wait(PATIENCE)
   local said, told = table.concat(asked, " "), vim.trim(ran.code == 0 and ran.stdout or ran.stderr or "")
-  if ran.code == 0 then vim.health.ok(("`%s`: %s"):format(said, told)) end
-  if ran.code ~= 0 then vim.health.error(("`%s` ends with %d"):format(said, ran.code), told) end
+  local tell = ran.code == 0 and vim.health.ok or vim.health.error
+  tell(("`%s`: %s%s"):format(said, told, ran.code == 0 and "" or (" (it ends with %d)"):format(ran.code)))
   return ran.code == 0
 end
 

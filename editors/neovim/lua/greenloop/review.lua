@@ -74,10 +74,9 @@ local function mark(review, buffer, file, hunk)
   local lines = vim.tbl_map(drawn, vim.list_slice(new, 1, MOST_LINES))
   local more = { { ("… and %d lines more"):format(#new - MOST_LINES), "GreenloopBadge" } }
   if #new > MOST_LINES then table.insert(lines, more) end
-  local keys = config.options.keys
   local what = file.kind == "delete" and "this file goes" or review.suggestion.label
   if file.new_path then what = ("becomes %s · %s"):format(file.new_path, what) end
-  local words = ("  %s · %s accepts, %s refuses"):format(what, keys.accept, keys.refuse)
+  local words = ("  %s · %s accepts, %s refuses"):format(what, config.options.keys.accept, config.options.keys.refuse)
   local above = behind == first and first < count
   local added = { virt_lines = lines, virt_lines_above = above }
   local at = vim.api.nvim_buf_set_extmark(buffer, space, above and first or behind - 1, 0, added)
@@ -115,16 +114,15 @@ local function list(review)
       local place = { filename = path, lnum = turns.line_now(review.turn, text.buffer(path) or -1, hunk.start) + 1 }
       if file.kind == "create" then
         -- there is no file to go to yet; the conversation shows it
-        place = { bufnr = chat.buffer(), lnum = vim.api.nvim_buf_line_count(assert(chat.buffer())) }
+        place = { bufnr = chat.buffer(), lnum = vim.api.nvim_buf_line_count(chat.buffer()) }
       end
       local name = file.path .. (file.new_path and " → " .. file.new_path or "")
       local what = ("%s %s [%s] %s"):format(file.kind, name, review.suggestion.label, new_lines(hunk)[1] or "")
       table.insert(items, vim.tbl_extend("error", place, { text = vim.trim(what), type = "I" }))
     end
   end
-  local title = "Greenloop: " .. review.suggestion.label
   local fresh = not review.list or vim.fn.getqflist({ id = review.list, all = 0 }).id == 0
-  vim.fn.setqflist({}, fresh and " " or "r", { title = title, items = items, id = review.list })
+  vim.fn.setqflist({}, fresh and " " or "r", { title = "Greenloop: " .. review.suggestion.label, items = items, id = review.list })
   review.list = review.list or vim.fn.getqflist({ id = 0 }).id
   return #items
 end
@@ -146,7 +144,7 @@ end
 --- Draw again what is left; where nothing is, the review is over.
 local function refresh()
   if list(assert(M.shown)) == 0 then return M.close() end
-  map(M.shown, assert(chat.buffer()))
+  map(M.shown, chat.buffer())
   draw()
 end
 
@@ -250,7 +248,7 @@ function M.other()
 end
 
 turns.show = function(turn)
-  local best = turns.best(turn)
+  local best = turn.suggestions[turn.order[1] or ""]
   if best then return M.show(turn, best) end
   local words = turn.ended and turn.ended.text or ""
   if words ~= "" then chat.say(words) end

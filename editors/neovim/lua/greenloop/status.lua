@@ -46,12 +46,19 @@ session.on("status/changed", function(params)
   turns.redraw()
 end)
 
+session.on("lost", function()
+  standings = {}
+  vim.diagnostic.reset(M.space)
+  turns.redraw()
+end)
+
 --- A few words for the status line: "green", "2 errors", what a turn does. Empty while nothing is known.
 function M.line()
   local turn = turns.current
   if turn and turn.running then return turn.stage .. " …" end
-  local known = session.known(vim.api.nvim_buf_get_name(0))
-  local standing = known and standings[known.workspace] or standings[next(standings) or ""]
+  -- what is no file, as the conversation, says how the project stands that was asked about last
+  local known = turn and vim.bo.buftype ~= "" and turn.workspace or session.known(vim.api.nvim_buf_get_name(0))
+  local standing = known and standings[known.workspace]
   if not standing then return "" end
   if standing.state == "fault" then return "no verdict: " .. (standing.note or "") end
   if standing.state ~= "red" then return standing.state end
