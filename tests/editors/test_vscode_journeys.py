@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
-from tests.editors.scenario import AwaitStatus, Disk, Expect, Open, scenario
+from tests.editors.scenario import AwaitStatus, Bytes, Disk, Edit, Expect, Open, Reply, TurnSeen, scenario
 from tests.editors.stage import Stage
 from tests.editors.vscode_driver import Player, played
 from tests.editors.vscode_server import NEWEST, ROOT, Code, Window, started
@@ -21,6 +21,11 @@ from greenloop.aid.editor_settings import EditorSettings
 # a busy machine takes minutes to start an extension host
 pytestmark = [pytest.mark.editors, pytest.mark.timeout(1800)]
 LAYER = ROOT / "editors" / "vscode"
+SMALL = """small.ml
+```ocaml
+let two = 1 + 1
+```
+"""
 
 
 @pytest.fixture(scope="module")
@@ -197,8 +202,102 @@ def test_screen_readers_get_words(stage: Stage, vscode: Code) -> None:
                 break
         player.window.keys("Enter")
         expect(view.get_by_role("button", name="Undo the last acceptance")).to_be_visible()
+        # VS Code has no live region for its status bar, so what is said there is said here, too
+        expect(view.get_by_role("status").get_by_text("Written: type-checks.")).to_be_attached()
+        _chord(player.window, "j")
+        expect(view.get_by_role("status").get_by_text("Change 1 of 1: price.ml, line 1")).to_be_attached()
 
     stage.play("words", told, played(vscode, play))
+
+
+def test_a_rename_is_decided_on_by_itself(stage: Stage, vscode: Code) -> None:
+    told = scenario("rename").model_copy(
+        update={
+            "expect": Expect(
+                turns=(TurnSeen(outcome="done", label="type-checks"),),
+                funnel=("shown", "refused", "accepted", "undone", "accepted"),
+                gone=("price.ml",),
+                disk={"cost.ml": scenario("rename").files["price.ml"]},
+            )
+        }
+    )
+
+    def play(player: Player) -> None:
+        for step in told.steps[:3]:
+            player.do(step)
+        view = player.view
+        renamed = view.locator("details", has_text="renamed: price.ml → cost.ml")
+        view.get_by_role("button", name="Refuse change 1 of bill.ml").click()
+        expect(view.locator('[data-hunk="1"] .decided')).to_have_text("refused")
+        # all that is left is the rename: by its own button, then by that of the whole
+        renamed.get_by_role("button", name="Accept price.ml").click()
+        expect(renamed.locator(".decided")).to_have_text("accepted")
+        view.get_by_role("button", name="Undo the last acceptance").click()
+        expect(renamed.get_by_role("button", name="Refuse price.ml")).to_be_visible()
+        view.get_by_role("button", name="Accept the suggestion").click()
+        expect(renamed.locator(".decided")).to_have_text("accepted")
+
+    stage.play("renamed", told, played(vscode, play))
+
+
+def test_a_selection_by_keys_and_once_more_after_an_edit(stage: Stage, vscode: Code) -> None:
+    # of a long file the model gets the lines that are selected, and those around them
+    large = scenario("five-thousand-lines")
+    reply = large.model[0].reply
+    story = scenario("crlf").model_copy(
+        update={
+            "files": large.files,
+            "model": (
+                Reply(contains=("let value_2500 = ", "let value_2501 = "), reply=f"{SMALL}\n{reply}"),
+                Reply(contains=("let value_2500 = ", "let value_2501 = "), reply="It stays so."),
+            ),
+            "expect": Expect(
+                turns=(TurnSeen(outcome="done", label="type-checks"), TurnSeen(outcome="done")),
+                funnel=("shown", "accepted"),
+                disk={"small.ml": "let two = 1 + 1\n"},
+                unsaved={"big.ml": Bytes(changed=(("let value_1 = 1\n", "(* one *)\n(* more *)\nlet value_1 = 1\n"),))},
+            ),
+        }
+    )
+
+    def play(player: Player) -> None:
+        window = player.window
+        view = player.view
+        window.go_to("big.ml", 2499)
+        window.keys("Shift+ArrowDown", "Shift+ArrowDown")
+        _chord(window, "a")
+        expect(window.page.locator(".quick-input-title")).to_contain_text("about the selection")
+        window.page.keyboard.type("change these two")
+        window.keys("Enter")
+        expect(view.locator("section.turn")).to_have_attribute("data-outcome", "done")
+        player.end()
+        _chord(window, "r")
+        expect(window.page.locator(".multiDiffEntry").first).to_be_visible()
+        expect(window.page.locator(".monaco-workbench")).to_contain_text("small.ml")
+        # in the order of paths the small one is the last
+        _chord(window, "k")
+        window.wait("return vscode.window.activeTextEditor?.document.uri.path.endsWith('/small.ml')")
+        _chord(window, "l")
+        small = view.locator("details", has_text="small.ml")
+        expect(small.locator(".decided").first).to_have_text("accepted")
+        expect(view.get_by_role("button", name="Accept big.ml")).to_be_visible()
+        # what is asked again is about the same lines, wherever they and the cursor are now
+        player.do(Edit(do="edit", path="big.ml", line=0, remove=0, insert=("(* one *)", "(* more *)")))
+        _chord(window, "g")
+        expect(view.locator("section.turn")).to_have_count(2)
+        player.end()
+        expect(view.locator("section.turn").last).to_contain_text("It stays so.")
+        # an earlier conversation, by its words
+        window.palette("Greenloop: New Conversation")
+        expect(view.locator("section.turn")).to_have_count(0)
+        window.palette("Greenloop: Earlier Conversations…")
+        expect(window.page.locator(".quick-input-title")).to_have_text("Greenloop: earlier conversations")
+        expect(window.page.locator(".quick-input-list .monaco-list-row").first).to_contain_text("change these two")
+        window.keys("Enter")
+        expect(view.locator("#log .person").first).to_have_text("change these two")
+        expect(view.locator("#log")).to_contain_text("It stays so.")
+
+    stage.play("selected", story, played(vscode, play))
 
 
 def test_hostile_markdown_is_text(stage: Stage, vscode: Code) -> None:
