@@ -7,14 +7,15 @@ The pictures of `docs/vscode.md` are made here, and lie in `build/editors/vscode
 import json
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Error, Frame, expect
 from tests.editors.scenario import AwaitStatus, Bytes, Disk, Edit, Expect, Open, Reply, TurnSeen, scenario
 from tests.editors.stage import Stage
 from tests.editors.vscode_driver import Player, played
-from tests.editors.vscode_server import NEWEST, ROOT, Code, Window, started
+from tests.editors.vscode_server import GENEROUS, NEWEST, ROOT, Code, Window, started
 
 from greenloop.aid.editor_settings import EditorSettings
 
@@ -36,6 +37,18 @@ def vscode(stage: Stage, vsix: Path) -> Iterator[Code]:
 
 def _chord(window: Window, key: str) -> None:
     window.keys("Control+Alt+g", key)
+
+
+def _frames(window: Window, words: str) -> list[Frame]:
+    """Wait for a web view with such a heading."""
+    for _ in range(int(GENEROUS * 10)):
+        # a frame may go while it is looked at
+        with suppress(Error):
+            found = [frame for frame in window.page.frames if frame.get_by_role("heading", name=words).count()]
+            if found:
+                return found
+        window.page.wait_for_timeout(100)
+    raise AssertionError(f"no web view with {words!r} came")
 
 
 def test_three_files_by_keys_alone(stage: Stage, vscode: Code) -> None:
@@ -151,6 +164,19 @@ def test_a_fix_is_offered_as_soon_as_the_error_comes(stage: Stage, vscode: Code)
         expect(player.window.page.locator(".codelens-decoration")).to_have_text("Fix with Greenloop")
 
     stage.play("offered", told.model_copy(update={"expect": expected}), played(vscode, play))
+
+
+def test_the_extensions_own_page_has_a_screen_and_no_broken_picture(stage: Stage, vscode: Code) -> None:
+    told = scenario("crlf").model_copy(update={"expect": Expect(turns=(), funnel=())})
+
+    def play(player: Player) -> None:
+        window = player.window
+        window.ask("await vscode.commands.executeCommand('extension.open', given)", "greenloop.greenloop")
+        pages = _frames(window, "Greenloop for VS Code")
+        assert [page.locator("img").count() for page in pages] == [0] * len(pages)
+        expect(pages[0].locator("pre").first).to_contain_text("● type-checks")
+
+    stage.play("page", told, played(vscode, play))
 
 
 def test_restricted_mode_starts_nothing(stage: Stage, vscode: Code, tmp_path: Path) -> None:
