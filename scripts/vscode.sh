@@ -1,7 +1,8 @@
 #!/bin/sh
 # Fetches what the tests of editors/vscode run in, below .editors: two releases of code-server (VS Code for the browser, one of
-# them the oldest that the extension declares), a node for each, and Debian's chromium. Everything is pinned; what is
-# there already stays. 1.3 GB and a few minutes the first time, nothing afterwards.
+# them the oldest that the extension declares), a node for each, and chromium with a font. The servers and the nodes
+# are pinned by their releases; chromium and the font are whatever the system has, or Debian has now: they only show the pages. What
+# is there already stays. 1.3 GB and a few minutes the first time, nothing afterwards.
 set -eu
 cd "$(dirname "$0")/.."
 

@@ -27,6 +27,8 @@ bundle) node build.mjs ;;
 vsix)
   mkdir -p "$(dirname "$out")"
   node build.mjs
+  node stage.mjs
+  cd dist/package
   vsce package --no-dependencies --allow-missing-repository --no-rewrite-relative-links --out "$out"
   ;;
 *)

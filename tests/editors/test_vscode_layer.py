@@ -55,5 +55,9 @@ def test_the_package_has_what_runs_and_nothing_else(tmp_path: Path) -> None:
         inside = {
             name.removeprefix("extension/").lower() for name in opened.namelist() if name.startswith("extension/")
         }
+        readme = opened.read("extension/readme.md").decode()
+    # VS Code shows no picture of the package's own
+    assert "![" not in readme
+    assert "● type-checks" in readme
     papers = {"package.json", "readme.md", "license.txt"}
     assert inside == papers | {"dist/extension.js", "dist/webview.js", "media/icon.svg", "media/view.css"}
