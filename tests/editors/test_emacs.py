@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 from tests.editors import thin
+from tests.editors.installed import needs_emacs
 from tests.editors.scenario import Decide, Expect, Simple, names, scenario
 from tests.editors.stage import Job, Report, Stage, external
+
+pytestmark = needs_emacs
 
 LAYER = Path(__file__).resolve().parents[2] / "editors" / "emacs"
 FAST = ("crlf", "dirty-buffer", "hunk-refused", "sidecar-killed", "stale-base", "undo")

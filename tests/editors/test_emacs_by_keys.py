@@ -2,8 +2,11 @@
 
 import pytest
 from tests.editors.emacs_by_keys import Person, at_the_keyboard
+from tests.editors.installed import needs_emacs
 from tests.editors.scenario import Expect, Reply, Scenario, TurnSeen
 from tests.editors.stage import Job, Report, Stage
+
+pytestmark = needs_emacs
 
 PRICE = 'let vat = 20\n\nlet gross net = net + (net * vat / 100)\n\nlet free : int = "0"\n'
 BILL = 'let title = "bill"\n'
