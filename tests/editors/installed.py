@@ -18,7 +18,7 @@ def _no_emacs() -> str:
     return (
         ""
         if said == EMACS
-        else f"Emacs is {said}, and the tests are made for {EMACS}: run scripts/emacs.sh on Debian 12"
+        else f"Emacs is {said}, not {EMACS}: run scripts/emacs.sh on Debian 12"
     )
 
 
