@@ -15,11 +15,7 @@ def _no_emacs() -> str:
     said = subprocess.run(
         [found, "--batch", "--eval", "(princ emacs-version)"], capture_output=True, text=True, check=False
     ).stdout
-    return (
-        ""
-        if said == EMACS
-        else f"Emacs is {said}, not {EMACS}: run scripts/emacs.sh on Debian 12"
-    )
+    return "" if said == EMACS else f"Emacs is {said}, not {EMACS}: run scripts/emacs.sh on Debian 12"
 
 
 needs_emacs = pytest.mark.skipif(bool(_no_emacs()), reason=_no_emacs())
