@@ -3,7 +3,6 @@
 ;; The minor mode of source buffers: build status in the mode line, build
 ;; errors by `flymake', and a hint to the sidecar after a save.
 ;;; Code:
-(require 'cl-lib)
 (require 'flymake)
 (require 'greenloop-link)
 (require 'greenloop-text)
@@ -17,7 +16,7 @@ Starts Greenloop's sidecar if it does not run."
   (pcase-dolist (`(,hook ,function) '((after-save-hook greenloop-build--saved)
                                       (flymake-diagnostic-functions greenloop-build-flymake)))
     (if greenloop-mode (add-hook hook function nil t) (remove-hook hook function t)))
-  (when greenloop-mode (flymake-mode) (unless (greenloop-link-workspace) (greenloop-link-open #'ignore))))
+  (when greenloop-mode (flymake-mode) (greenloop-link-open)))
 
 ;;;###autoload
 (define-globalized-minor-mode greenloop-global-mode greenloop-mode greenloop-build--turn-on :group 'greenloop)
@@ -54,7 +53,19 @@ Starts Greenloop's sidecar if it does not run."
         (`(,(or "red" "checking") "green") (message "Greenloop: the build is green"))))))
 
 (greenloop-link-on 'status/changed #'greenloop-build--changed)
-(add-hook 'greenloop-link-lost-hook #'force-mode-line-update)
+
+(defun greenloop-build--lost (folders)
+  "Show that nobody follows FOLDERS, and soon let those with buffers be followed.
+What was not open is not tried again: a program that fails is started once."
+  (force-mode-line-update t)
+  (run-at-time 1 nil (lambda ()
+                       (dolist (buffer (buffer-list))
+                         (when (buffer-local-value 'greenloop-mode buffer)
+                           (with-current-buffer buffer
+                             (when (member (greenloop-link--folder) folders) (greenloop-link-open))
+                             (setq folders (remove (greenloop-link--folder) folders))))))))
+
+(add-hook 'greenloop-link-lost-functions #'greenloop-build--lost)
 
 (defun greenloop-build--saved ()
   "Tell the sidecar that this buffer was saved."

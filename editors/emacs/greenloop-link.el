@@ -29,7 +29,9 @@ Its argument is what the sidecar says of the call: a property list with
 STATUS is the newest one; ASKED: the person was asked for trust."
   name root trusted status asked)
 
-(defclass greenloop-link--class (jsonrpc-process-connection) ()
+(defclass greenloop-link--class (jsonrpc-process-connection)
+  ;; no log of messages is kept: the slot of before Emacs 30, whose argument it warns of, and the one since
+  ((-events-buffer-scrollback-size :initform 0) (-events-buffer-config :initform '(:size 0)))
   "A connection of which a request may be answered later.")
 
 (defvar greenloop-link--connection nil "The connection; nil before the first use.")
@@ -39,7 +41,7 @@ STATUS is the newest one; ASKED: the person was asked for trust."
 (defvar greenloop-link--timer nil "The timer that works the queue off.")
 (defvar greenloop-link--questions nil "The sidecar's questions that wait: (ID LINK PARAMETERS).")
 (defvar greenloop-link--asking nil "The ID of the question that is being asked.")
-(defvar greenloop-link-lost-hook nil "Run when there is no connection any more.")
+(defvar greenloop-link-lost-functions nil "Called with the folders that were open when the connection is lost.")
 
 (cl-defmethod jsonrpc-connection-send ((link greenloop-link--class) &rest args &key id result &allow-other-keys)
   "Send the message ARGS over LINK.
@@ -69,8 +71,7 @@ and the ID, and sends the answer some day."
     (unless (executable-find (car greenloop-command))
       (user-error "Greenloop: there is no program %s (install it, or set `greenloop-command')" (car greenloop-command)))
     (setq greenloop-link--connection
-          (make-instance 'greenloop-link--class
-                         :name "Greenloop" :events-buffer-scrollback-size 0
+          (make-instance 'greenloop-link--class :name "Greenloop"
                          :process
                          (lambda ()
                            ;; not in a folder that may go while the process lives
@@ -87,10 +88,12 @@ and the ID, and sends the answer some day."
 
 (defun greenloop-link--lost ()
   "Note that nobody follows the workspaces any more."
-  (cl-loop for (_ . workspace) in greenloop-link--workspaces
-           do (setf (greenloop-workspace-name workspace) nil (greenloop-workspace-status workspace) nil))
   (mapc #'greenloop-link--take-back (mapcar #'car greenloop-link--questions))
-  (run-hooks 'greenloop-link-lost-hook))
+  (run-hook-with-args
+   'greenloop-link-lost-functions
+   (cl-loop for (folder . workspace) in greenloop-link--workspaces
+            when (greenloop-workspace-name workspace) collect folder
+            do (setf (greenloop-workspace-name workspace) nil (greenloop-workspace-status workspace) nil))))
 
 (defun greenloop-link--notified (_link method params)
   "Queue the notification METHOD with PARAMS."
@@ -197,11 +200,12 @@ Whatever the person does not say is a no."
           (greenloop-workspace-trusted workspace) (eq t (plist-get state :trusted)))
     workspace))
 
-(defun greenloop-link-open (then)
-  "Open the workspace of the current buffer; THEN gets it."
+(defun greenloop-link-open ()
+  "Open the workspace of the current buffer, soon, unless it is open."
   (let ((folder (greenloop-link--folder)))
-    (greenloop-link-call 'workspace/open (list :path (directory-file-name folder))
-                         (lambda (state) (funcall then (greenloop-link--opened folder state))))))
+    (unless (greenloop-link-workspace)
+      (greenloop-link-call 'workspace/open (list :path (directory-file-name folder))
+                           (apply-partially #'greenloop-link--opened folder)))))
 
 (defun greenloop-link-need-workspace ()
   "Return the workspace of the current buffer, opened now if need be.

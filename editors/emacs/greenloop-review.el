@@ -3,11 +3,8 @@
 ;; The hunks of a suggestion in `diff-mode', whose usual keys apply one, or kill
 ;; it, which is to refuse it; what is written comes from the sidecar.
 ;;; Code:
-(require 'cl-lib)
 (require 'diff-mode)
 (require 'greenloop-talk)
-
-(declare-function ediff-buffers "ediff")
 
 (defvar-local greenloop-review-turn nil "The turn under review.")
 (defvar-local greenloop-review-suggestion nil "The suggestion under review.")
@@ -24,7 +21,7 @@
                ([remap diff-goto-source] greenloop-review-source)
                ([remap undo] greenloop-undo) ([remap diff-undo] greenloop-undo)
                ("a" greenloop-review-accept) ("f" greenloop-review-accept-file) ("y" greenloop-accept-all)
-               ("x" greenloop-refuse-all) ("u" greenloop-undo) ("e" greenloop-review-ediff)
+               ("g" greenloop-ask-again) ("x" greenloop-refuse-all) ("u" greenloop-undo) ("e" greenloop-review-ediff)
                ("]" greenloop-review-next-suggestion) ([remap revert-buffer] greenloop-ask-again) ("t" greenloop-talk))
              do (define-key map key command))
     ;; what would write without the sidecar, or change what is only shown
@@ -124,7 +121,8 @@ Lines have `greenloop-file' and `greenloop-file-keys', hunks `greenloop-keys'."
          (context (+ (length before) (length after)))
          (state (greenloop-turn-decided-p greenloop-review-turn (car keys)))
          (range (lambda (side lines)
-                  (greenloop-review--range (- (plist-get hunk side) (length before)) (+ context (length lines))))))
+                  (let ((count (+ context (length lines))) (start (- (plist-get hunk side) (length before))))
+                    (format "%d,%d" (if (zerop count) start (1+ start)) count)))))
     (insert (format "@@ -%s +%s @@%s\n" (funcall range :start old) (funcall range :new_start new)
                     (if state (format " %s" state) "")))
     (cl-loop for (mark . lines) in `((" " . ,before) ("-" . ,old) ("+" . ,new) (" " . ,after))
@@ -132,10 +130,6 @@ Lines have `greenloop-file' and `greenloop-file-keys', hunks `greenloop-keys'."
                   (insert mark line)
                   (unless (bolp) (insert "\n\\ No newline at end of file\n"))))
     (put-text-property start (point) 'greenloop-keys keys)))
-
-(defun greenloop-review--range (start count)
-  "Return COUNT lines from START on, counted from 0, as a diff has them."
-  (format "%d,%d" (if (zerop count) start (1+ start)) count))
 
 (defun greenloop-review--lines (text)
   "Return the lines of TEXT, their ends included."
@@ -171,35 +165,6 @@ Lines have `greenloop-file' and `greenloop-file-keys', hunks `greenloop-keys'."
   (or (get-text-property (line-beginning-position) property)
       (user-error "Greenloop: there is no change here; n goes to the next one")))
 
-(defun greenloop-review--decide (function keys)
-  "Call FUNCTION with turn, suggestion and those of KEYS that wait; go on."
-  (let ((waiting (cl-remove-if (apply-partially #'greenloop-turn-decided-p greenloop-review-turn) keys)))
-    (unless waiting (user-error "Greenloop: this is decided already"))
-    (when (eq (greenloop-turn-state greenloop-review-turn) 'running)
-      (user-error "Greenloop: this is still being checked; wait, or cancel the turn"))
-    (funcall function greenloop-review-turn greenloop-review-suggestion waiting)
-    (ignore-errors (diff-hunk-next))))
-
-(defun greenloop-review-accept ()
-  "Apply the hunk at point to its file."
-  (interactive nil greenloop-review-mode)
-  (greenloop-review--decide #'greenloop-turn-accept (greenloop-review--here 'greenloop-keys)))
-
-(defun greenloop-review-accept-file ()
-  "Apply all that waits of the file at point."
-  (interactive nil greenloop-review-mode)
-  (greenloop-review--decide #'greenloop-turn-accept (greenloop-review--here 'greenloop-file-keys)))
-
-(defun greenloop-review-refuse ()
-  "Refuse the hunk at point."
-  (interactive nil greenloop-review-mode)
-  (greenloop-review--decide #'greenloop-turn-refuse (greenloop-review--here 'greenloop-keys)))
-
-(defun greenloop-review-refuse-file ()
-  "Refuse all that waits of the file at point."
-  (interactive nil greenloop-review-mode)
-  (greenloop-review--decide #'greenloop-turn-refuse (greenloop-review--here 'greenloop-file-keys)))
-
 (defun greenloop-review-find ()
   "Return the review of the current buffer's workspace."
   (if (derived-mode-p 'greenloop-review-mode) (current-buffer)
@@ -207,17 +172,32 @@ Lines have `greenloop-file' and `greenloop-file-keys', hunks `greenloop-keys'."
           (get-buffer (greenloop-review--name workspace)))
         (user-error "Greenloop: there is no suggestion to review; ask first"))))
 
-(defun greenloop-accept-all ()
-  "Accept all that waits of the suggestion under review."
-  (interactive)
-  (with-current-buffer (greenloop-review-find)
-    (greenloop-review--decide #'greenloop-turn-accept (greenloop-turn-keys greenloop-review-suggestion))))
+(defmacro greenloop-review--defun (name function keys docstring)
+  "Define the command NAME: FUNCTION gets those of KEYS that wait; DOCSTRING."
+  (declare (indent 3) (doc-string 4))
+  `(defun ,name ()
+     ,docstring
+     (interactive)
+     (with-current-buffer (greenloop-review-find)
+       (let ((waiting (cl-remove-if (apply-partially #'greenloop-turn-decided-p greenloop-review-turn) ,keys)))
+         (unless waiting (user-error "Greenloop: this is decided already"))
+         (when (eq (greenloop-turn-state greenloop-review-turn) 'running)
+           (user-error "Greenloop: this is still being checked; wait, or cancel the turn"))
+         (,function greenloop-review-turn greenloop-review-suggestion waiting)
+         (ignore-errors (diff-hunk-next))))))
 
-(defun greenloop-refuse-all ()
-  "Refuse all that waits of the suggestion under review."
-  (interactive)
-  (with-current-buffer (greenloop-review-find)
-    (greenloop-review--decide #'greenloop-turn-refuse (greenloop-turn-keys greenloop-review-suggestion))))
+(greenloop-review--defun greenloop-review-accept greenloop-turn-accept (greenloop-review--here 'greenloop-keys)
+  "Apply the hunk at point to its file.")
+(greenloop-review--defun greenloop-review-accept-file greenloop-turn-accept (greenloop-review--here 'greenloop-file-keys)
+  "Apply all that waits of the file at point.")
+(greenloop-review--defun greenloop-accept-all greenloop-turn-accept (greenloop-turn-keys greenloop-review-suggestion)
+  "Accept all that waits of the suggestion under review.")
+(greenloop-review--defun greenloop-review-refuse greenloop-turn-refuse (greenloop-review--here 'greenloop-keys)
+  "Refuse the hunk at point.")
+(greenloop-review--defun greenloop-review-refuse-file greenloop-turn-refuse (greenloop-review--here 'greenloop-file-keys)
+  "Refuse all that waits of the file at point.")
+(greenloop-review--defun greenloop-refuse-all greenloop-turn-refuse (greenloop-turn-keys greenloop-review-suggestion)
+  "Refuse all that waits of the suggestion under review.")
 
 (defun greenloop-review ()
   "Go to the review of the newest suggestion."
@@ -288,7 +268,6 @@ Both sides are copies; changes are accepted in the review."
                    (current-buffer)))))
     (unless (or old (null (plist-get file :base_sha256)))
       (user-error "Greenloop: %s has changed since; ask again on the new text" path))
-    (require 'ediff)
     (ediff-buffers (funcall copy "before" nil) (funcall copy "after" (reverse (plist-get file :hunks))))))
 
 (provide 'greenloop-review)

@@ -3,7 +3,6 @@
 ;; Nothing in a conversation is protected: it is edited like any text.  What stands
 ;; below the last heading `## You' is the next question.
 ;;; Code:
-(require 'cl-lib)
 (require 'greenloop-turn)
 
 (declare-function markdown-mode "ext:markdown-mode")

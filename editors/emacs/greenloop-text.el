@@ -101,6 +101,13 @@ its permissions.  UNSAVED (the buffer had edits) and MODES are of before."
   "Return line and column of PLACE in the current buffer, as the sidecar counts."
   (let ((line (1- (line-number-at-pos place t)))) (list :line line :column (- place (greenloop-text-line line)))))
 
+(defun greenloop-text-place (root markers)
+  "Return MARKERS, the cursor and the ends of a selection, as a place below ROOT."
+  (when markers
+    (with-current-buffer (marker-buffer (car markers))
+      (pcase-let ((`(,cursor ,start ,end) (mapcar #'greenloop-text-position markers)))
+        (list :path (greenloop-text-path root) :cursor cursor :selection (and start (list :start start :end end)))))))
+
 (defun greenloop-text-point (position)
   "Return the place in the current buffer of the sidecar's POSITION."
   (save-excursion

@@ -2,7 +2,6 @@
 ;;; Commentary:
 ;; What happened in each turn, and what the person decided; nothing is shown here.
 ;;; Code:
-(require 'cl-lib)
 (require 'greenloop-link)
 (require 'greenloop-text)
 
@@ -36,15 +35,18 @@ sentence for the person `accepted', `refused', `undone' and `stale'.")
 
 (defun greenloop-turn-start (workspace talk request conversation)
   "Start the turn of REQUEST in WORKSPACE, going on with CONVERSATION.
-REQUEST is a property list of `turn/start', without workspace, buffers and
-conversation.  TALK is the buffer that shows it.  Returns the turn."
-  (let ((turn (greenloop-turn--make :workspace workspace :talk talk :request request :conversation conversation)))
+REQUEST is a property list of `turn/start' whose place is a list of markers;
+what is as it is now comes to it.  TALK is the buffer that shows it."
+  (let* ((turn (greenloop-turn--make :workspace workspace :talk talk :request request :conversation conversation))
+         (root (greenloop-workspace-root workspace))
+         (place (greenloop-text-place root (plist-get request :place))))
     (push turn greenloop-turn-all)
     (greenloop-link-call
      'turn/start
      (append (list :workspace (greenloop-workspace-name workspace) :conversation (or conversation "")
-                   :buffers (greenloop-text-unsaved (greenloop-workspace-root workspace)))
-             request)
+                   :seen (or (plist-get (greenloop-workspace-status workspace) :problems) [])
+                   :buffers (greenloop-text-unsaved root))
+             (plist-put (copy-sequence request) :place place))
      (lambda (answer)
        (setf (greenloop-turn-id turn) (plist-get answer :turn)
              (greenloop-turn-conversation turn) (plist-get answer :conversation))
@@ -84,12 +86,11 @@ conversation.  TALK is the buffer that shows it.  Returns the turn."
         (greenloop-turn-ended turn) news
         (greenloop-turn-suggestions turn)
         (cl-loop for id across (or (plist-get news :order) [])
-                 for found = (cl-find id (greenloop-turn-suggestions turn)
-                                      :key (lambda (one) (plist-get one :id)) :test #'equal)
-                 when found collect found))
+                 append (cl-remove id (greenloop-turn-suggestions turn)
+                                   :key (lambda (one) (plist-get one :id)) :test-not #'equal)))
   (greenloop-turn--tell turn 'ended news))
 
-(defun greenloop-turn--lost ()
+(defun greenloop-turn--lost (_folders)
   "End what ran over a connection that is lost."
   (dolist (turn (greenloop-turn-running))
     (greenloop-turn--end
@@ -98,7 +99,7 @@ conversation.  TALK is the buffer that shows it.  Returns the turn."
 
 (dolist (what '(progress delta candidate ended))
   (greenloop-link-on (intern (format "turn/%s" what)) (apply-partially #'greenloop-turn--heard what)))
-(add-hook 'greenloop-link-lost-hook #'greenloop-turn--lost)
+(add-hook 'greenloop-link-lost-functions #'greenloop-turn--lost)
 
 (defun greenloop-turn-keys (suggestion &optional path)
   "Return the keys of the hunks of SUGGESTION, or of those of its file PATH alone.
@@ -208,7 +209,7 @@ A file without hunks, as one that is only renamed, has its path in their place."
   "Report that ACCEPTANCE was taken back."
   (let ((turn (greenloop-acceptance-turn acceptance)))
     (setf (greenloop-acceptance-undone acceptance) t)
-    (greenloop-turn--decide turn (greenloop-acceptance-keys acceptance) 'undone)
+    (greenloop-turn--decide turn (greenloop-acceptance-keys acceptance) nil)
     (greenloop-link-call 'suggestion/undone (list :acceptance (greenloop-acceptance-id acceptance)) #'ignore)
     (greenloop-turn--tell turn 'undone "Taken back: the files are as they were before.")))
 

@@ -2,7 +2,7 @@
 
 ;; Author: The Greenloop authors
 ;; Version: 0.1.0
-;; Package-Requires: ((emacs "28.1"))
+;; Package-Requires: ((emacs "28.2"))
 ;; Keywords: tools, languages
 ;; URL: https://example.org/greenloop
 ;; SPDX-License-Identifier: Apache-2.0
@@ -10,14 +10,13 @@
 ;; Greenloop shows only changes that a build has checked.  All commands are in
 ;; `greenloop-menu'; bind it to a key, and turn `greenloop-global-mode' on.
 ;;; Code:
-(require 'cl-lib)
 (require 'transient)
 (require 'greenloop-build)
 (require 'greenloop-review)
-(require 'greenloop-talk)
 
 (defun greenloop-source-request (kind words &optional whole)
-  "Return a request of KIND with WORDS about the person's place, or the WHOLE."
+  "Return a request of KIND with WORDS about the person's place, or the WHOLE.
+The place is made of markers: it moves with the text until it is sent."
   (let* ((workspace (greenloop-talk-workspace-here))
          (root (greenloop-workspace-root workspace))
          (source (and (not whole) (cl-find-if (apply-partially #'greenloop-text-path root)
@@ -25,14 +24,10 @@
     (when (and buffer-file-name (not greenloop-mode)) (greenloop-mode))
     (list :kind kind :prompt words
           :whole_project (if source :json-false t)
-          :seen (or (plist-get (greenloop-workspace-status workspace) :problems) [])
           :place (and source
                       (with-current-buffer source
-                        (list :path (greenloop-text-path root)
-                              :cursor (greenloop-text-position (point))
-                              :selection (and (region-active-p)
-                                              (list :start (greenloop-text-position (region-beginning))
-                                                    :end (greenloop-text-position (region-end))))))))))
+                        (mapcar #'copy-marker
+                                (cons (point) (and (region-active-p) (list (region-beginning) (region-end))))))))))
 
 (defun greenloop--ask (kind words &optional whole)
   "Start a turn of KIND with WORDS, about the WHOLE project or the place here."
@@ -65,11 +60,13 @@ With a prefix argument add WORDS of your own."
   (goto-char (point-max)))
 
 (defun greenloop-ask-again ()
-  "Make the newest request again, on the text as it is now."
+  "Make the newest request again, on the text and at the place as they are now."
   (interactive)
   (let* ((workspace (greenloop-talk-workspace-here))
          (turn (or (cl-find workspace greenloop-turn-all :key #'greenloop-turn-workspace)
                    (user-error "Greenloop: nothing was asked yet"))))
+    (unless (cl-every #'marker-buffer (plist-get (greenloop-turn-request turn) :place))
+      (user-error "Greenloop: the buffer of that request is gone; ask anew, from its file"))
     (greenloop-talk-ask workspace (greenloop-turn-request turn))))
 
 (defun greenloop-cancel ()

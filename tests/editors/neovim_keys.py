@@ -31,6 +31,7 @@ _BUFFERS = (
     "r[p] = { base64 = vim.base64.encode(t.of(b)), modified = vim.bo[b].modified } end end "
     "return vim.json.encode(next(r) and r or vim.empty_dict()) end)()"
 )
+_CONVERSATION = "table.concat(vim.api.nvim_buf_get_lines(require('greenloop.chat').buffer(), 0, -1, true), '\\n')"
 _ENDED = (
     "(function() local t, r = require('greenloop.turn').current, require('greenloop.review').shown "
     "if not t or t.running then return '' end "
@@ -73,11 +74,8 @@ class Person:
     def report(self) -> Report:
         """Return what there is at the end."""
         found = json.loads(self._ask(_BUFFERS))
-        conversation = self._ask(
-            "table.concat(vim.api.nvim_buf_get_lines(require('greenloop.chat').buffer() or 0, 0, -1, true), '\\n')"
-        )
         buffers = {path: BufferSeen.model_validate(one) for path, one in found.items()}
-        return Report(turns=tuple(self._turns), told=(*self.told, conversation), buffers=buffers)
+        return Report(turns=tuple(self._turns), told=(*self.told, self._ask(_CONVERSATION)), buffers=buffers)
 
     def take(self, step: Story) -> None:
         """Do a step."""
@@ -102,7 +100,7 @@ class Person:
             case Fix():
                 self._request("Greenloop fix", step.path, step.line)
             case Tool():
-                arguments = " ".join(f"{name}={word}" for name, word in step.arguments.items())
+                arguments = " ".join(f'{name}="{word}"' for name, word in step.arguments.items())
                 self.command(f"Greenloop tool {step.name} {arguments}")
                 self.on.until("Type number")
                 self.on.type("2" if step.approve else "1")
@@ -113,7 +111,8 @@ class Person:
             case AwaitProblem():
                 self._until(lambda: self._ask(f"#vim.diagnostic.get(0, {{ lnum = {step.line} }})") != "0")
             case AwaitWords():
-                self.on.until(step.text)
+                # of the conversation: a file on the same screen may hold these words too
+                self._until(lambda: step.text in self._ask(_CONVERSATION))
             case Signalled():
                 path = Path(step.signal)
                 path.touch()

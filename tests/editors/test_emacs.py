@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.editors import thin
-from tests.editors.scenario import names, scenario
+from tests.editors.scenario import Decide, Expect, Simple, names, scenario
 from tests.editors.stage import Job, Report, Stage, external
 
 LAYER = Path(__file__).resolve().parents[2] / "editors" / "emacs"
@@ -32,6 +32,28 @@ def drive(job: Job) -> Report:
 )
 def test_it_plays_the_scenario(name: str, stage: Stage) -> None:
     stage.play(f"{name}-emacs", scenario(name), drive)
+
+
+def test_a_rename_is_accepted_alone_and_once_more_after_an_undo(stage: Stage) -> None:
+    renaming = scenario("rename")
+    story = renaming.model_copy(
+        update={
+            "steps": (
+                *renaming.steps[:-1],
+                Decide(do="refuse", path="bill.ml"),
+                Decide(do="accept"),
+                Simple(do="undo"),
+                Decide(do="accept", hunks=("price.ml",)),
+            ),
+            "expect": Expect(
+                turns=renaming.expect.turns,
+                funnel=("shown", "refused", "accepted", "undone", "accepted"),
+                disk={"cost.ml": renaming.files["price.ml"], "bill.ml": renaming.files["bill.ml"]},
+                gone=("price.ml",),
+            ),
+        }
+    )
+    stage.play("rename-alone-emacs", story, drive)
 
 
 @pytest.mark.parametrize("name", ERT)

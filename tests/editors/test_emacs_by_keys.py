@@ -1,7 +1,5 @@
 """The whole journey in Emacs, by keys in a terminal, with a real sidecar, a real build and a scripted model."""
 
-from pathlib import Path
-
 import pytest
 from tests.editors.emacs_by_keys import Person, at_the_keyboard
 from tests.editors.scenario import Expect, Reply, Scenario, TurnSeen
@@ -44,10 +42,7 @@ def test_a_person_gets_everywhere_by_keys(stage: Stage) -> None:
             _half(person)
             _cancel(person)
             _tool(person)
-            person.press("M-x")
-            person.type("greenloop-drive-report", job.report)
-            person.wait("the report is written")
-        return Report.model_validate_json(Path(job.report).read_bytes())
+            return person.report(job)
 
     stage.play("shop", JOURNEY, drive)
 
@@ -80,10 +75,7 @@ def test_the_keys_of_undo_take_an_acceptance_back(stage: Stage) -> None:
             person.wait("@@ accepted", "let free : int = 0")
             person.press("C-/")
             person.wait("Taken back")
-            person.press("M-x")
-            person.type("greenloop-drive-report", job.report)
-            person.wait("the report is written")
-        return Report.model_validate_json(Path(job.report).read_bytes())
+            return person.report(job)
 
     stage.play("undone", story, drive)
 

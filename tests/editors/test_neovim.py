@@ -3,12 +3,14 @@
 import json
 import os
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from tests.editors import neovim_driver, neovim_keys, thin
-from tests.editors.scenario import Bytes, Fix, names, scenario
+from tests.editors.scenario import Bytes, Decide, Fix, Tool, names, scenario
 from tests.editors.stage import Job, Report, Stage
+from tests.editors.tmux import screen
 
 from greenloop.aid.wire.framing import Framer
 
@@ -97,7 +99,65 @@ def test_what_the_corpus_does_not_reach(nvim: Path, tmp_path: Path) -> None:
     ran = subprocess.run([nvim, *words], check=False, capture_output=True, text=True, env=environment, cwd=tmp_path)
     said = ran.stdout + ran.stderr
     assert "FAILED" not in said, said
-    assert "checked 22" in said, said
+    assert "checked 28" in said, said
+
+
+@pytest.mark.parametrize("drive", [neovim_driver.drive, neovim_keys.drive], ids=["headless", "by-keys"])
+def test_an_argument_of_a_tool_holds_spaces(drive: Callable[[Job], Report], stage: Stage) -> None:
+    story = scenario("tool")
+    owner = "till and the desk"
+    steps = tuple(
+        step.model_copy(update={"arguments": step.arguments | {"owner": owner}}) if isinstance(step, Tool) else step
+        for step in story.steps
+    )
+    expect = story.expect.model_copy(
+        update={"told": (f"{owner} owns price.ml",), "disk": {"OWNERS": f"price.ml {owner}\n"}}
+    )
+    stage.play(
+        f"tool-spaces-{drive.__module__[-4:]}", story.model_copy(update={"steps": steps, "expect": expect}), drive
+    )
+
+
+def test_a_change_of_the_name_alone_is_accepted_by_itself(stage: Stage) -> None:
+    story = scenario("rename")
+    alone = Decide(do="accept", path="price.ml")
+    steps = (*story.steps[:-1], alone, story.steps[-1])
+    expect = story.expect.model_copy(update={"funnel": ("shown", "accepted", "accepted")})
+    stage.play("rename-alone", story.model_copy(update={"steps": steps, "expect": expect}), neovim_driver.drive)
+
+
+def test_a_question_that_is_taken_back_leaves_the_screen(tmp_path: Path) -> None:
+    nvim = neovim_driver.NVIM  # the oldest one is run by its loader, so that it has no terminal
+    settled = tmp_path / "settled"
+    asked = {"tool": "team.say", "arguments": {}, "why": "it may write"}
+    news = [
+        {"id": "s:1:1", "method": "approval/request", "params": asked},
+        {"behind": str(settled), "method": "$/cancelRequest", "params": {"id": "s:1:1"}},
+    ]
+    answers = tmp_path / "answers"
+    workspace = {"workspace": "w", "root": str(tmp_path), "trusted": True}
+    told = {"workspace/open": {"result": workspace}, "tools/call": {"result": {"text": "said"}, "news": news}}
+    answers.write_text(
+        json.dumps(told | {"tools/list": {"result": {"tools": [{"name": "team.say", "blocked": "", "arguments": {}}]}}})
+    )
+    bridge = neovim_driver.HERE / "bridge.lua"
+    init = tmp_path / "init.lua"
+    command = json.dumps([str(nvim), "--clean", "-l", str(bridge), str(answers), str(tmp_path / "log")])
+    init.write_text(
+        f"vim.opt.runtimepath:prepend({str(neovim_driver.LAYER)!r})\n"
+        f"require('greenloop').setup({{ command = vim.json.decode([==[{command}]==]) }})\n"
+    )
+    environment = {"HOME": str(tmp_path), "XDG_STATE_HOME": str(tmp_path), "LC_ALL": "C.UTF-8"}
+    with screen(tmp_path, [str(nvim), "--clean", "-u", str(init)], environment) as on:
+        on.until("[No Name]")
+        on.type(":Greenloop tool team.say")
+        on.keys("Enter")
+        on.until("Type number")
+        settled.touch()
+        on.until(lambda shown: "Type number" not in shown and "The question was taken back" in shown)
+        # and keys are the person's again
+        on.type("ihere again")
+        on.until("here again")
 
 
 def test_a_selection_and_the_problems_that_the_person_sees_are_sent(stage: Stage, tmp_path: Path) -> None:

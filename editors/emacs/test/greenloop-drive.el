@@ -178,11 +178,13 @@
 
 (defun greenloop-drive--write (file root problem)
   "Write into FILE how the turns ended, what was told, the buffers below ROOT, and PROBLEM."
-  (with-temp-file file
+  ;; whoever waits for the file finds the whole of it
+  (with-temp-file (concat file ".part")
     (insert (json-serialize
              (list :turns (vconcat (reverse greenloop-drive--turns)) :told (vconcat (reverse greenloop-drive--told))
                    :buffers (greenloop-drive--buffers root) :problem problem)
-             :false-object :false))))
+             :false-object :false)))
+  (rename-file (concat file ".part") file))
 
 (defun greenloop-drive-report (file)
   "Write the report of what a person did by keys into FILE."

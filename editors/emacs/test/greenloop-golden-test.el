@@ -81,7 +81,7 @@
      (save-window-excursion
        (switch-to-buffer (find-file-noselect "book/level.ml"))
        (setq greenloop-link--workspaces nil)
-       (greenloop-link-open #'ignore)
+       (greenloop-link-open)
        (should (equal (greenloop-stage-asked "workspace/open" 2) (list :path (directory-file-name ,root))))
        (should (equal (length (greenloop-golden--wanted "workspace.open")) 2))
        (greenloop-golden--answer "workspace.open" :root (directory-file-name ,root))

@@ -39,7 +39,9 @@
         (goto-char (point-min))
         (should (equal (cl-loop repeat 3 do (diff-hunk-next) collect (get-text-property (point) 'greenloop-keys))
                        '((("s" . "1")) (("s" . "2")) (("s" . "3")))))
-        (should-error (greenloop-review--decide #'ignore '(("s" . "2"))) :type 'user-error)))))
+        (diff-hunk-prev)
+        (should (equal (cadr (should-error (greenloop-review-accept) :type 'user-error))
+                       "Greenloop: this is decided already"))))))
 
 (defmacro greenloop-review-test--with (review &rest body)
   "Do BODY in REVIEW, the review of two suggestions of a peer, first one first."
@@ -56,6 +58,65 @@
        (save-window-excursion
          (switch-to-buffer ,review)
          ,@body))))
+
+(defun greenloop-review-test--asked (method count)
+  "Return the hunks of the COUNT-th request METHOD, and how many there were."
+  (cons (plist-get (greenloop-stage-asked method count) :hunks) (length (greenloop-stage-sent method count))))
+
+(ert-deftest greenloop-test-what-was-taken-back-is-open-again ()
+  "After an undo the hunk is accepted once more by the same key, or refused; meanwhile it is decided."
+  (greenloop-review-test--with review
+    (let ((accept (lambda (count)
+                    (goto-char (point-min))
+                    (execute-kbd-macro (kbd "n a"))
+                    (should (equal (greenloop-review-test--asked "suggestion/accept" count) (cons ["1"] count)))
+                    (greenloop-stage-answer
+                     "suggestion/accept" :acceptance (format "a%d" count) :label "no error" :rebased :json-false
+                     :files (vector (greenloop-stage-file "f.ml" "1\r\n2\r\n3\r\n4\r\n5\r\n6\r\n7\r\n8"
+                                                          "one\r\nund\r\n2\r\n3\r\n4\r\n5\r\n6\r\n7\r\n8")))
+                    (goto-char (point-min))
+                    (should (re-search-forward "@@ accepted$" nil t))
+                    (should-error (greenloop-review-accept) :type 'user-error))))
+      (dolist (count '(1 2))
+        (funcall accept count)
+        (execute-kbd-macro (kbd "u"))
+        (should (equal (greenloop-stage-asked "suggestion/undone" count) (list :acceptance (format "a%d" count))))
+        (should-not (string-match-p "@@ [a-z]" (buffer-string))))
+      (goto-char (point-min))
+      (execute-kbd-macro (kbd "n k"))
+      (should (equal (greenloop-review-test--asked "suggestion/refuse" 1) '(["1"] . 1)))
+      (should (equal (greenloop-stage-bytes "f.ml") "1\r\n2\r\n3\r\n4\r\n5\r\n6\r\n7\r\n8")))))
+
+(ert-deftest greenloop-test-a-change-without-hunks-is-decided-singly ()
+  "What is only renamed is accepted and refused by its path, alone, and with all that waits after a refused hunk."
+  (cl-loop
+   for (keys method hunks) in '(("n n a" "suggestion/accept" ["old.ml"]) ("n n f" "suggestion/accept" ["old.ml"])
+                                ("n n k" "suggestion/refuse" ["old.ml"]) ("n k y" "suggestion/accept" ["old.ml"])
+                                ("n n k y" "suggestion/accept" ["1"]) ("y" "suggestion/accept" nil))
+   do (greenloop-stage-with-turn root turn
+        (greenloop-stage-bytes "old.ml" "old\n")
+        (greenloop-stage-answer "turn/start" :turn "t" :conversation "c")
+        (let* ((suggestion (greenloop-stage-suggestion "s" '("f.ml" ("1" 0 1 "one\n" "two\n" 0)) '("old.ml")))
+               (renamed (aref (plist-get suggestion :files) 1)))
+          (plist-put renamed :kind "rename")
+          (plist-put renamed :new_path "new.ml")
+          (greenloop-stage-say :method "turn/candidate" :params (list :turn "t" :suggestion suggestion :rank 0)))
+        (greenloop-stage-say :method "turn/ended" :params '(:turn "t" :outcome "done" :order ["s"]))
+        (save-window-excursion
+          (switch-to-buffer (greenloop-review-find))
+          (goto-char (point-min))
+          (execute-kbd-macro (kbd keys))
+          (should (equal (cons keys (greenloop-review-test--asked method 1)) (cons keys (cons hunks 1))))
+          (when (equal hunks ["old.ml"])
+            (when (equal method "suggestion/accept")
+              (greenloop-stage-answer "suggestion/accept" :acceptance "a" :label "no error" :rebased :json-false
+                                      :files (vector (greenloop-stage-file "old.ml" "old\n" nil)
+                                                     (greenloop-stage-file "new.ml" nil "old\n")))
+              (should (equal (directory-files root nil "\\.ml\\'") '("f.ml" "new.ml")))
+              (should (equal (greenloop-stage-bytes "new.ml") "old\n"))
+              (greenloop-undo)
+              (should (equal (directory-files root nil "\\.ml\\'") '("f.ml" "old.ml"))))
+            (should (equal (greenloop-stage-bytes "f.ml") "one\n")))))))
 
 (ert-deftest greenloop-test-keys-walk-the-review ()
   "The keys lead from hunk to hunk, and `]' from suggestion to suggestion, and round."

@@ -103,7 +103,7 @@ The peer keeps what it is sent in the file `sent'."
        (greenloop-stage-bytes greenloop-stage--file "")
        (unwind-protect
            (progn
-             (greenloop-link-open #'ignore)
+             (greenloop-link-open)
              (greenloop-stage-answer "workspace/open" :workspace "w" :root ,root :trusted t :toolchain "dune")
              ,@body)
          (jsonrpc-shutdown greenloop-link--connection)

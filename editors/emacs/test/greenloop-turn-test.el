@@ -84,6 +84,44 @@
       (should (equal (plist-get (greenloop-stage-asked "turn/start" 2) :place)
                      '(:path "f.ml" :cursor (:line 1 :column 3) :selection nil))))))
 
+(ert-deftest greenloop-test-asked-again-at-the-place-as-it-is-now ()
+  "Lines that came meanwhile move the cursor and the selection of a request, and its problems are the newest."
+  (greenloop-stage-with-peer root
+    (greenloop-stage-bytes "f.ml" "one\ntwo\nthree\n")
+    (switch-to-buffer (find-file-noselect "f.ml"))
+    (let ((transient-mark-mode t))
+      (goto-char (greenloop-text-line 1))
+      (set-mark (point))
+      (goto-char (+ 2 (greenloop-text-line 2)))
+      (activate-mark)
+      (greenloop-ask "shorter")
+      (should (equal (plist-get (greenloop-stage-asked "turn/start") :seen) []))
+      (greenloop-stage-answer "turn/start" :turn "t" :conversation "c")
+      (greenloop-stage-say :method "turn/ended" :params '(:turn "t" :outcome "done" :order [] :summary "Done."))
+      (switch-to-buffer (find-buffer-visiting "f.ml"))
+      (deactivate-mark)
+      (goto-char (point-min))
+      (insert "new\nlines\n")
+      (goto-char (1+ (greenloop-text-line 4)))
+      (insert "+")
+      (goto-char (point-min)))
+    (greenloop-stage-say :method "status/changed" :params '(:workspace "w" :state "red" :errors 1
+                                                                       :problems [(:severity "error" :message "no")]))
+    (greenloop-ask-again)
+    (let ((asked (greenloop-stage-asked "turn/start" 2)))
+      (should (equal (plist-get asked :place)
+                     '(:path "f.ml" :cursor (:line 4 :column 3)
+                             :selection (:start (:line 3 :column 0) :end (:line 4 :column 3)))))
+      (should (equal (plist-get asked :seen) [(:severity "error" :message "no")]))
+      (should (equal (plist-get asked :buffers) [(:path "f.ml" :text "new\nlines\none\ntwo\nt+hree\n")])))
+    (greenloop-stage-answer "turn/start" :turn "u" :conversation "c")
+    (greenloop-stage-say :method "turn/ended" :params '(:turn "u" :outcome "done" :order [] :summary "Done."))
+    (with-current-buffer (find-buffer-visiting "f.ml")
+      (set-buffer-modified-p nil)
+      (kill-buffer))
+    (with-current-buffer (greenloop-turn-talk (car greenloop-turn-all))
+      (should (string-search "ask anew" (cadr (should-error (greenloop-ask-again) :type 'user-error)))))))
+
 (ert-deftest greenloop-test-what-is-version-controls-own-is-not-sent ()
   "Neither buffers nor places in .git and .hg are sent; a file that is only called so is."
   (greenloop-stage-with-peer root
@@ -120,10 +158,56 @@
     (should (equal (cadr (should-error (greenloop-link-wait 'tools/list '(:workspace "w")) :type 'user-error))
                    "Greenloop: no (wait)"))))
 
+(defun greenloop-turn-test--lighter (state)
+  "Wait until the mode line says STATE."
+  (with-timeout (60 (error "The mode line says %s" (greenloop-build-lighter)))
+    (while (not (string-suffix-p (concat ":" state) (greenloop-build-lighter))) (accept-process-output nil 0.05))))
+
+(ert-deftest greenloop-test-the-bridge-ends ()
+  "After its end the workspace of a buffer that is followed is opened again; where that fails it is not tried again."
+  (greenloop-stage-with-peer root
+    (with-current-buffer (find-file-noselect "f.ml")
+      (greenloop-mode)
+      (greenloop-turn-test--lighter "unknown")
+      (let* ((greenloop-stage--file (expand-file-name "sent again" root))
+             (greenloop-command (list "sh" "-c" (format "cat >%s" (shell-quote-argument greenloop-stage--file))))
+             (first greenloop-link--connection)
+             greenloop-stage--answered)
+        (greenloop-stage-bytes greenloop-stage--file "")
+        (delete-process (jsonrpc--process first))
+        (greenloop-turn-test--lighter "off")
+        (should (equal (greenloop-stage-asked "workspace/open") (list :path (directory-file-name root))))
+        (greenloop-stage-answer "workspace/open" :workspace "w" :root root :trusted t :toolchain "dune")
+        (greenloop-turn-test--lighter "unknown")
+        (should (equal (length (greenloop-stage-sent "workspace/open")) 1))
+        ;; a program that ends before it has answered: what it was asked for is not open, and nobody starts it again
+        (let ((greenloop-command (list "sh" "-c" (format "echo >>%s; exec cat >/dev/null"
+                                                         (shell-quote-argument (expand-file-name "starts" root)))))
+              (second greenloop-link--connection))
+          (should-not (eq first second))
+          (delete-process (jsonrpc--process second))
+          (with-timeout (60 (error "Nothing was started"))
+            (while (or (eq second greenloop-link--connection) (not (file-exists-p (expand-file-name "starts" root))))
+              (accept-process-output nil 0.05)))
+          (delete-process (jsonrpc--process greenloop-link--connection))
+          (dotimes (_ 60) (accept-process-output nil 0.05))
+          (should (equal (greenloop-stage-bytes "starts") "\n"))
+          (greenloop-turn-test--lighter "off"))))))
+
+(ert-deftest greenloop-test-no-log-of-messages-is-kept ()
+  "The jsonrpc of this Emacs keeps no log of messages; how it is told so is not what Emacs 30 warns of."
+  (greenloop-stage-with-peer root
+    (greenloop-stage-say :method "status/changed" :params '(:workspace "w" :state "green"))
+    (should (equal (plist-get (greenloop-workspace-status (greenloop-link-workspace)) :state) "green"))
+    ;; it may have been told of the end of a connection before
+    (with-current-buffer (jsonrpc-events-buffer greenloop-link--connection)
+      (should-not (string-match-p "jsonrpc\\|status/changed\\|workspace" (buffer-string))))
+    (should (equal (slot-value greenloop-link--connection '-events-buffer-config) '(:size 0)))))
+
 (ert-deftest greenloop-test-questions-of-the-sidecar ()
   "A question is answered outside of the process filter, one at a time; one that is taken back is not answered."
   (greenloop-stage-in-folder root
-    (let* ((link (make-instance 'greenloop-link--class :name "test" :events-buffer-scrollback-size 0
+    (let* ((link (make-instance 'greenloop-link--class :name "test"
                                 :request-dispatcher #'greenloop-link--requested
                                 :process (make-process :name "peer" :command '("sh" "-c" "cat >sent")
                                                        :connection-type 'pipe :noquery t)))

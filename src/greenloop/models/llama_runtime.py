@@ -22,7 +22,11 @@ class UnixConnection(HTTPConnection):
     def connect(self) -> None:
         """Connect."""
         self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.connect(str(self._path))
+        try:
+            self.sock.connect(str(self._path))
+        except OSError:
+            self.sock.close()
+            raise
 
 
 def start(path: Path, adapter: Path | None, address: Path, threads: int, context_tokens: int, batch_tokens: int) -> Any:

@@ -76,8 +76,10 @@ def connect(short: Path, asking: Asking) -> Iterator[Connect]:
         path, _ = stack.enter_context(doorway(short, Combined([ScriptedService(Script(deltas=("a", "b"))), asking])))
 
         def connect() -> Reached:
-            sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            sock.connect(str(path))
+            with ExitStack() as undo:
+                sock = undo.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
+                sock.connect(str(path))
+                undo.pop_all()
             return Reached(sock, _STATUS)
 
         yield connect

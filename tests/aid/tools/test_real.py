@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -38,6 +39,11 @@ def eventually(holds: Callable[[], bool]) -> bool:
             return False
         time.sleep(0.02)
     return True
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def alive(marker: str) -> list[int]:
@@ -89,7 +95,7 @@ def over_http(tmp_path: Path) -> Iterator[str]:
     with (tmp_path / "http.log").open("wb") as log:
         server = subprocess.Popen(command, stdout=log, stderr=log)
     try:
-        assert eventually(lambda: socket.socket().connect_ex(("127.0.0.1", port)) == 0)
+        assert eventually(partial(_listens, port))
         yield f"http://127.0.0.1:{port}/mcp"
     finally:
         server.kill()

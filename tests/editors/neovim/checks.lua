@@ -207,7 +207,8 @@ end
 local function accepted(workspace, heard)
   local written
   local suggestion = { id = "s", label = "builds", files = {} }
-  require("greenloop.apply").accept({ id = "t", workspace = workspace }, suggestion, nil, function(yes) written = yes end)
+  local function done(yes) written = yes end
+  require("greenloop.apply").accept({ id = "t", workspace = workspace }, suggestion, nil, done, function() end)
   assert(vim.wait(60000, function() return written ~= nil end, 10), "accepting never ended")
   return written, heard("suggestion/applied")
 end
@@ -433,6 +434,169 @@ function checks.the_golden_messages_are_heard_and_those_it_sends_are_of_their_fo
     end
     if not sent.method then equal(sent, golden["approval.request"].answer) end
   end
+  vim.cmd("%bwipeout!")
+end
+
+function checks.arguments_of_tools_hold_spaces_and_what_is_none_is_refused()
+  local _, heard = scripted(function()
+    local tool = { name = "team.say", help = "", blocked = "", writes = false, arguments = { type = "object" } }
+    return { ["tools/list"] = { result = { tools = { tool } } }, ["tools/call"] = { result = { text = "said" } } }
+  end)
+  vim.cmd("Greenloop tool team.say title=hello world")
+  has("nothing was run: `world` is no argument")
+  vim.cmd([[Greenloop tool team.say title="hello]])
+  has([[nothing was run: `title="hello` is no argument]])
+  vim.cmd([[Greenloop tool team.say title="hello world" dry-run=true said='a "b" c=d' list=["x","y"] empty=""]])
+  -- the first call is this one
+  equal(heard("tools/call").arguments, {
+    title = "hello world", ["dry-run"] = true, said = 'a "b" c=d', list = { "x", "y" }, empty = "",
+  })
+end
+
+-- a suggestion: `price.ml` gets another name, `bill.ml` another line; what is accepted is the name alone
+local function renaming(root)
+  local moved = handed(root, "price.ml", "let vat = 20\n", {})
+  local files = {
+    { path = "price.ml", new_path = "cost.ml", kind = "rename" },
+    {
+      path = "bill.ml",
+      kind = "change",
+      hunks = { { id = "1", start = 1, ["end"] = 2, old = "b\n", new = "B\n", new_start = 1 } },
+    },
+  }
+  handed(root, "bill.ml", "a\nb\n", {})
+  local suggestion = { id = "s", label = "builds", diff = "the diff", files = files }
+  local news = {
+    { method = "turn/candidate", params = { turn = "t", rank = 0, suggestion = suggestion } },
+    { method = "turn/ended", params = { turn = "t", outcome = "done", order = { "s" } } },
+  }
+  local answers = handover(moved, handed(root, "cost.ml", nil, { text = "let vat = 20\n" }))
+  return vim.tbl_extend("error", answers, { ["turn/start"] = { result = STARTED, news = news } })
+end
+
+local function listed()
+  return vim.tbl_map(function(item) return item.text end, vim.fn.getqflist())
+end
+
+local function press(keys) vim.api.nvim_feedkeys(keys, "xm", false) end
+
+function checks.a_change_of_the_name_alone_is_decided_on_by_itself_and_again_when_it_is_taken_back()
+  local workspace, heard = scripted(renaming)
+  local review = require("greenloop.review")
+  vim.cmd.edit(workspace.root .. "/bill.ml")
+  local mine
+  vim.keymap.set("n", "do", function() mine = true end, { buffer = 0, desc = "my own" })
+  vim.cmd.edit(workspace.root .. "/price.ml")
+  vim.cmd("Greenloop ask call it cost")
+  ended()
+  equal(listed(), { "rename price.ml → cost.ml [builds]", "change bill.ml [builds] B" })
+  press("do")
+  equal(heard("suggestion/accept").hunks, { "price.ml" })
+  heard("suggestion/applied")
+  assert(vim.wait(60000, function() return #listed() == 1 end, 10), vim.inspect(listed()))
+  equal(listed(), { "change bill.ml [builds] B" })
+  equal(require("greenloop.text").on_disk(workspace.root .. "/cost.ml"), "let vat = 20\n")
+  vim.cmd("buffer bill.ml")
+  vim.cmd("2")
+  press("dx")
+  equal(heard("suggestion/refuse").hunks, { "1" })
+  assert(vim.wait(60000, function() return not review.shown end, 10), "the review never closed")
+  -- the person's own key is back
+  press("do")
+  equal({ mine, vim.fn.maparg("do", "n", false, true).desc }, { true, "my own" })
+  equal(vim.fn.maparg("dx", "n"), "")
+  vim.cmd("Greenloop undo")
+  assert(vim.wait(60000, function() return review.shown end, 10), "the review is not shown again")
+  equal(listed(), { "rename price.ml → cost.ml [builds]" })
+  vim.cmd.edit(workspace.root .. "/price.ml")
+  equal(review.here(), { "price.ml" })
+  press("dx")
+  equal(heard("suggestion/refuse", 2).hunks, { "price.ml" })
+  assert(vim.wait(60000, function() return not review.shown end, 10), "the review never closed")
+  vim.cmd("%bwipeout!")
+end
+
+function checks.names_of_tools_complete_before_one_was_run()
+  local workspace, heard = scripted(function()
+    return { ["tools/list"] = { result = { tools = { { name = "team.say" }, { name = "team.see" } } } } }
+  end)
+  require("greenloop.command")
+  require("greenloop.session").workspace(workspace.root .. "/price.ml", function() end)
+  heard("tools/list")
+  local function complete(words) return vim.fn.getcompletion("Greenloop tool " .. words, "cmdline") end
+  assert(vim.wait(60000, function() return #complete("") == 2 end, 10), vim.inspect(complete("")))
+  equal(complete("team.sa"), { "team.say" })
+  equal(complete("team.say "), {})
+  equal(vim.fn.getcompletion("Greenloop accept hunk ", "cmdline"), {})
+end
+
+function checks.when_the_bridge_has_ended_nothing_old_is_shown()
+  local status = { workspace = "w", state = "red", errors = 1, problems = {
+    { path = "price.ml", severity = "error", message = "wrong" },
+  } }
+  local workspace, heard = scripted(function()
+    return { ["file/saved"] = { news = { { method = "status/changed", params = status } } } }
+  end)
+  require("greenloop.command")
+  local session, line = require("greenloop.session"), require("greenloop").statusline
+  vim.cmd.edit(workspace.root .. "/price.ml")
+  session.workspace(workspace.root .. "/price.ml", function(known) session.saved(known, workspace.root .. "/price.ml") end)
+  heard("file/saved")
+  assert(vim.wait(60000, function() return line() == "1 error" end, 10), line())
+  equal(#vim.diagnostic.get(0), 1)
+  -- a file of no project, or of another one
+  vim.cmd.edit(vim.fn.tempname())
+  equal(line(), "")
+  vim.cmd("buffer price.ml")
+  equal(line(), "1 error")
+  session.request("the/end", {}, function() end)
+  assert(vim.wait(60000, function() return session.sidecar == nil end, 10), "the bridge never ended")
+  equal({ line(), #vim.diagnostic.get(0) }, { "", 0 })
+  vim.cmd("%bwipeout!")
+end
+
+-- a tool is run, and the sidecar asks and takes its question back; returns what waits for words of the conversation
+local function asked_and_taken_back()
+  local question = { id = "s:1:1", method = "approval/request", params = { tool = "team.say", arguments = {}, why = "it writes" } }
+  local _, heard = scripted(function()
+    return {
+      ["tools/call"] = { result = { text = "said" }, news = { question } },
+      ["file/saved"] = { news = { { method = "$/cancelRequest", params = { id = "s:1:1" } } } },
+    }
+  end)
+  require("greenloop.command")
+  return heard
+end
+
+function checks.a_question_that_is_taken_back_is_settled_and_a_late_answer_goes_nowhere()
+  local heard = asked_and_taken_back()
+  local choose
+  vim.ui.select = function(_, _, chosen) choose = chosen end
+  local session = require("greenloop.session")
+  session.request("tools/call", {}, function() end)
+  assert(vim.wait(60000, function() return choose ~= nil end, 10), "nobody was asked")
+  session.workspace(vim.fn.getcwd() .. "/.", function(workspace) session.saved(workspace, workspace.root .. "/a") end)
+  heard("file/saved")
+  has("The question was taken back")
+  choose("Yes")
+  local said = vim.api.nvim_buf_get_lines(require("greenloop.chat").buffer(), 0, -1, true)
+  assert(not vim.tbl_contains(said, "Allowed."), vim.inspect(said))
+end
+
+function checks.what_was_taken_back_is_not_shown_where_something_else_was_asked_since()
+  local workspace, heard = scripted(renaming)
+  vim.cmd.edit(workspace.root .. "/price.ml")
+  vim.cmd("Greenloop ask call it cost")
+  ended()
+  press("dO")
+  heard("suggestion/applied")
+  local review, turns = require("greenloop.review"), require("greenloop.turn")
+  assert(vim.wait(60000, function() return not review.shown end, 10), "the review never closed")
+  turns.current = vim.deepcopy(turns.current)
+  vim.cmd("Greenloop undo")
+  heard("suggestion/undone")
+  has("Taken back.")
+  equal(review.shown, nil)
   vim.cmd("%bwipeout!")
 end
 

@@ -106,8 +106,7 @@ function steps.tool(step)
   end
   local words = { step.name }
   for name, word in pairs(step.arguments) do
-    table.insert(words, name .. "=" .. word)
-    assert(not word:find("%s"))
+    table.insert(words, ('%s="%s"'):format(name, word))
   end
   local session = require("greenloop.session")
   settled(function(done)
@@ -147,7 +146,7 @@ steps["await-end"] = function()
   until_("the end of the turn", function()
     return not turn.running
   end)
-  local best = turns.best(turn)
+  local best = turn.suggestions[turn.order[1] or ""]
   table.insert(report_turns, {
     outcome = turn.ended.outcome,
     fault = turn.ended.fault and turn.ended.fault.code or "",

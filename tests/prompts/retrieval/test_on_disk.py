@@ -1,6 +1,5 @@
 """The index on the disk: fresh, shared, damaged, and alike the search in memory."""
 
-import os
 import random
 import shutil
 import signal
@@ -171,11 +170,18 @@ def test_a_file_with_a_secret_stays_out(store: TreeStore, tmp_path: Path) -> Non
 
 
 def _garbage(path: Path) -> None:
-    path.write_bytes(os.urandom(max(64, path.stat().st_size)))
+    _put(path, random.Random(path.name).randbytes(max(64, path.stat().st_size)))
 
 
 def _cut(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    _put(path, path.read_bytes()[: path.stat().st_size // 2])
+
+
+def _put(path: Path, content: bytes) -> None:
+    # another file in its place: the index before, which is not closed for certain, may still have the old one mapped
+    other = path.with_name("other")
+    other.write_bytes(content)
+    other.replace(path)
 
 
 @pytest.mark.parametrize("spoil", [_garbage, _cut, Path.unlink])

@@ -8,7 +8,8 @@ local text = require("greenloop.text")
 
 local M = {}
 
----@class greenloop.Change one file of an acceptance
+--- One file of an acceptance.
+---@class greenloop.Change
 ---@field path string absolute
 ---@field before? string|false nil: there was no file
 ---@field after? string nil: there is none any more
@@ -20,6 +21,7 @@ local M = {}
 ---@field id string
 ---@field workspace greenloop.WorkspaceState
 ---@field changes greenloop.Change[]
+---@field back fun()
 
 ---@type greenloop.Acceptance[] the last one at the end
 local accepted = {}
@@ -33,13 +35,11 @@ end
 --- See whether a file is what it was judged to be.
 local function hinders(change)
   local open = text.buffer(change.path) ~= nil
-  if present(change.path) ~= change.before then
-    return change.path .. " has changed meanwhile"
-  elseif open and not change.unsaved and change.before ~= text.on_disk(change.path) then
-    return change.path .. " was changed on the disk by another program"
-  elseif open and change.unsaved and not change.after then
-    return change.path .. " would go, but has unsaved changes: save it first"
-  end
+  local of_old = change.before == text.on_disk(change.path)
+  if present(change.path) ~= change.before then return change.path .. " has changed meanwhile" end
+  if open and not change.unsaved and not of_old then return change.path .. " was changed on the disk by another program" end
+  local unsaved = open and change.unsaved and not change.after
+  return unsaved and change.path .. " would go, but has unsaved changes: save it first" or nil
 end
 
 --- Let windows that show a file which goes show another one.
@@ -129,16 +129,14 @@ end
 ---@param suggestion greenloop.Proposed
 ---@param hunks? string[] all of them where nil
 ---@param done fun(written: boolean)
-function M.accept(turn, suggestion, hunks, done)
-  local buffers = {}
-  for _, file in ipairs(suggestion.files) do
-    local buffer = text.buffer(vim.fs.joinpath(turn.workspace.root, file.path))
-    if buffer and text.readable(buffer) then
-      vim.cmd(("silent! checktime %d"):format(buffer))
-      table.insert(buffers, { path = file.path, text = text.of(buffer) })
-    end
-  end
-  buffers = next(buffers) and buffers or nil
+---@param back fun() called when the person has taken it back
+function M.accept(turn, suggestion, hunks, done, back)
+  local paths = vim.tbl_map(function(file) return file.path end, suggestion.files)
+  local buffers = text.sent(turn.workspace.root, function(buffer, path)
+    local concerned = vim.tbl_contains(paths, path)
+    if concerned then vim.cmd(("silent! checktime %d"):format(buffer)) end
+    return concerned
+  end)
   local words = { turn = turn.id, suggestion = suggestion.id, hunks = hunks, buffers = buffers }
   session.call("suggestion/accept", words, function(handover)
     ---@cast handover greenloop.Handover
@@ -152,8 +150,8 @@ function M.accept(turn, suggestion, hunks, done)
     local function told() done(not problem) end
     session.call("suggestion/applied", note, told, told)
     if problem then return chat.warn(("%s: not accepted (%s)"):format(problem, chat.AGAIN)) end
-    table.insert(accepted, { id = handover.acceptance, workspace = turn.workspace, changes = changes })
-    local paths = vim.tbl_map(function(file) return file.path end, handover.files)
+    table.insert(accepted, { id = handover.acceptance, workspace = turn.workspace, changes = changes, back = back })
+    paths = vim.tbl_map(function(file) return file.path end, handover.files)
     chat.say(("Accepted: %s. `:Greenloop undo` takes it back."):format(table.concat(paths, ", ")))
   end, function() done(false) end)
 end
@@ -162,6 +160,7 @@ end
 local function undone(acceptance, done)
   session.call("suggestion/undone", { acceptance = acceptance.id }, function()
     chat.say("Taken back.")
+    acceptance.back()
     if done then done() end
   end, done)
 end

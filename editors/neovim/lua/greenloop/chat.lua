@@ -8,46 +8,33 @@ local M = {}
 local NAME = "greenloop://conversation"
 M.AGAIN = "ask again on the new text, by `:Greenloop again`"
 
----@return integer? buffer
+---@return integer buffer which is made where there is none
 function M.buffer()
-  local buffer = vim.fn.bufnr(NAME)
-  return buffer ~= -1 and buffer or nil
-end
-
-local function made()
-  local buffer = M.buffer()
-  if buffer and vim.api.nvim_buf_is_loaded(buffer) then return buffer end
-  buffer = buffer or vim.api.nvim_create_buf(false, true)
-  vim.fn.bufload(buffer)
-  vim.api.nvim_buf_set_name(buffer, NAME)
+  local buffer = vim.fn.bufadd(NAME)
+  if vim.api.nvim_buf_is_loaded(buffer) then return buffer end
   local options = vim.bo[buffer]
-  options.buftype, options.bufhidden, options.swapfile, options.filetype = "nofile", "hide", false, "markdown"
+  options.buftype, options.bufhidden, options.swapfile = "nofile", "hide", false
+  vim.fn.bufload(buffer)
+  options.filetype = "markdown"
   return buffer
 end
 
 --- Show it, beside what the person is at; the cursor stays where it is.
 function M.open()
-  local buffer = made()
-  if vim.fn.bufwinid(buffer) == -1 then
-    local here = vim.api.nvim_get_current_win()
-    local width = config.options.width
-    width = width < 1 and math.floor(vim.o.columns * width) or width
-    vim.cmd(("silent keepalt botright vertical %dsplit"):format(math.max(20, width)))
-    local window = vim.api.nvim_get_current_win()
-    vim.api.nvim_win_set_buf(window, buffer)
-    vim.wo[window].wrap, vim.wo[window].linebreak, vim.wo[window].number = true, true, false
-    vim.api.nvim_set_current_win(here)
-  end
+  local buffer = M.buffer()
+  if vim.fn.bufwinid(buffer) ~= -1 then return end
+  local width = config.options.width
+  width = math.max(20, width < 1 and math.floor(vim.o.columns * width) or width)
+  local window = vim.api.nvim_open_win(buffer, false, { win = -1, split = "right", width = width })
+  vim.wo[window].wrap, vim.wo[window].linebreak, vim.wo[window].number = true, true, false
 end
 
 --- Write at its end; windows that were at the end follow.
 function M.append(text)
-  local buffer = made()
+  local buffer = M.buffer()
   local last = vim.api.nvim_buf_line_count(buffer)
-  local following = {}
-  for _, window in ipairs(vim.fn.win_findbuf(buffer)) do
-    if vim.api.nvim_win_get_cursor(window)[1] == last then table.insert(following, window) end
-  end
+  local function at_end(window) return vim.api.nvim_win_get_cursor(window)[1] == last end
+  local following = vim.tbl_filter(at_end, vim.fn.win_findbuf(buffer))
   vim.api.nvim_buf_set_text(buffer, -1, -1, -1, -1, vim.split(text, "\n", { plain = true }))
   last = vim.api.nvim_buf_line_count(buffer)
   for _, window in ipairs(following) do vim.api.nvim_win_set_cursor(window, { last, 0 }) end
@@ -55,15 +42,10 @@ end
 
 --- Write a paragraph of its own.
 function M.say(text)
-  local buffer = made()
+  local buffer = M.buffer()
   local tail = vim.api.nvim_buf_get_lines(buffer, -3, -1, false)
-  local before = ""
-  if tail[#tail] ~= "" then
-    before = "\n\n"
-  elseif #tail > 1 and tail[#tail - 1] ~= "" then
-    before = "\n"
-  end
-  M.append(before .. text .. "\n")
+  local last, above = tail[#tail], tail[#tail - 1] or ""
+  M.append((last ~= "" and "\n\n" or above ~= "" and "\n" or "") .. text .. "\n")
 end
 
 --- Tell a person something: in the conversation, and as a message.

@@ -14,7 +14,7 @@ local M = {}
 ---@class greenloop.Subcommand
 ---@field [1] fun(rest: string, given: table)
 ---@field [2] string
----@field [3]? fun(): string[]
+---@field [3]? string[]
 
 --- Where the person is: the file, the line, the selection where a range was given.
 ---@return { path?: string, place?: greenloop.Place }
@@ -51,8 +51,7 @@ local function part(rest)
   return review.left(text.relative(shown.turn.workspace.root, vim.api.nvim_buf_get_name(0)) or "")
 end
 
-local function parts() return { "all", "file", "hunk" } end
-local function yes_or_no() return { "yes", "no" } end
+local PARTS = { "all", "file", "hunk" }
 
 local function fix(rest, given)
   local at = place(given)
@@ -76,6 +75,7 @@ local function trust(rest)
   end)
 end
 
+local function change(rest, given) ask(rest, place(given), "change") end
 local function project(rest) ask(rest, { path = place().path, whole_project = true }, "in the whole project") end
 local function reply(rest, given) ask(rest, vim.tbl_extend("force", place(given), { go_on = true }), "reply") end
 local function tool(rest) within(function(workspace) tools.run(workspace, rest) end) end
@@ -84,17 +84,14 @@ local DECIDE = "the suggestion: all of it, its hunks in this `file`, or the `hun
 ---@type table<string, greenloop.Subcommand> name → what it does, its help, what completes it
 M.subcommands = {
   again = { turns.again, "ask what was asked last, on the text as it is now" },
-  ask = {
-    function(rest, given) ask(rest, place(given), "change") end,
-    "ask for a change, at the cursor or of the lines of a range; words that do not follow are asked for",
-  },
+  ask = { change, "ask for a change, at the cursor or of the lines of a range; words that do not follow are asked for" },
   project = { project, "ask for a change of the whole project" },
   reply = { reply, 'go on with the conversation: "no, keep the old name"' },
   fix = { fix, "fix the error at the cursor, else the first one; words that follow say more" },
   thoughts = { turns.thoughts, "show what a reasoning model thought in the last request" },
-  tool = { tool, "run a domain tool: its name, its arguments as NAME=VALUE; what is missing is asked for", tools.known },
-  accept = { function(rest) review.accept(part(rest)) end, "accept " .. DECIDE, parts },
-  refuse = { function(rest) review.refuse(part(rest)) end, "refuse " .. DECIDE, parts },
+  tool = { tool, 'run a domain tool: its name, NAME=VALUE or NAME="…" for each argument; missing ones are asked for' },
+  accept = { function(rest) review.accept(part(rest)) end, "accept " .. DECIDE, PARTS },
+  refuse = { function(rest) review.refuse(part(rest)) end, "refuse " .. DECIDE, PARTS },
   undo = { function() apply.undo() end, "take the last acceptance back, in all its files at once" },
   next = { function() review.go(1) end, "go to the next change" },
   previous = { function() review.go(-1) end, "go to the change before" },
@@ -103,7 +100,7 @@ M.subcommands = {
   chat = { chat.open, "show the conversation" },
   history = { function() within(tools.history) end, "choose an earlier conversation, and go on with it" },
   status = { function() within(tell_status) end, "tell whether the build is green" },
-  trust = { trust, "allow this workspace to be built, in the sandbox; `trust no` takes it back", yes_or_no },
+  trust = { trust, "allow this workspace to be built, in the sandbox; `trust no` takes it back", { "yes", "no" } },
 }
 
 local function names() return vim.iter(vim.spairs(M.subcommands)):map(function(name) return name end):totable() end
@@ -119,7 +116,9 @@ end
 
 function M.complete(lead, line)
   local found = M.subcommands[line:match("Greenloop%s+(%S+)%s") or ""]
-  local words = found and (found[3] and found[3]() or {}) or names()
+  M.subcommands.tool[3] = tools.names
+  local first = line:find("Greenloop%s+%S+%s+%S*$")
+  local words = not found and names() or first and found[3] or {}
   return vim.tbl_filter(function(word) return vim.startswith(word, lead) end, words)
 end
 

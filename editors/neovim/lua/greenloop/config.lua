@@ -28,13 +28,10 @@ local defaults = {
 M.options = defaults
 
 function M.set(given)
-  given = given or {}
-  for name in pairs(given) do
-    if defaults[name] == nil then
-      error(("greenloop: there is no option %q; see :help greenloop-options"):format(name))
-    end
+  for name in pairs(given or {}) do
+    if defaults[name] == nil then error(("greenloop: there is no option %q; see :help greenloop-options"):format(name)) end
   end
-  M.options = vim.tbl_deep_extend("force", defaults, given)
+  M.options = vim.tbl_deep_extend("force", defaults, given or {})
 end
 
 return M

@@ -18,8 +18,8 @@ local function program()
   local asked = vim.list_extend(vim.deepcopy(words), { "--version" })
   local ran = vim.system(asked, { text = true }):wait(PATIENCE)
   local said, told = table.concat(asked, " "), vim.trim(ran.code == 0 and ran.stdout or ran.stderr or "")
-  if ran.code == 0 then vim.health.ok(("`%s`: %s"):format(said, told)) end
-  if ran.code ~= 0 then vim.health.error(("`%s` ends with %d"):format(said, ran.code), told) end
+  local tell = ran.code == 0 and vim.health.ok or vim.health.error
+  tell(("`%s`: %s%s"):format(said, told, ran.code == 0 and "" or (" (it ends with %d)"):format(ran.code)))
   return ran.code == 0
 end
 
@@ -43,11 +43,8 @@ end
 
 function M.check()
   vim.health.start("greenloop")
-  if vim.fn.has("nvim-0.10") == 1 then
-    vim.health.ok(("Neovim %s"):format(tostring(vim.version())))
-  else
-    vim.health.error("Neovim is too old", "install 0.10 or later")
-  end
+  local tell = vim.fn.has("nvim-0.10") == 1 and vim.health.ok or vim.health.error
+  tell(("Neovim %s; 0.10 or later is needed"):format(tostring(vim.version())))
   if program() then sidecar() end
 end
 

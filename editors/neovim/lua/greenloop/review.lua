@@ -16,8 +16,8 @@ local MOST_LINES = 40 -- of one hunk that are drawn; the conversation has them a
 ---@field turn greenloop.Turn
 ---@field suggestion greenloop.Proposed
 ---@field decided table<string, true> hunks that the person has decided on
----@field marks table<integer, table<integer, string>> buffer → mark → hunk
----@field mapped table<integer, string[]> buffer → its keys
+---@field marks table<integer, table<integer, string[]>> buffer → mark → hunks
+---@field mapped table<integer, table<string, table|false>> buffer → key → the person's own map of it in this buffer
 ---@field list? integer the quickfix list
 ---@field index? integer where the person is in it
 
@@ -41,18 +41,24 @@ local actions = {
 ---@param review greenloop.Review
 local function map(review, buffer)
   if review.mapped[buffer] then return end
-  review.mapped[buffer] = vim.tbl_filter(function(key) return key ~= "" end, vim.tbl_values(config.options.keys))
+  review.mapped[buffer] = {}
   for name, act in pairs(actions) do
     local key, desc = config.options.keys[name], "Greenloop: " .. name:gsub("_", " ")
-    if key ~= "" then vim.keymap.set("n", key, act, { buffer = buffer, nowait = true, desc = desc }) end
+    if key ~= "" then
+      local own = vim.api.nvim_buf_call(buffer, function() return vim.fn.maparg(key, "n", false, true) end)
+      review.mapped[buffer][key] = own.buffer == 1 and own
+      vim.keymap.set("n", key, act, { buffer = buffer, nowait = true, desc = desc })
+    end
   end
 end
 
 ---@param review greenloop.Review
 ---@param file greenloop.FileChange
----@return greenloop.Hunk[] those that the person has not decided on
+---@return greenloop.Hunk[] those that are undecided; a file without any, as where only its name changes, stands for one
 local function undecided(review, file)
-  return vim.tbl_filter(function(hunk) return not review.decided[hunk.id] end, file.hunks or {})
+  local whole = { id = file.path, start = 0, ["end"] = 0, old = "", new = "", new_start = 0 }
+  local hunks = next(file.hunks or {}) and file.hunks or { whole }
+  return vim.tbl_filter(function(hunk) return not review.decided[hunk.id] end, hunks)
 end
 
 local function new_lines(hunk) return text.lines((hunk.new:gsub("\r", "")), "\n") end
@@ -68,9 +74,9 @@ local function mark(review, buffer, file, hunk)
   local lines = vim.tbl_map(drawn, vim.list_slice(new, 1, MOST_LINES))
   local more = { { ("… and %d lines more"):format(#new - MOST_LINES), "GreenloopBadge" } }
   if #new > MOST_LINES then table.insert(lines, more) end
-  local keys = config.options.keys
   local what = file.kind == "delete" and "this file goes" or review.suggestion.label
-  local words = ("  %s · %s accepts, %s refuses"):format(what, keys.accept, keys.refuse)
+  if file.new_path then what = ("becomes %s · %s"):format(file.new_path, what) end
+  local words = ("  %s · %s accepts, %s refuses"):format(what, config.options.keys.accept, config.options.keys.refuse)
   local above = behind == first and first < count
   local added = { virt_lines = lines, virt_lines_above = above }
   local at = vim.api.nvim_buf_set_extmark(buffer, space, above and first or behind - 1, 0, added)
@@ -80,7 +86,9 @@ local function mark(review, buffer, file, hunk)
     hl_eol = true,
     virt_text = { { words, "GreenloopBadge" } },
   })
-  review.marks[buffer][at], review.marks[buffer][badge] = hunk.id, hunk.id
+  -- a file gets its new name with all of its hunks
+  local ids = file.new_path and M.left(file.path) or { hunk.id }
+  review.marks[buffer][at], review.marks[buffer][badge] = ids, ids
 end
 
 --- Draw what is not decided in the buffers that hold the files.
@@ -106,15 +114,15 @@ local function list(review)
       local place = { filename = path, lnum = turns.line_now(review.turn, text.buffer(path) or -1, hunk.start) + 1 }
       if file.kind == "create" then
         -- there is no file to go to yet; the conversation shows it
-        place = { bufnr = chat.buffer(), lnum = vim.api.nvim_buf_line_count(assert(chat.buffer())) }
+        place = { bufnr = chat.buffer(), lnum = vim.api.nvim_buf_line_count(chat.buffer()) }
       end
-      local what = ("%s %s [%s] %s"):format(file.kind, file.path, review.suggestion.label, vim.trim(new_lines(hunk)[1] or ""))
-      table.insert(items, vim.tbl_extend("error", place, { text = what, type = "I" }))
+      local name = file.path .. (file.new_path and " → " .. file.new_path or "")
+      local what = ("%s %s [%s] %s"):format(file.kind, name, review.suggestion.label, new_lines(hunk)[1] or "")
+      table.insert(items, vim.tbl_extend("error", place, { text = vim.trim(what), type = "I" }))
     end
   end
-  local title = "Greenloop: " .. review.suggestion.label
   local fresh = not review.list or vim.fn.getqflist({ id = review.list, all = 0 }).id == 0
-  vim.fn.setqflist({}, fresh and " " or "r", { title = title, items = items, id = review.list })
+  vim.fn.setqflist({}, fresh and " " or "r", { title = "Greenloop: " .. review.suggestion.label, items = items, id = review.list })
   review.list = review.list or vim.fn.getqflist({ id = 0 }).id
   return #items
 end
@@ -124,7 +132,10 @@ function M.close()
   for buffer, keys in pairs(M.shown and M.shown.mapped or {}) do
     if vim.api.nvim_buf_is_valid(buffer) then
       vim.api.nvim_buf_clear_namespace(buffer, space, 0, -1)
-      for _, key in ipairs(keys) do pcall(vim.keymap.del, "n", key, { buffer = buffer }) end
+      for key, own in pairs(keys) do
+        pcall(vim.keymap.del, "n", key, { buffer = buffer })
+        if own then vim.api.nvim_buf_call(buffer, function() vim.fn.mapset("n", false, own) end) end
+      end
     end
   end
   M.shown = nil
@@ -132,10 +143,18 @@ end
 
 --- Draw again what is left; where nothing is, the review is over.
 local function refresh()
-  local review = assert(M.shown)
-  local whole = vim.iter(review.suggestion.files):any(function(file) return not next(file.hunks or {}) end)
-  if list(review) == 0 and (not whole or review.decided["*"]) then return M.close() end
+  if list(assert(M.shown)) == 0 then return M.close() end
+  map(M.shown, chat.buffer())
   draw()
+end
+
+--- Let hunks be decided on again, where the person has asked for nothing else since.
+local function reopen(review, hunks)
+  for _, id in ipairs(hunks) do review.decided[id] = nil end
+  if review.turn ~= turns.current then return end
+  M.close()
+  M.shown, review.mapped = review, {}
+  refresh()
 end
 
 --- Show a suggestion of a turn that has ended.
@@ -152,7 +171,6 @@ function M.show(turn, suggestion)
   end
   chat.say(table.concat(said, "\n"))
   chat.say("```diff\n" .. vim.trim(suggestion.diff:gsub("\r", "")) .. "\n```")
-  map(M.shown, assert(chat.buffer()))
   refresh()
   session.call("suggestion/shown", { turn = turn.id, suggestion = suggestion.id })
 end
@@ -164,46 +182,39 @@ function M.here()
   local marks = M.shown and M.shown.marks[buffer]
   if not marks then return nil end
   local row = vim.api.nvim_win_get_cursor(0)[1] - 1
-  for _, one in ipairs(vim.api.nvim_buf_get_extmarks(buffer, space, { row, 0 }, { row, -1 }, { overlap = true })) do
-    if marks[one[1]] then return { marks[one[1]] } end
-  end
-  return {}
+  local found = vim.api.nvim_buf_get_extmarks(buffer, space, { row, 0 }, { row, -1 }, { overlap = true })
+  return found[1] and marks[found[1][1]] or {}
 end
 
 --- All undecided hunks: of one file, or of the whole suggestion.
 ---@return string[]
 function M.left(path)
-  local ids = {}
-  for _, file in ipairs(M.shown and M.shown.suggestion.files or {}) do
-    for _, hunk in ipairs((path or file.path) == file.path and undecided(assert(M.shown), file) or {}) do
-      table.insert(ids, hunk.id)
-    end
-  end
-  return ids
+  local review = assert(M.shown)
+  local files = vim.iter(review.suggestion.files):filter(function(file) return not path or file.path == path end)
+  local hunks = files:map(function(file) return undecided(review, file) end):flatten()
+  return hunks:map(function(hunk) return hunk.id end):totable()
 end
 
 --- Accept or refuse, and draw what is left then.
 ---@param hunks? string[] nil: all that is left
----@param act fun(review: greenloop.Review, wanted?: string[], over: fun(decided: boolean))
+---@param act fun(review: greenloop.Review, wanted?: string[], over: fun(decided: boolean), back: fun())
 local function decide(hunks, done, act)
   local review = M.shown
   if not review then return chat.warn("there is no suggestion to decide on") end
-  -- all of it is said by naming no hunk: a file that is only renamed has none
-  local whole = not hunks and not next(review.decided)
   local wanted = hunks or M.left()
-  if not whole and not next(wanted) then return chat.warn("there is no change under the cursor") end
-  act(review, not whole and wanted or nil, function(decided)
+  if not next(wanted) then return chat.warn("there is no change under the cursor") end
+  -- all of it is said by naming no hunk
+  act(review, (hunks or next(review.decided)) and wanted or nil, function(decided)
     for _, id in ipairs(decided and wanted or {}) do review.decided[id] = true end
-    review.decided["*"] = whole and decided or review.decided["*"]
     if M.shown == review then refresh() end
     if done then done() end
-  end)
+  end, function() reopen(review, wanted) end)
 end
 
 --- Accept hunks, or all that is left; refusing is like it.
 ---@param hunks? string[]
 function M.accept(hunks, done)
-  decide(hunks, done, function(review, wanted, over) apply.accept(review.turn, review.suggestion, wanted, over) end)
+  decide(hunks, done, function(review, ...) apply.accept(review.turn, review.suggestion, ...) end)
 end
 
 ---@param hunks? string[]
@@ -237,7 +248,7 @@ function M.other()
 end
 
 turns.show = function(turn)
-  local best = turns.best(turn)
+  local best = turn.suggestions[turn.order[1] or ""]
   if best then return M.show(turn, best) end
   local words = turn.ended and turn.ended.text or ""
   if words ~= "" then chat.say(words) end

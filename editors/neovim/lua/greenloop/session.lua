@@ -14,7 +14,7 @@ M.workspaces = {}
 ---@type table<string, string> folder of a file → name of its workspace
 local folders = {}
 ---@type table<string, fun(params: table)[]> notification, "lost" or "faulted" → who hears it
-local hearers = {}
+local hearers = vim.defaulttable()
 ---@type fun(request: greenloop.ApprovalRequest, answer: fun(approved: boolean))
 M.approve = function(_, answer) answer(false) end
 
@@ -27,14 +27,11 @@ local pending = {}
 ---@type greenloop.Initialized? nil before the introduction
 M.sidecar = nil
 
----@param name string a notification of the sidecar; "lost": the bridge has ended; "faulted": the person is to be told
-function M.on(name, hear)
-  hearers[name] = hearers[name] or {}
-  table.insert(hearers[name], hear)
-end
+---@param name string a notification of the sidecar; "opened": a workspace; "lost": the bridge; "faulted": the person is to be told
+function M.on(name, hear) table.insert(hearers[name], hear) end
 
 local function tell(name, params)
-  for _, hear in ipairs(hearers[name] or {}) do hear(params) end
+  for _, hear in ipairs(hearers[name]) do hear(params) end
 end
 
 local function fault(code, message, way_out) return { code = code, message = message, way_out = way_out } end
@@ -46,8 +43,7 @@ local function settle(found)
 end
 
 local function ended(status)
-  client, M.sidecar = nil, nil
-  M.workspaces, folders = {}, {}
+  client, M.sidecar, M.workspaces, folders = nil, nil, {}, {}
   local why = ("the connection to Greenloop has ended (exit status %s)"):format(status)
   local found = fault("sidecar-unreachable", why, "ask again; `:checkhealth greenloop` says more")
   local left = pending
@@ -137,8 +133,7 @@ end
 ---@param workspace greenloop.WorkspaceState
 function M.saved(workspace, path)
   local inside = text.relative(workspace.root, path)
-  if not inside or not M.sidecar or not client then return end
-  client.notify("file/saved", { workspace = workspace.workspace, path = inside })
+  if inside and M.sidecar and client then client.notify("file/saved", { workspace = workspace.workspace, path = inside }) end
 end
 
 function M.known(path) return M.workspaces[folders[vim.fs.dirname(path)] or ""] end
@@ -149,6 +144,7 @@ function M.workspace(path, done, failed)
   local known = M.known(path)
   if known then return done(known) end
   M.call("workspace/open", { path = path }, function(state)
+    if not M.workspaces[state.workspace] then tell("opened", state) end
     M.workspaces[state.workspace] = M.workspaces[state.workspace] or state
     folders[vim.fs.dirname(path)] = state.workspace
     done(M.workspaces[state.workspace])

@@ -17,12 +17,11 @@ local severities = { error = vim.diagnostic.severity.ERROR, warning = vim.diagno
 local function diagnose(status)
   local workspace = session.workspaces[status.workspace]
   if not workspace then return end
-  local found = {}
+  local found = vim.defaulttable()
   for _, problem in ipairs(status.problems or {}) do
     if problem.path then
       local buffer = vim.fn.bufadd(vim.fs.joinpath(workspace.root, problem.path))
       local range = problem.range or NOWHERE
-      found[buffer] = found[buffer] or {}
       table.insert(found[buffer], {
         lnum = range.start.line,
         col = range.start.column,
@@ -36,7 +35,7 @@ local function diagnose(status)
     end
   end
   for _, old in ipairs(vim.diagnostic.get(nil, { namespace = M.space })) do
-    if old.user_data == status.workspace then found[old.bufnr] = found[old.bufnr] or {} end
+    if old.user_data == status.workspace then _ = found[old.bufnr] end
   end
   for buffer, list in pairs(found) do vim.diagnostic.set(M.space, buffer, list) end
 end
@@ -47,20 +46,23 @@ session.on("status/changed", function(params)
   turns.redraw()
 end)
 
+session.on("lost", function()
+  standings = {}
+  vim.diagnostic.reset(M.space)
+  turns.redraw()
+end)
+
 --- A few words for the status line: "green", "2 errors", what a turn does. Empty while nothing is known.
 function M.line()
   local turn = turns.current
   if turn and turn.running then return turn.stage .. " …" end
-  local known = session.known(vim.api.nvim_buf_get_name(0))
-  local standing = known and standings[known.workspace] or standings[next(standings) or ""]
-  if not standing then
-    return ""
-  elseif standing.state == "red" then
-    return standing.errors == 1 and "1 error" or ("%d errors"):format(standing.errors)
-  elseif standing.state == "fault" then
-    return "no verdict: " .. (standing.note or "")
-  end
-  return standing.state
+  -- what is no file, as the conversation, says how the project stands that was asked about last
+  local known = turn and vim.bo.buftype ~= "" and turn.workspace or session.known(vim.api.nvim_buf_get_name(0))
+  local standing = known and standings[known.workspace]
+  if not standing then return "" end
+  if standing.state == "fault" then return "no verdict: " .. (standing.note or "") end
+  if standing.state ~= "red" then return standing.state end
+  return standing.errors == 1 and "1 error" or ("%d errors"):format(standing.errors)
 end
 
 --- What the person sees of problems at the cursor and elsewhere in the buffer, those at the cursor first.

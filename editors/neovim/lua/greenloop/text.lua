@@ -27,12 +27,6 @@ function M.buffers(root)
   return found
 end
 
----@return boolean whether what it writes is UTF-8; nothing else can be spoken of with the sidecar
-function M.readable(buffer)
-  local encoding = vim.bo[buffer].fileencoding
-  return encoding == "" or encoding == "utf-8" or encoding == "utf8"
-end
-
 local function line_end(buffer) return ({ dos = "\r\n", mac = "\r", unix = "\n" })[vim.bo[buffer].fileformat] end
 
 --- What the buffer would write: line ends, the last of them, and a byte order mark included.
@@ -127,18 +121,19 @@ function M.save(buffer)
   vim.api.nvim_exec_autocmds("BufWritePost", { buffer = buffer, modeline = false })
 end
 
---- Every buffer of a workspace that differs from the disk.
----@return greenloop.Buffer[], string[] paths of those that cannot be sent
-function M.unsaved(root)
+--- Buffers of a workspace as the sidecar is sent them.
+---@param wanted fun(buffer: integer, path: string): boolean
+---@return greenloop.Buffer[]? found nil where there are none
+---@return string[] left_out paths of those that are not UTF-8: of these the sidecar cannot be told
+function M.sent(root, wanted)
   local found, left_out = {}, {}
   for buffer, path in vim.spairs(M.buffers(root)) do
-    if vim.bo[buffer].modified and M.readable(buffer) then
-      table.insert(found, { path = path, text = M.of(buffer) })
-    elseif vim.bo[buffer].modified then
-      table.insert(left_out, path)
+    local can_be = vim.tbl_contains({ "", "utf-8", "utf8" }, vim.bo[buffer].fileencoding)
+    if wanted(buffer, path) then
+      table.insert(can_be and found or left_out, can_be and { path = path, text = M.of(buffer) } or path)
     end
   end
-  return found, left_out
+  return next(found) and found, left_out
 end
 
 return M

@@ -71,28 +71,27 @@ local function finish(turn, ended)
   M.redraw()
 end
 
----@class greenloop.Request: greenloop.TurnStart without what is added when it is sent
+--- Without what is added when it is sent.
+---@class greenloop.Request: greenloop.TurnStart
 ---@field path? string absolute: the file that it is about
 ---@field go_on? boolean in the conversation of the turn before
 
 ---@param request greenloop.Request
 local function start(request, workspace)
   local inside = request.path and text.relative(workspace.root, request.path)
-  local buffers, left_out = text.unsaved(workspace.root)
+  local buffers, left_out = text.sent(workspace.root, function(buffer) return vim.bo[buffer].modified end)
   ---@type greenloop.Turn
   local turn = { id = "", workspace = workspace, running = true, stage = "starting", request = request }
   turn.suggestions, turn.order, turn.edits, turn.thoughts = {}, {}, {}, {}
   M.current = turn
   follow(turn)
-  local heading = request.prompt ~= "" and request.prompt or "fix the error"
   chat.open()
-  chat.say("## " .. heading:gsub("%s*\n%s*", " "))
+  chat.say("## " .. (request.prompt ~= "" and request.prompt or "fix the error"):gsub("%s*\n%s*", " "))
   for _, path in ipairs(left_out) do chat.say(path .. " is not UTF-8, so its unsaved text is not sent") end
   local words = vim.tbl_extend("force", request, { workspace = workspace.workspace })
   words.conversation = request.go_on and M.conversation or nil
   words.place = inside and vim.tbl_extend("force", request.place or {}, { path = inside }) or nil
-  words.buffers = next(buffers) and buffers or nil
-  words.path, words.go_on = nil, nil
+  words.buffers, words.path, words.go_on = buffers, nil, nil
   session.request("turn/start", words, function(fault, started)
     if fault then return finish(turn, { turn = "", outcome = "failed", fault = fault }) end
     ---@cast started greenloop.TurnStarted
@@ -119,9 +118,7 @@ end
 --- Ask for a change, or for a fix.
 ---@param request greenloop.Request
 function M.ask(request)
-  if M.current and M.current.running then
-    return chat.warn("a request is being answered (`:Greenloop cancel` ends it)")
-  end
+  if M.current and M.current.running then return chat.warn("a request is being answered (`:Greenloop cancel` ends it)") end
   session.workspace(request.path or (vim.fn.getcwd() .. "/."), function(workspace)
     ensure_trust(workspace, function() start(request, workspace) end)
   end)
@@ -143,8 +140,8 @@ end
 
 --- Show what a reasoning model thought in the last request.
 function M.thoughts()
-  local told = {}
-  for _, words in vim.spairs(M.current and M.current.thoughts or {}) do table.insert(told, vim.trim(words)) end
+  local thoughts = vim.spairs(M.current and M.current.thoughts or {})
+  local told = vim.iter(thoughts):map(function(_, words) return vim.trim(words) end):totable()
   if not next(told) then return chat.warn("the model has told no thoughts") end
   chat.open()
   chat.say("### Thoughts\n\n" .. table.concat(told, "\n\n"))
@@ -154,16 +151,11 @@ function M.cancel()
   local turn = M.current
   if not turn or not turn.running then return chat.warn("nothing runs that could be cancelled") end
   turn.stage = "cancelling"
-  if turn.id ~= "" then
-    session.request("turn/cancel", { turn = turn.id }, function(fault)
-      if fault and turn.running then chat.fault(fault) end
-    end)
-  end
+  if turn.id == "" then return end
+  session.request("turn/cancel", { turn = turn.id }, function(fault)
+    if fault and turn.running then chat.fault(fault) end
+  end)
 end
-
---- The suggestion that comes first, of a turn that has ended or still runs.
----@param turn greenloop.Turn
-function M.best(turn) return turn.suggestions[turn.order[1] or ""] end
 
 --- Call a function with the params of a notification, if it is about the turn that runs.
 ---@param hear_it fun(turn: greenloop.Turn, params: table)
