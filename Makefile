@@ -1,6 +1,6 @@
 # make demo   runs the whole loop on examples/ and leaves build/demo/report.html
 # make test   runs every check: format, lint, types, import layers, unit and end-to-end tests (in the editors the fast half), adapters
-# make test-editors   runs the other half of the journeys in the real editors
+# make test-editors   runs all journeys in the real editors; with HALF="-m editors" those that `make test` has not run
 # Both set everything up first (scripts/setup.sh) and can be run again cheaply.
 SHELL := /bin/sh
 BIN := .venv/bin
@@ -44,7 +44,7 @@ unit: setup image acpx editors
 
 test-editors: setup image editors
 	@scripts/vscode.sh || echo "greenloop: scripts/vscode.sh failed; tests that need it will be skipped" >&2
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m editors tests/editors
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(HALF) tests/editors
 
 # the adapters against the real TRL, verl and verifiers, in a virtual environment of their own
 adapters:
