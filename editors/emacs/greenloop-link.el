@@ -148,7 +148,7 @@ Whatever the person does not say is a no."
                  (enable-recursive-minibuffers t)
                  (approved (condition-case nil
                                (save-window-excursion (funcall greenloop-approve-function params))
-                             (quit nil))))
+                             ((quit error) nil))))
       (if (not (assoc id greenloop-link--questions))
           (message "Greenloop: the question was taken back")
         (setq greenloop-link--questions (assoc-delete-all id greenloop-link--questions))

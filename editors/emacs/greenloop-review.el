@@ -139,7 +139,7 @@ Lines have `greenloop-file' and `greenloop-file-keys', hunks `greenloop-keys'."
 
 (defun greenloop-review--base (file)
   "Return the lines of what FILE is about; none if nobody has them any more."
-  (let ((now (greenloop-text-now (expand-file-name (plist-get file :path)))) (base (plist-get file :base_sha256)))
+  (let ((now (greenloop-text-now (expand-file-name (concat "./" (plist-get file :path))))) (base (plist-get file :base_sha256)))
     ;; kept, for what is accepted changes the text
     (when (and now (equal (greenloop-text-sha256 now) base))
       (setf (alist-get base greenloop-review--bases nil nil #'equal) (greenloop-review--lines now)))
@@ -232,7 +232,8 @@ Lines have `greenloop-file' and `greenloop-file-keys', hunks `greenloop-keys'."
   (interactive nil greenloop-review-mode)
   (let* ((file (greenloop-review--here 'greenloop-file))
          (line (greenloop-review--line))
-         (names (mapcar #'expand-file-name (delq nil (list (plist-get file :path) (plist-get file :new_path)))))
+         (paths (delq nil (list (plist-get file :path) (plist-get file :new_path))))
+         (names (mapcar (lambda (one) (expand-file-name (concat "./" one))) paths))
          (found (cl-find-if (lambda (name) (or (file-exists-p name) (find-buffer-visiting name))) names)))
     (unless found (user-error "Greenloop: there is no file %s" (car names)))
     (pop-to-buffer (find-file-noselect found))

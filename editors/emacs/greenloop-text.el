@@ -84,7 +84,7 @@ its permissions.  UNSAVED (the buffer had edits) and MODES are of before."
   "Return those of PATHS below ROOT that are open, for the sidecar."
   (vconcat
    (cl-loop for path in (delete-dups paths)
-            for file = (expand-file-name path root)
+            for file = (expand-file-name (concat "./" path) root)
             for text = (and (find-buffer-visiting file) (greenloop-text-now file))
             when text collect (list :path path :text text))))
 
@@ -130,15 +130,14 @@ if a text is not the one that its file was made for."
    for gone = (car (rassoc path renames))
    for source = (if gone (cl-find gone files :key (lambda (one) (plist-get one :path)) :test #'equal) file)
    for from = (plist-get source :path)
-   unless (assoc path renames)
-   collect
-   (let ((old (greenloop-text-now (expand-file-name from root))))
+   unless (assoc path renames) collect
+   (let ((old (greenloop-text-now (expand-file-name (concat "./" from) root)))) ; a tilde in a name is no home
      (unless (equal (plist-get source :base_sha256) (and old (greenloop-text-sha256 old)))
        (greenloop-text--refuse "%s has changed since; ask again on the new text" from))
-     (when (and gone (greenloop-text-now (expand-file-name path root)))
+     (when (and gone (greenloop-text-now (expand-file-name (concat "./" path) root)))
        (greenloop-text--refuse "%s is there already; ask again" path))
      (greenloop-text-step
-      :from (expand-file-name from root) :path (expand-file-name path root)
+      :from (expand-file-name (concat "./" from) root) :path (expand-file-name (concat "./" path) root)
       :old old :new (plist-get file :text) :hunks (append (plist-get file :hunks) nil)
       :executable (eq t (plist-get file :executable))))))
 
@@ -199,7 +198,9 @@ if a text is not the one that its file was made for."
         (unless unsaved
           (unless (file-exists-p path) (set-buffer-modified-p t))
           ;; it is saved as it was judged: nothing is added, and nobody formats it
-          (let (require-final-newline before-save-hook write-contents-functions write-file-functions) (save-buffer))))
+          (let ((coding-system-for-write (greenloop-text--coding)) (inhibit-file-name-operation 'write-region)
+                (inhibit-file-name-handlers '(jka-compr-handler epa-file-handler)) require-final-newline
+                before-save-hook write-contents-functions write-file-functions) (save-buffer))))
       ;; a file that was here keeps its permissions; of a new one, who may read it may run it
       (when-let ((modes (and executable (not (and old (equal from path))) (file-modes path))))
         (set-file-modes path (if (numberp executable) executable (logior modes (ash (logand modes #o444) -2))))))))

@@ -181,6 +181,24 @@
       (should (equal (mapcar #'file-modes '("gone.sh" "stays.sh" "old.sh")) '(#o740 #o640 #o755)))
       (should (equal (directory-files root nil "^[^.]") '("gone.sh" "old.sh" "stays.sh"))))))
 
+(ert-deftest greenloop-test-what-is-saved-is-what-was-judged ()
+  "No word of a text, and no name of a file, decides how it is saved, or where."
+  (greenloop-stage-in-folder root
+    (let* ((texts '(("latin.ml" . "(* -*- coding: latin-1 -*- *)\nlet e = \"\u00e9\"\n")
+                    ("wide.ml" . "(* -*- coding: utf-16 -*- *)\nlet e = 1\n")
+                    ("mark.ml" . "(* -*- coding: utf-8-with-signature -*- *)\n")
+                    ("dos.ml" . "(* -*- coding: utf-8-dos -*- *)\nlet e = 1\n")
+                    ("packed.gz" . "no archive\n")
+                    ("~/profile" . "no home\n"))))
+      (greenloop-text-write
+       (greenloop-text-plan root (mapcar (lambda (one) (greenloop-stage-file (car one) nil (cdr one))) texts) nil))
+      (pcase-dolist (`(,name . ,text) texts)
+        (should (equal (with-temp-buffer
+                         (set-buffer-multibyte nil)
+                         (insert-file-contents-literally (expand-file-name (concat "./" name) root))
+                         (buffer-string))
+                       (encode-coding-string text 'utf-8-unix)))))))
+
 (ert-deftest greenloop-test-an-untouched-buffer-follows-the-disk ()
   "Another program's change of a file is seen in a buffer that nobody edited."
   (greenloop-stage-in-folder root

@@ -66,8 +66,8 @@ local function become(change, instead)
     local rights = vim.fn.getfperm(change.path):gsub("r(.).", "r%1x")
     if not problem and not change.before and change.executable then vim.fn.setfperm(change.path, rights) end
     return problem
-  elseif not vim.bo[buffer].modifiable then
-    return change.path .. " has a buffer that is not modifiable"
+  elseif vim.bo[buffer].readonly or not vim.bo[buffer].modifiable then
+    return change.path .. " has a buffer that is read-only"
   elseif not text.put(buffer, change.after, change.hunks) then
     return change.path .. " cannot hold the new text"
   end
