@@ -11,6 +11,8 @@ export class Faulty extends Error {
   }
 }
 
+/** Words for a notification, in which VS Code makes links and commands of what looks so: a model or a tool may have written them. */
+export const plain = (text: string): string => text.replaceAll("](", "] (");
 /** Whatever was thrown, as a fault. */
 export function faultOf(error: unknown): Fault {
   if (error instanceof Faulty) return error.fault;

@@ -1,6 +1,6 @@
 // Greenloop in VS Code: renders and forwards. No prompts, no model names, no matching of diffs, no HTTP.
 import * as vscode from "vscode";
-import { faultOf, type Listener, Sidecar } from "./connection.js";
+import { faultOf, type Listener, plain, Sidecar } from "./connection.js";
 import { Conversation, type Doing, idsOf, type Shown, tell } from "./conversation.js";
 import type { News } from "./protocol.js";
 import { Review } from "./review.js";
@@ -178,7 +178,7 @@ class Greenloop implements Listener {
     try {
       await run();
     } catch (error) {
-      void vscode.window.showErrorMessage(`Greenloop: ${tell(faultOf(error))}`);
+      void vscode.window.showErrorMessage(plain(`Greenloop: ${tell(faultOf(error))}`));
     }
   }
 }

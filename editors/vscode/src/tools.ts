@@ -1,7 +1,7 @@
 // A team's domain tools: chosen, given their arguments, approved where they write, and what they answer.
 import * as vscode from "vscode";
 import type { CancellationToken } from "vscode-jsonrpc/node";
-import type { Sidecar } from "./connection.js";
+import { plain, type Sidecar } from "./connection.js";
 import type { Conversation } from "./conversation.js";
 import type { Approval, ApprovalRequest } from "./protocol.js";
 import type { Workspace } from "./workspaces.js";
@@ -19,7 +19,7 @@ export async function runTool(sidecar: Sidecar, workspace: Workspace, conversati
   const picked = await vscode.window.showQuickPick(items, { title: "Greenloop: run a tool", matchOnDetail: true });
   if (picked === undefined) return;
   const { tool } = picked;
-  if (tool.blocked) return void vscode.window.showWarningMessage(`${tool.name} is blocked: ${tool.blocked}`);
+  if (tool.blocked) return void vscode.window.showWarningMessage(plain(`${tool.name} is blocked: ${tool.blocked}`));
   const given = await askArguments(tool.name, tool.arguments);
   if (given === undefined) return;
   const where = { location: vscode.ProgressLocation.Notification, title: `Greenloop: ${tool.name}`, cancellable: true };

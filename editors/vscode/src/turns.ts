@@ -1,6 +1,6 @@
 // Turns: begun with what the person sees, decided on hunk by hunk, written, taken back, and asked again.
 import * as vscode from "vscode";
-import { Faulty, faultOf, type Sidecar } from "./connection.js";
+import { Faulty, faultOf, plain, type Sidecar } from "./connection.js";
 import { after, type Conversation, open, type Suggestion, tell, type Turn } from "./conversation.js";
 import type { Review, Subject } from "./review.js";
 import { moved } from "./texts.js";
@@ -111,7 +111,7 @@ export class Turns {
       const last = this.acceptances.at(-1);
       if (last === undefined) return this.told("There is nothing to undo.");
       const why = await takeBack(last);
-      if (why) void vscode.window.showWarningMessage(`Nothing was undone: ${why}.`);
+      if (why) void vscode.window.showWarningMessage(plain(`Nothing was undone: ${why}.`));
       else await this.undone(last);
     });
   }
@@ -173,7 +173,7 @@ export class Turns {
 
   private stale(turn: Turn, why: string): void {
     this.conversation.note(turn, why);
-    void vscode.window.showWarningMessage(`Greenloop: ${why}`, "Ask Again").then((chosen) => (chosen ? this.again() : undefined));
+    void vscode.window.showWarningMessage(plain(`Greenloop: ${why}`), "Ask Again").then((chosen) => (chosen ? this.again() : undefined));
   }
 
   private async undone(acceptance: Acceptance): Promise<void> {

@@ -1,7 +1,7 @@
 // Writes what the sidecar has handed over, as one step, on the very text that it is for; and takes it back.
 import { chmod, stat } from "node:fs/promises";
 import * as vscode from "vscode";
-import { faultOf } from "./connection.js";
+import { faultOf, plain } from "./connection.js";
 import type { Handover, Hunk } from "./protocol.js";
 import { inverse, replacements, sha256 } from "./texts.js";
 import { diskText, type Workspace, type Workspaces } from "./workspaces.js";
@@ -99,7 +99,7 @@ function makePrograms(files: readonly Written[]): Promise<void>[] {
 /** Wait for what follows a step. The text stands whatever comes of it, so what fails is told and no more. */
 async function settle(rest: readonly Promise<unknown>[]): Promise<void> {
   for (const one of await Promise.allSettled(rest)) {
-    if (one.status === "rejected") void vscode.window.showWarningMessage(`Greenloop: it is written, but ${faultOf(one.reason).message}`);
+    if (one.status === "rejected") void vscode.window.showWarningMessage(plain(`Greenloop: it is written, but ${faultOf(one.reason).message}`));
   }
 }
 

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import * as path from "node:path";
 import { test } from "node:test";
-import { Faulty, Sidecar } from "../src/connection.js";
+import { Faulty, plain, Sidecar } from "../src/connection.js";
 import { tell } from "../src/conversation.js";
 
 const BRIDGE = path.resolve("test/bridge.mjs");
@@ -56,4 +56,12 @@ test("a program that is not there is named, with the setting that names it", asy
   const { made } = sidecar("", "/nowhere/greenloop");
   const error = await fault(made.request("sidecar/status", {}));
   assert.match(tell(error.fault), /\/nowhere\/greenloop cannot be started.*greenloop\.command/);
+});
+
+test("what somebody else has written is no link in a notification", () => {
+  // what VS Code makes a link of (parseLinkedText)
+  const link = /\[[^\]]+\]\((?:https?:\/\/|command:|file:)[^)\s]+/;
+  const name = "[Ask Again](command:workbench.action.terminal.sendSequence?%7B%7D).ml";
+  assert.match(name, link);
+  assert.doesNotMatch(plain(`${name} has changed since the request`), link);
 });

@@ -1,6 +1,7 @@
 """A connection to the sidecar that outlives the sidecar: shared by ``aid connect`` and the Python client."""
 
 import asyncio
+import json
 import time
 from collections import deque
 from collections.abc import Callable
@@ -44,7 +45,8 @@ class Link:
         try:
             message = messages.parse(body)
         except Refused as error:
-            self._hear(messages.refusal(None, fault_of(error)))
+            # whoever asked waits for an answer to the number
+            self._hear(messages.refusal(_number(body), fault_of(error)))
             return
         identity = message.id if isinstance(message, Request) else None
         try:
@@ -138,3 +140,15 @@ class Link:
     def _tell(self, bodies: list[bytes]) -> None:
         for body in bodies:
             self._hear(body)
+
+
+def _number(body: bytes) -> Id | None:
+    """Return the number of a request that cannot be read otherwise, as one with text that is no UTF-8."""
+    try:
+        found = json.loads(body.decode("utf-8", "replace"))
+    except (ValueError, RecursionError):
+        return None
+    identity = found.get("id") if isinstance(found, dict) and "method" in found else None
+    if isinstance(identity, str):
+        return identity if identity.isascii() else None
+    return identity if isinstance(identity, int) and not isinstance(identity, bool) else None
