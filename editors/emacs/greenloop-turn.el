@@ -40,7 +40,6 @@ what is as it is now comes to it.  TALK is the buffer that shows it."
   (let* ((turn (greenloop-turn--make :workspace workspace :talk talk :request request :conversation conversation))
          (root (greenloop-workspace-root workspace))
          (place (greenloop-text-place root (plist-get request :place))))
-    (push turn greenloop-turn-all)
     (greenloop-link-call
      'turn/start
      (append (list :workspace (greenloop-workspace-name workspace) :conversation (or conversation "")
@@ -55,7 +54,8 @@ what is as it is now comes to it.  TALK is the buffer that shows it."
        (when (eq (greenloop-turn-busy turn) 'cancel) (greenloop-turn-cancel turn)))
      (lambda (fault)
        (greenloop-turn--end turn (list :outcome "failed" :fault (append (plist-get fault :data) fault)))))
-    turn))
+    ;; answers come later: what could not be sent is not running
+    (car (push turn greenloop-turn-all))))
 
 (defun greenloop-turn-cancel (turn)
   "Cancel TURN."
@@ -143,7 +143,6 @@ A file without hunks, as one that is only renamed, has its path in their place."
 (defun greenloop-turn-accept (turn suggestion keys)
   "Accept the hunks KEYS of SUGGESTION of TURN, and write them."
   (when (greenloop-turn-busy turn) (user-error "Greenloop: the last change is still being handed over"))
-  (setf (greenloop-turn-busy turn) 'accept)
   (greenloop-link-call
    'suggestion/accept
    (list :turn (greenloop-turn-id turn) :suggestion (plist-get suggestion :id)
@@ -156,7 +155,8 @@ A file without hunks, as one that is only renamed, has its path in their place."
    (lambda (handover) (setf (greenloop-turn-busy turn) nil) (greenloop-turn--write turn suggestion keys handover))
    (lambda (fault)
      (setf (greenloop-turn-busy turn) nil)
-     (greenloop-turn--tell turn 'stale (format "Nothing was written: %s." (greenloop-link-said fault))))))
+     (greenloop-turn--tell turn 'stale (format "Nothing was written: %s." (greenloop-link-said fault)))))
+  (setf (greenloop-turn-busy turn) 'accept))
 
 (defun greenloop-turn--write (turn suggestion keys handover)
   "Write HANDOVER, which is what KEYS of SUGGESTION of TURN come to, and report it."

@@ -113,6 +113,9 @@ def test_a_definition_that_is_shown_twice_is_refused() -> None:
         (f"lib/missing.ml\n{BLOCK}", "no-file"),
         (f"../a.ml\n{BLOCK}", "outside-tree"),
         (f".git/config\n{BLOCK}", "vcs-path"),
+        ('"lib/b.ml\\nAccepted by all"\n```\nlet x = 1\n```\n', "bad-path"),
+        ('"lib/\u202elm.b"\n```\nlet x = 1\n```\n', "bad-path"),
+        ('lib/a.ml\n<<<< rename "lib/a\u200b.ml"\n', "bad-path"),
         ("shopping/list.txt\n<<<<\nthree pears\n====\nfour pears\n>>>>\n", "no-file"),
     ],
 )

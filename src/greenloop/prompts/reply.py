@@ -74,7 +74,8 @@ def read(text: str, context: Context) -> Reading:
     """Return the edit and the form of a reply.
 
     Raises ``EditError``, with the reasons of ``parse_reply`` and besides ``only-reasoning`` (the thinking never
-    ended), ``no-file`` (it changes a file that is not there) and ``not-shown`` (one that the model has not seen).
+    ended), ``no-file`` (it changes a file that is not there), ``not-shown`` (one that the model has not seen) and
+    ``bad-path`` (a new name with characters that do not show).
     """
     answer = strip_reasoning(text)
     if not answer.strip() and text.strip():
@@ -148,6 +149,10 @@ def _item_text(text: str, item: Item) -> str:
 
 def _checked(file: FileEdit, context: Context) -> FileEdit:
     """Return ``file`` with its path resolved, or refuse it: a model changes only what it has seen."""
+    new = file.new_path if isinstance(file, RenameFile) else file.path
+    if new not in context.tree_paths and not new.isprintable():
+        # a person decides by what is shown: a line end or a change of direction in a name would write the rest of it
+        raise EditError(f"{new!r}: a new name that cannot be shown as it is", "name it plainly", reason="bad-path")
     if isinstance(file, WriteFile):
         seen = any(piece.path == file.path and piece.whole for piece in context.pieces)
         if seen or file.path not in context.tree_paths:

@@ -14,6 +14,7 @@ from trl import GRPOTrainer
 from greenloop.training import rollouts
 from greenloop.training.checkpoints import SealedCheckpoints, diverged
 from greenloop.training.generating import NotFiniteError
+from greenloop.training.half import as_the_base
 from greenloop.training.pipeline import Lesson, Pipeline, Row
 from greenloop.training.shared_prompt import has_shared_prompt, reply_logits
 from greenloop.training.watch import WATCHED
@@ -119,12 +120,16 @@ class VerdictTrainer(SealedCheckpoints, GRPOTrainer):
             return super()._get_per_token_logps_and_entropies(
                 model, input_ids, attention_mask, logits_to_keep, *rest, **options
             )
-        if has_shared_prompt(input_ids, attention_mask, logits_to_keep):
-            logits = reply_logits(model, input_ids[0, :-logits_to_keep], input_ids[:, -logits_to_keep:])
-        else:
-            logits = model(
-                input_ids=input_ids, attention_mask=attention_mask, use_cache=False, logits_to_keep=logits_to_keep + 1
-            ).logits[:, :-1]
+        with as_the_base(model):
+            if has_shared_prompt(input_ids, attention_mask, logits_to_keep):
+                logits = reply_logits(model, input_ids[0, :-logits_to_keep], input_ids[:, -logits_to_keep:])
+            else:
+                logits = model(
+                    input_ids=input_ids,
+                    attention_mask=attention_mask,
+                    use_cache=False,
+                    logits_to_keep=logits_to_keep + 1,
+                ).logits[:, :-1]
         every = torch.log_softmax(logits.float() / self.temperature, dim=-1)
         logps = every.gather(-1, input_ids[:, -logits_to_keep:, None]).squeeze(-1)
         with torch.no_grad():

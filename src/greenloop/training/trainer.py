@@ -6,6 +6,7 @@ from torch.nn.functional import cross_entropy
 from trl import SFTTrainer
 
 from greenloop.training.checkpoints import SealedCheckpoints
+from greenloop.training.half import as_the_base
 from greenloop.training.tokens import IGNORED
 
 LOGGED = ("loss", "grad_norm", "learning_rate", "mean_token_accuracy", "eval_loss")
@@ -27,7 +28,8 @@ class EditTrainer(SealedCheckpoints, SFTTrainer):
             return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
         targets = inputs.pop("labels")[0, 1:]
         places = (targets != IGNORED).nonzero().flatten()
-        logits = model(**inputs, use_cache=False, logits_to_keep=places).logits[0].float()
+        with as_the_base(model):
+            logits = model(**inputs, use_cache=False, logits_to_keep=places).logits[0].float()
         wanted = targets[places]
         total = cross_entropy(logits, wanted, reduction="sum")
         mode = "train" if model.training else "eval"

@@ -246,6 +246,27 @@ def test_after_a_restart_the_rest_can_still_be_accepted(world: World) -> None:
     assert '"reply":null' in kept.read_text()
 
 
+def test_after_a_restart_an_acceptance_is_known_and_counts_once(world: World) -> None:
+    turn, suggestion = made(world, TWO_PLACES, place=IN_B)
+    given = accept(world, turn, suggestion)
+    written = SuggestionApplied(acceptance=given.acceptance, applied=True)
+    for _ in range(2):
+        world.restart()
+        world.open()
+        world.ask(catalogue.SUGGESTION_APPLIED, written)
+    world.restart()
+    world.open()
+    # what was written can be undone, and then accepted again
+    for _ in range(2):
+        world.ask(catalogue.SUGGESTION_UNDONE, SuggestionUndone(acceptance=given.acceptance))
+    assert [step for step, *_ in events(world, Step.ACCEPTED, Step.UNDONE)] == [Step.ACCEPTED, Step.UNDONE]
+    assert accept(world, turn, suggestion).acceptance != given.acceptance
+    for unknown in (f"{turn}-0", "f00-0", "../x-0", ""):
+        with pytest.raises(Refused) as refused:
+            world.ask(catalogue.SUGGESTION_APPLIED, SuggestionApplied(acceptance=unknown, applied=True))
+        assert refused.value.code == "unknown-acceptance"
+
+
 def test_a_renamed_program_stays_one(world: World) -> None:
     (world.root / "a.ml").chmod(0o755)
     reply = render_reply(Edit(files=(RenameFile(path="a.ml", new_path="c.ml"),)))

@@ -4,6 +4,7 @@ import threading
 import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from greenloop.aid.protocol import catalogue
 from greenloop.aid.protocol.base import Empty
@@ -17,9 +18,10 @@ from greenloop.aid.protocol.turns import (
 )
 from greenloop.aid.service import Call, Handlers
 from greenloop.aid.turns.conversations import Conversations
-from greenloop.aid.turns.handover import Given, Ground, hand_over
+from greenloop.aid.turns.handover import Ground, hand_over
 from greenloop.aid.turns.journal import About, Journal
 from greenloop.aid.turns.presenting import Known
+from greenloop.aid.turns.shelf import Accepted
 from greenloop.aid.workspaces.workspace import Workspace
 from greenloop.records import Refused
 from greenloop.records.funnel import Step
@@ -41,6 +43,8 @@ class Decidable:
     """Keeps what was handed over, before it is: no restart must hand a hunk over again."""
     handed: dict[str, set[str]] = field(default_factory=dict)
     """Suggestion → the hunks that were handed over."""
+    given: dict[str, Accepted] = field(default_factory=dict)
+    """Acceptances, by name."""
     noted: set[tuple[str, ...]] = field(default_factory=set)
     """What the person did and was written to the log already: twice counts once."""
 
@@ -53,7 +57,6 @@ class Decisions:
         self._said = said
         self._find = find
         self._lock = threading.Lock()
-        self._given: dict[str, tuple[Decidable, Known, Given]] = {}
 
     def handlers(self) -> Handlers:
         """Return what it serves."""
@@ -64,12 +67,6 @@ class Decisions:
         table.on(catalogue.SUGGESTION_REFUSE, self._on_refuse)
         table.on(catalogue.SUGGESTION_UNDONE, self._on_undone)
         return table
-
-    def forget(self, turns: Iterable[str]) -> None:
-        """Forget the acceptances of turns."""
-        gone = set(turns)
-        with self._lock:
-            self._given = {key: one for key, one in self._given.items() if one[0].turn not in gone}
 
     def _known(self, turn: str, suggestion: str) -> tuple[Decidable, Known]:
         record = self._find(turn)
@@ -115,61 +112,91 @@ class Decisions:
                 )
             held = wanted | ({"*"} if params.hunks is None else set())
             handed |= held
+        # its name begins with the turn's, by which it is found after a restart
+        name = f"{record.turn}-{uuid.uuid4().hex[:12]}"
         try:
             given = hand_over(
                 self._store(), record.workspace, record.ground(), known, params,
-                acceptance=uuid.uuid4().hex[:12], encoding=call.peer.encoding, stop=call.stop,
+                acceptance=name, encoding=call.peer.encoding, stop=call.stop,
             )  # fmt: skip
+            accepted = Accepted(
+                suggestion=known.id,
+                hunks=given.hunks,
+                path=given.handover.files[0].path,
+                base=given.base,
+                result=given.result,
+                badge=given.handover.badge,
+            )
+            with self._lock:
+                record.given[name] = accepted
             record.keep()
         except BaseException:
             with self._lock:
                 handed -= held
+                record.given.pop(name, None)
             raise
-        with self._lock:
-            self._given[given.handover.acceptance] = (record, known, given)
-        record.journal.handed_over(_given_about(known, given))
+        record.journal.handed_over(_about_acceptance(known, name, accepted))
         return given.handover
 
     def _on_applied(self, _call: Call, params: SuggestionApplied) -> Empty:
-        record, known, given = self._acceptance(params.acceptance)
-        if not self._once(record, "applied", params.acceptance):
+        record, known, accepted = self._acceptance(params.acceptance)
+        if not self._moves(record, params.acceptance, "written" if params.applied else "released", once_it_is="handed"):
             return Empty()
         if params.applied:
             self._said.written(record.workspace.name, record.conversation, record.turn)
-            record.workspace.saved(given.handover.files[0].path)
-            record.journal.written(_given_about(known, given))
-        else:
-            self._release(record, known, given)
+            record.workspace.saved(accepted.path)
+            record.journal.written(_about_acceptance(known, params.acceptance, accepted))
+        record.keep()
         return Empty()
 
     def _on_undone(self, _call: Call, params: SuggestionUndone) -> Empty:
-        record, known, given = self._acceptance(params.acceptance)
-        if self._once(record, "undone", params.acceptance):
-            record.journal.person(Step.UNDONE, _given_about(known, given))
-            self._release(record, known, given)
+        record, known, accepted = self._acceptance(params.acceptance)
+        if self._moves(record, params.acceptance, "released", once_it_is="written"):
+            record.journal.person(Step.UNDONE, _about_acceptance(known, params.acceptance, accepted))
+            record.keep()
         return Empty()
 
-    def _release(self, record: Decidable, known: Known, given: Given) -> None:
-        """Let hunks be accepted again: they do not stand in the workspace."""
+    def _moves(self, record: Decidable, name: str, to: Literal["written", "released"], *, once_it_is: str) -> bool:
+        """Note what the editor made of an acceptance, and say whether that is news.
+
+        Released hunks can be accepted again: they do not stand in the workspace.
+        """
         with self._lock:
-            record.handed[known.id] -= {*given.hunks, "*"}
-        record.keep()
+            accepted = record.given[name]
+            if accepted.state != once_it_is:
+                return False
+            record.given[name] = accepted.model_copy(update={"state": to})
+            if to == "released":
+                record.handed[accepted.suggestion] -= {*accepted.hunks, "*"}
+        return True
 
-    def _acceptance(self, acceptance: str) -> tuple[Decidable, Known, Given]:
+    def _acceptance(self, name: str) -> tuple[Decidable, Known, Accepted]:
+        """Return an acceptance, its turn and its suggestion, of this sidecar or of one before."""
+        try:
+            record = self._find(name.partition("-")[0])
+        except Refused as refused:
+            if refused.code != "unknown-turn":
+                raise
+            raise _unknown_acceptance(name) from None
         with self._lock:
-            found = self._given.get(acceptance)
-        if found is None:
-            raise Refused("unknown-acceptance", f"{acceptance}: no such acceptance is remembered", "ask again")
-        return found
+            accepted = record.given.get(name)
+        if accepted is None:
+            raise _unknown_acceptance(name)
+        _, known = self._known(record.turn, accepted.suggestion)
+        return record, known, accepted
 
 
-def _given_about(known: Known, given: Given) -> About:
+def _unknown_acceptance(name: str) -> Refused:
+    return Refused("unknown-acceptance", f"{name}: no such acceptance is remembered", "ask again")
+
+
+def _about_acceptance(known: Known, name: str, accepted: Accepted) -> About:
     return replace(
-        _about(known, given.hunks),
-        base=given.base,
-        result=given.result,
-        badge=given.handover.badge,
-        acceptance=given.handover.acceptance,
+        _about(known, accepted.hunks),
+        base=accepted.base,
+        result=accepted.result,
+        badge=accepted.badge,
+        acceptance=name,
     )
 
 

@@ -218,16 +218,13 @@ class TurnService:
         gone = [name for name, record in self._records.items() if not record.running][:-_REMEMBERED]
         for name in gone:
             del self._records[name]
-        self._decisions.forget(gone)
 
     def _put_on_shelf(self, record: _Record) -> None:
         """Keep over a restart what can be decided about a turn, if there is anything."""
         turn = record.turn
         if turn.order():
             self._shelf.put(
-                lambda: shelved(
-                    record.told, record.workspace.name, turn.ground(), turn.order(), record.decidable.handed
-                )
+                lambda: shelved(record.told, record.workspace.name, turn.ground(), turn.order(), record.decidable)
             )
 
     def _decidable(self, turn: str) -> Decidable:
@@ -251,7 +248,6 @@ class TurnService:
             old = list(self._restored)[:-_REMEMBERED]
             for name in old:
                 del self._restored[name]
-        self._decisions.forget(old)
         return found_first
 
     def _record(self, turn: str) -> _Record:

@@ -9,11 +9,12 @@ import re
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 
 from greenloop.candidates.attempt import Attempt
-from greenloop.records import Part, Record, TreeId
+from greenloop.records import Badge, Part, Record, TreeId
 from greenloop.storage import named_io_errors, write_atomically
 
 MOST = 200
@@ -29,6 +30,20 @@ class ShelvedSuggestion(Part):
     repaired: int = 0
     handed: tuple[str, ...] = ()
     """The hunks that were handed over."""
+
+
+class Accepted(Part):
+    """Hunks of a suggestion that were handed over for writing."""
+
+    suggestion: str
+    hunks: tuple[str, ...]
+    path: str
+    """The first file that it writes."""
+    base: TreeId
+    result: TreeId
+    badge: Badge
+    state: Literal["handed", "written", "released"] = "handed"
+    """What the editor made of it; ``released``: not written, or undone."""
 
 
 class Shelved(Record):
@@ -48,6 +63,8 @@ class Shelved(Record):
     tree: TreeId
     """What was asked about: the disk with the unsaved buffers over it."""
     suggestions: tuple[ShelvedSuggestion, ...] = ()
+    given: dict[str, Accepted] = Field(default_factory=dict)
+    """Acceptances, by name."""
 
 
 class Shelf:

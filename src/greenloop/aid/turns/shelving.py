@@ -1,6 +1,6 @@
 """Turns to the shelf and back: of one that comes back nothing is taken on trust, it is judged anew."""
 
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from greenloop.aid.metrics.recording import Recording
@@ -15,9 +15,7 @@ from greenloop.workspace.edits.line_changes import line_changes
 from greenloop.workspace.store import TreeStore
 
 
-def shelved(
-    told: Told, workspace: str, ground: Ground, order: Sequence[Known], handed: Mapping[str, Set[str]]
-) -> Shelved:
+def shelved(told: Told, workspace: str, ground: Ground, order: Sequence[Known], decided: Decidable) -> Shelved:
     """Return what is kept of a turn: the suggestions that were told, without the model's words."""
     return Shelved(
         turn=told.turn,
@@ -36,10 +34,11 @@ def shelved(
                 attempt=known.attempt.model_copy(update={"reply": None}),
                 source=known.source,
                 repaired=known.repaired,
-                handed=tuple(sorted(handed.get(known.id, ()))),
+                handed=tuple(sorted(decided.handed.get(known.id, ()))),
             )
             for known in order[:MOST_TOLD]
         ),
+        given=dict(decided.given),
     )
 
 
@@ -57,12 +56,13 @@ def restored(
     order = tuple(_known(store, kept, one) for one in kept.suggestions)
 
     def keep() -> None:
-        shelf.put(lambda: shelved(told, kept.workspace, ground, order, made.handed))
+        shelf.put(lambda: shelved(told, kept.workspace, ground, order, made))
 
     made = Decidable(
         kept.turn, kept.task, workspace, Journal(recording, told, recorded_as), lambda: ground, lambda: order, keep
     )
     made.handed |= {known.id: set(one.handed) for known, one in zip(order, kept.suggestions, strict=True)}
+    made.given |= kept.given
     return made
 
 
