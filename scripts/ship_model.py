@@ -1,13 +1,14 @@
 """Make the model that Greenloop brings: python scripts/ship_model.py SESSIONS.jsonl.xz [--work build/ship]
 
 Recorded OCaml sessions become examples, their last green trees synthetic ones, both a dataset with held-out people, and
-that, by ``recipes/ocaml-135m-sft.toml``, an adapter; it and where it comes from are put into
-``src/greenloop/models/shipped``. Two idle cores take some two hours. What is there already is not done again, and a
+that, by the ``RECIPES`` one after the other, an adapter; it and where it comes from are put into
+``src/greenloop/models/shipped``. Two idle cores take three hours. What is there already is not done again, and a
 training run that was stopped goes on.
 """
 
 import argparse
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,9 +18,10 @@ from greenloop.models.book import Book
 from greenloop.storage import write_atomically
 
 ROOT = Path(__file__).resolve().parent.parent
-RECIPE = ROOT / "recipes" / "ocaml-135m-sft.toml"
+RECIPES = (("sft", "ocaml-135m-sft"), ("sft", "ocaml-135m-small-sft"), ("rejection", "ocaml-135m-rejection"))
+"""Kind and name; each goes on from the one before."""
 SHIPPED = ROOT / "src" / "greenloop" / "models" / "shipped"
-SYNTHETIC = 500
+SYNTHETIC = 1000
 NAME = "ocaml-135m"
 
 
@@ -41,9 +43,7 @@ def main() -> None:
     work, sessions = options.work.resolve(), options.sessions.resolve()
     work.mkdir(parents=True, exist_ok=True)
     (work / "greenloop.toml").write_text('[dataset]\nrepeats = "train"\n')
-    examples, synthetic, dataset, run = (
-        work / name for name in ("examples.jsonl", "synthetic.jsonl", "dataset", "run")
-    )
+    examples, synthetic, dataset = (work / name for name in ("examples.jsonl", "synthetic.jsonl", "dataset"))
     if not examples.exists():
         greenloop(work, "import", "ocaml-top", sessions)
         greenloop(work, "mine", "--out", examples)
@@ -51,10 +51,14 @@ def main() -> None:
         greenloop(work, "mine", "--synthetic", "-w", "ocaml-top", "--count", str(SYNTHETIC), "--out", synthetic)
     if not dataset.exists():
         greenloop(work, "dataset", "build", examples, "--also", synthetic, "--out", dataset)
-    card = run / "card.json"
-    if not card.exists() or json.loads(card.read_bytes())["status"] != "finished":
-        resume = ["--resume"] if run.exists() else []
-        greenloop(work, "train", "sft", "--recipe", RECIPE, "--dataset", dataset, "--out", run, *resume)
+    # beside the dataset and the runs: paths in a recipe are relative to it
+    shutil.copytree(ROOT / "recipes", work / "recipes", dirs_exist_ok=True)
+    for kind, name in RECIPES:
+        run = work / "runs" / name
+        card = run / "card.json"
+        if not card.exists() or json.loads(card.read_bytes())["status"] != "finished":
+            resume = ["--resume"] if run.exists() else []
+            greenloop(work, "train", kind, "--recipe", work / "recipes" / f"{name}.toml", "--out", run, *resume)
     greenloop(work, "models", "add", NAME, "--run", run)
     book = Book(Home(work / "home").models)
     version = book.find(NAME).version

@@ -4,11 +4,14 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
+from greenloop.builds.stop import Stop
 from greenloop.candidates.sampling import ModelSource, Sampling
+from greenloop.candidates.streaming import Complete, Piece, streamed
 from greenloop.models.scripted import ScriptedModel
-from greenloop.models.seam import Model, Reply, Request
+from greenloop.models.seam import Halt, Model, Reply, Request
 from greenloop.prompts.question import Question
-from greenloop.records import Asking, Diagnostic, Edit, EditError, InputError, ModelError, TreeId
+from greenloop.prompts.render import render
+from greenloop.records import Asking, Cancelled, Diagnostic, Edit, EditError, InputError, ModelError, TreeId
 from greenloop.workspace.edits import apply
 from greenloop.workspace.store import TreeStore
 
@@ -84,3 +87,57 @@ def test_a_model_that_fails_is_not_swallowed(store: TreeStore, question: Questio
 def test_a_sampling_that_makes_no_sense_is_refused(greedy: int, sampled: int, temperature: float) -> None:
     with pytest.raises(InputError):
         Sampling(greedy=greedy, sampled=sampled, temperature=temperature)
+
+
+class Stubborn(ScriptedModel):
+    """Copies whatever it is asked, and says something else when it must."""
+
+    def __init__(self, replies: list[str], other: str | None) -> None:
+        super().__init__(lambda _request: replies)
+        self.other = other
+        self.told: list[tuple[int, str, str]] = []
+
+    def altered(self, request: Request, index: int, reply: str, kept: str, stop: Halt | None = None) -> Reply | None:
+        self.told.append((index, reply, kept))
+        if stop is not None:
+            stop.check()
+        return Reply(kept + self.other) if self.other is not None else None
+
+
+COPY = "a.ml\n<<<<\nlet x = 1\n====\nlet x = 1\n>>>>\n"
+CHANGE = COPY.replace("= 1\n>", "= 2\n>")
+
+
+def test_a_reply_that_changes_nothing_is_drawn_anew(store: TreeStore, question: Question) -> None:
+    with Stubborn([COPY, CHANGE], "let x = 3\n>>>>\n") as model:
+        source = ModelSource(model, Sampling(greedy=1, sampled=2), Asking(budget_tokens=400))
+        said = [one.reply for one in source.proposals(store, question)]
+    three = CHANGE.replace("2", "3")
+    assert said == [three, three, CHANGE]
+    assert model.told == [(0, COPY, COPY[: COPY.index("====") + 5])] * 2
+
+
+def test_a_reply_stands_where_there_is_no_other(store: TreeStore, question: Question) -> None:
+    with Stubborn([COPY], None) as model:
+        source = ModelSource(model, Sampling(greedy=1, sampled=0), Asking(budget_tokens=400))
+        assert [one.reply for one in source.proposals(store, question)] == [COPY]
+
+
+def test_streamed_replies_are_drawn_anew_behind_the_others(store: TreeStore, question: Question) -> None:
+    asking = Asking(budget_tokens=400)
+    with Stubborn([COPY, CHANGE], "let x = 3\n>>>>\n") as model, Stop() as stop:
+        source = ModelSource(model, Sampling(), asking)
+        context = source.context(store, question)
+        messages = render(question, context, asking.strategy)
+        sampling = Sampling(greedy=0, sampled=2)
+        chunks = list(streamed(model, messages, context, sampling, stop, start=4))
+        ends = [(one.candidate, one.proposal.reply) for one in chunks if isinstance(one, Complete)]
+        three = CHANGE.replace("2", "3")
+        assert ends == [(5, CHANGE), (4, three)]
+        shown = "".join(one.text for one in chunks if isinstance(one, Piece) and one.candidate == 4)
+        assert shown == f"{COPY}\n\n{three}"
+        said = streamed(model, messages, context, Sampling(greedy=1, sampled=0), stop)
+        assert isinstance(next(said), Piece)
+        stop.request()
+        with pytest.raises(Cancelled):
+            list(said)

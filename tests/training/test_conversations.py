@@ -14,7 +14,8 @@ from greenloop.datasets.split import Split, SplitRule
 from greenloop.mining.example import example_id
 from greenloop.models.seam import Message
 from greenloop.prompts.render import BARE
-from greenloop.records import Category, Diagnostic, Example, InputError, Severity, Span, Strategy, Suite
+from greenloop.records import Category, Diagnostic, Example, InputError, Origin, Severity, Span, Strategy, Suite
+from greenloop.training.bench import exercises
 from greenloop.training.conversations import conversations, open_dataset, read_conversations
 from greenloop.training.sections import DataSection, PromptSection
 from greenloop.workspace.edits import changed_lines, edit_between
@@ -71,6 +72,38 @@ def test_a_part_is_learnt_from_as_it_was_rendered(dataset: Dataset) -> None:
     exported = list(messages(Asked(dataset, Split.TRAIN)))
     assert [[{"role": said.role, "content": said.content} for said in one] for one in found] == exported
     assert len(found) == len(dataset.train) > 0
+
+
+@pytest.mark.parametrize("budget", [0, 300])
+def test_edits_may_be_left_out_by_size_and_origin(store: TreeStore, tmp_path: Path, budget: int) -> None:
+    examples = [
+        example(store, number).model_copy(
+            update={
+                "changed_lines": 1 + number % 3,
+                "origin": (Origin.EPISODE, Origin.SUBFIX)[number % 2],
+                "description": f"Edit {number}.",
+            }
+        )
+        for number in range(12)
+    ]
+    dataset = build(examples, store, tmp_path / "dataset", rule=SplitRule(valid=0.2, test=0.2))
+
+    def taken(**fields: object) -> set[str]:
+        data = of(dataset, **fields)
+        found = conversations(dataset, data, PromptSection(budget_tokens=budget))
+        asked = exercises(dataset, data, PromptSection(), max_changed_lines=10, max_tasks=0)
+        assert len(asked.tasks) == len(found)
+        return {task.id for task in asked.tasks}
+
+    def wanted(*, most: int, origins: set[Origin]) -> set[str]:
+        return {one.id for one in dataset.train if one.changed_lines <= most and one.origin in origins}
+
+    both = {Origin.EPISODE, Origin.SUBFIX}
+    assert taken() == wanted(most=9, origins=both)
+    assert taken(max_changed_lines=2) == wanted(most=2, origins=both) != wanted(most=9, origins=both)
+    assert taken(max_changed_lines=2, origins=["subfix"]) == wanted(most=2, origins={Origin.SUBFIX})
+    with pytest.raises(InputError, match="no example to learn from"):
+        taken(origins=["commit"])
 
 
 def test_a_smaller_budget_renders_the_same_examples_anew(dataset: Dataset) -> None:

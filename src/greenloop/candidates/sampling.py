@@ -1,11 +1,13 @@
 """The model as a source: a question is rendered once, and each reply is read as an edit."""
 
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from greenloop.candidates.source import Proposal
-from greenloop.models.seam import Message, Model, Reply, Request
+from greenloop.models.altering import Altering
+from greenloop.models.seam import Halt, Message, Model, Reply, Request
 from greenloop.prompts.explain import Explained, explain
 from greenloop.prompts.gather import gather
 from greenloop.prompts.question import Context, Question
@@ -13,8 +15,10 @@ from greenloop.prompts.recipes import DEFAULT, Recipe
 from greenloop.prompts.render import render
 from greenloop.prompts.reply import read_reply
 from greenloop.prompts.retrieval.seam import Index
-from greenloop.records import Asking, Edit, EditError, InputError
+from greenloop.records import Asking, Edit, EditError, InputError, ReplaceBlocks
 from greenloop.workspace.store import TreeStore
+
+_DIVIDER = re.compile(r"^={4,}[ \t]*\\?\n", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +100,40 @@ class ModelSource:
         start = time.monotonic()
         replies = self._model.complete(request)
         seconds = (time.monotonic() - start) / n
-        for reply in replies:
-            yield proposal_of(self.label, reply, context, greedy=temperature == 0.0, seconds=seconds)
+        for index, reply in enumerate(replies):
+            first = proposal_of(self.label, reply, context, greedy=temperature == 0.0, seconds=seconds)
+            yield altered(self._model, request, index, first, context) or first
+
+
+def altered(
+    model: Model, request: Request, index: int, first: Proposal, context: Context, stop: Halt | None = None
+) -> Proposal | None:
+    """Return ``first``, reply ``index`` of ``request``, anew where it changes nothing and the model can do so.
+
+    Raises as ``models.altering``.
+    """
+    if not isinstance(model, Altering) or first.reply is None or not changes_nothing(first.edit):
+        return None
+    began = time.monotonic()
+    again = model.altered(request, index, first.reply, _before_the_change(first.reply), stop)
+    if again is None:
+        return None
+    took = time.monotonic() - began
+    return proposal_of(first.label, again, context, greedy=first.greedy, seconds=first.seconds + took)
+
+
+def changes_nothing(edit: Edit | EditError) -> bool:
+    """Whether an edit replaces what it finds by the same, up to white space around it."""
+    return isinstance(edit, Edit) and all(
+        isinstance(file, ReplaceBlocks) and all(block.search.strip() == block.replace.strip() for block in file.blocks)
+        for file in edit.files
+    )
+
+
+def _before_the_change(reply: str) -> str:
+    """Return a reply up to where it begins to say what is new: what it looks for stays."""
+    found = _DIVIDER.search(reply)
+    return reply[: found.end()] if found is not None else ""
 
 
 def proposal_of(label: str, reply: Reply, context: Context, *, greedy: bool = False, seconds: float = 0.0) -> Proposal:

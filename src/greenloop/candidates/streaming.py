@@ -4,8 +4,9 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from greenloop.candidates.sampling import Sampling, proposal_of
+from greenloop.candidates.sampling import Sampling, altered, changes_nothing, proposal_of
 from greenloop.candidates.source import Proposal
+from greenloop.models.altering import Altering
 from greenloop.models.seam import Again, Delta, Halt, Message, Model, Request
 from greenloop.prompts.question import Context
 
@@ -45,6 +46,7 @@ def streamed(
 ) -> Iterator[Piece | Complete | Switched]:
     """Ask ``model`` for the replies that ``sampling`` says, the greedy one first; candidates count from ``start``.
 
+    A reply that changes nothing is followed by what the model says in its place, if it can (``models.altering``).
     Raises ``ModelError`` when no model gives a usable answer, ``Cancelled`` once ``stop`` is requested.
     """
     rounds = [(sampling.greedy, 0.0), (sampling.sampled, sampling.temperature)]
@@ -55,6 +57,8 @@ def streamed(
             tuple(messages), n=count, temperature=temperature, max_tokens=sampling.max_tokens, seed=sampling.seed
         )
         began = time.monotonic()
+        # a model answers one request at a time: what is drawn anew waits for the others
+        copies: list[tuple[int, int, Proposal]] = []
         for chunk in model.stream(request, stop):
             if isinstance(chunk, Again):
                 # whoever shows the pieces must not mix two models' texts under one number
@@ -65,5 +69,13 @@ def streamed(
             else:
                 took = time.monotonic() - began
                 proposal = proposal_of(model.name, chunk.reply, context, greedy=temperature == 0.0, seconds=took)
-                yield Complete(start + chunk.index, proposal)
+                if isinstance(model, Altering) and changes_nothing(proposal.edit):
+                    copies.append((start + chunk.index, chunk.index, proposal))
+                else:
+                    yield Complete(start + chunk.index, proposal)
+        for candidate, index, first in copies:
+            again = altered(model, request, index, first, context, stop)
+            if again is not None:
+                yield Piece(candidate, f"\n\n{again.reply}")
+            yield Complete(candidate, again or first)
         start += count

@@ -13,11 +13,13 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from greenloop.models.adapters import check_adapter
+from greenloop.models.altering import Step, departure
 from greenloop.models.gguf import check_gguf
 from greenloop.models.likelihood import common_lines
 from greenloop.models.llama_runtime import INSTALL, UnixConnection, start
@@ -35,6 +37,8 @@ _MAX_REPLY_BYTES = 16 << 20
 """No context is as large."""
 _PATIENCE = 0.05
 """How long, in seconds, a stream waits for its turn before it looks whether anybody still wants it."""
+_ALTERNATIVES = 10
+"""Other tokens that a reply may go on with where it is drawn anew: beyond them hardly any is likely."""
 _SHORTEST = Request((Message("user", "."),), max_tokens=1)
 
 
@@ -162,6 +166,12 @@ class LocalModel(Model):
         return found
 
     def _log_likelihood(self, messages: tuple[Message, ...], shared: str, reply: str) -> float:
+        return float(sum(token["logprob"] for token in self._forced(messages, shared, reply, alternatives=1)))
+
+    def _forced(
+        self, messages: tuple[Message, ...], shared: str, reply: str, *, alternatives: int
+    ) -> list[dict[str, Any]]:
+        """Return what llama.cpp tells of the tokens behind ``shared``, made to say ``reply``, which begins with it."""
         own = reply[len(shared) :]
         answer = self._call(
             (*messages, Message("assistant", shared)) if shared else messages,
@@ -169,7 +179,7 @@ class LocalModel(Model):
             cache_prompt=True,
             temperature=0.0,
             logprobs=True,
-            top_logprobs=1,
+            top_logprobs=alternatives,
             # a JSON string is a literal of GBNF as well
             grammar=f"root ::= {json.dumps(own, ensure_ascii=False)}",
         )
@@ -183,7 +193,21 @@ class LocalModel(Model):
         if choice["message"].get("content") not in (reply, own) or choice["finish_reason"] != "stop":
             self._prepared = None
             raise ModelError(f"{self.name}: llama.cpp did not keep to the text that it was asked about")
-        return float(sum(token["logprob"] for token in choice["logprobs"]["content"]))
+        return list(choice["logprobs"]["content"])
+
+    def altered(self, request: Request, index: int, reply: str, kept: str, stop: Halt | None = None) -> Reply | None:
+        """See ``models.altering``. It costs the time of what follows ``kept``, once to look and once to write.
+
+        Whoever cancels does not wait for that; the next request does.
+        """
+        mailbox: Mailbox[Future[Reply | None]] = Mailbox()
+        pool = ThreadPoolExecutor(1, "greenloop-local-model")
+        try:
+            pool.submit(self._altered, request, index, reply, kept).add_done_callback(mailbox.put)
+            return mailbox.get(stop).result()
+        finally:
+            mailbox.close()
+            pool.shutdown(wait=False)
 
     def stream(self, request: Request, stop: Halt | None = None) -> Iterator[Chunk]:
         """See ``Model.stream``; the replies are those of ``complete``. The work ends between two tokens, or batches.
@@ -263,6 +287,33 @@ class LocalModel(Model):
             mailbox.put(error)
         finally:
             self._lock.release()
+
+    def _altered(self, request: Request, index: int, reply: str, kept: str) -> Reply | None:
+        seed = (request.seed + index) % _MAX_SEED
+        with self._lock:
+            self._prepare(request.messages)
+            steps = [_step(one) for one in self._forced(request.messages, kept, reply, alternatives=_ALTERNATIVES)]
+            away = departure(steps, request.temperature, seed)
+            if away is None:
+                return None
+            begun = kept + away
+            answer = self._call(
+                (*request.messages, Message("assistant", begun)),
+                max_tokens=request.max_tokens,
+                cache_prompt=True,
+                temperature=request.temperature,
+                seed=seed,
+                stop=list(request.stop),
+            )
+            self._looping = True
+        choice, usage = answer["choices"][0], answer["usage"]
+        said = str(choice["message"].get("content") or "")
+        return Reply(
+            said if said.startswith(begun) else begun + said,
+            str(choice["finish_reason"]),
+            int(usage["prompt_tokens"]),
+            int(usage["completion_tokens"]) + len(steps),
+        )
 
     def _stream_reply(
         self, request: Request, index: int, put: Callable[[Chunk], None], halted: threading.Event
@@ -380,3 +431,10 @@ class LocalModel(Model):
                 "ask with a smaller token budget, or open the model with a larger context",
             )
         return ModelError(f"{self.name}: llama.cpp refused the request: {fault.get('message')}")
+
+
+def _step(told: dict[str, Any]) -> Step:
+    others = [one for one in told["top_logprobs"] if one["id"] != told["id"]]
+    return Step(
+        str(told["token"]), float(told["logprob"]), [(str(one["token"]), float(one["logprob"])) for one in others]
+    )

@@ -47,13 +47,13 @@ def exercises(
     """
     if dataset is None:
         raise InputError("the recipe names no dataset, and only one holds tasks to judge", "give --dataset FOLDER")
-    examples = dataset.examples(data.part)
+    examples = [one for one in dataset.examples(data.part) if data.takes(one)]
     by_id = {task.id: task for task in tasks(examples, max_changed_lines)}
     chosen = tuple(by_id[id_] for id_ in in_order(by_id)[: max_tasks or None])
     if not chosen:
         raise InputError(
             f"{dataset.folder}: the part {data.part} holds no task to learn from",
-            "mine more, choose another part, or raise [verdicts] max_changed_lines",
+            "mine more, choose another part, or raise max_changed_lines of [data] or [verdicts]",
         )
     answers = {one.id: OwnFix.of(one) for one in examples}
     return Exercises(chosen, answers, asked(dataset, prompt))

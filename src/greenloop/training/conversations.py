@@ -2,7 +2,7 @@
 
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import cast
@@ -13,7 +13,7 @@ from greenloop.datasets.load import Dataset, load
 from greenloop.datasets.split import Split
 from greenloop.datasets.tables import rendered
 from greenloop.models.seam import Message, Role
-from greenloop.records import Asking, InputError
+from greenloop.records import Asking, Example, InputError
 from greenloop.storage.lines import read_lines
 from greenloop.training.sections import DataSection, PromptSection
 from greenloop.workspace.store import TreeStore
@@ -41,7 +41,7 @@ def conversations(dataset: Dataset | None, data: DataSection, prompt: PromptSect
     Raises ``InputError`` when there is nothing.
     """
     most = data.max_examples or None
-    found = list(islice(of_part(dataset, data.part, prompt), most)) if dataset is not None else []
+    found = list(islice(of_part(dataset, data.part, prompt, data.takes), most)) if dataset is not None else []
     for path in data.extra:
         found += read_conversations(Path(path))
     if not found:
@@ -55,18 +55,21 @@ def asked(dataset: Dataset, prompt: PromptSection) -> Asking:
     return Asking(strategy=prompt.strategy, budget_tokens=prompt.budget_tokens or dataset.card.prompt_budget)
 
 
-def of_part(dataset: Dataset, part: str, prompt: PromptSection) -> Iterator[Conversation]:
-    """Yield the messages of one part, rendered as the recipe says."""
+def of_part(
+    dataset: Dataset, part: str, prompt: PromptSection, takes: Callable[[Example], bool] = lambda _example: True
+) -> Iterator[Conversation]:
+    """Yield the messages of one part, rendered as the recipe says, of the examples that are taken."""
     split = Split(part)
     asking = asked(dataset, prompt)
     if asking == Asking(budget_tokens=dataset.card.prompt_budget):
-        for turns in messages(Asked(dataset, split)):
-            yield tuple(Message(cast(Role, turn["role"]), turn["content"]) for turn in turns)
+        for example, turns in zip(dataset.examples(split), messages(Asked(dataset, split)), strict=True):
+            if takes(example):
+                yield tuple(Message(cast(Role, turn["role"]), turn["content"]) for turn in turns)
         return
     with tempfile.TemporaryDirectory(prefix="greenloop-train-") as place:
         store = TreeStore(Path(place) / "trees")
         dataset.add_trees(store)
-        for example in dataset.examples(split):
+        for example in filter(takes, dataset.examples(split)):
             yield rendered(store, example, asking.budget_tokens, asking.strategy).messages
         store.close()
 

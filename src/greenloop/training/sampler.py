@@ -4,6 +4,7 @@ from pathlib import Path
 
 from greenloop.models import shipped
 from greenloop.models.conversion.adapter import convert_adapter
+from greenloop.models.conversion.merge import merge_adapter
 from greenloop.models.conversion.model import convert_model
 from greenloop.models.local import DEFAULT_CONTEXT_TOKENS, LocalModel, find_smollm2
 from greenloop.records import InputError
@@ -29,6 +30,10 @@ def open_run(recipe: Recipe, path: Path, bases: Path, scratch: Path) -> LocalMod
     if run.adapter.is_dir():
         model, adapter = base_gguf(recipe, base, scratch), scratch / "adapter.gguf"
         convert_adapter(run.adapter, model, adapter)
+        if recipe.base.model == shipped.BASE:
+            # faster than the two laid over each other, as when it is served (``models.merged``)
+            merge_adapter(model, adapter, scratch / "merged.gguf")
+            return LocalModel(scratch / "merged.gguf", name=name, threads=threads, context_tokens=room)
         return LocalModel(model, adapter=adapter, name=name, threads=threads, context_tokens=room)
     if not run.model.is_dir():
         raise InputError(f"{path}: holds neither adapter/ nor model/", "give the folder of a training run")

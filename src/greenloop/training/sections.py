@@ -4,7 +4,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from greenloop.records import Strategy
+from greenloop.records import Example, Origin, Strategy
 
 
 class Section(BaseModel):
@@ -37,12 +37,21 @@ class DataSection(Section):
     """Files of more conversations, relative to the recipe: JSON lines with `messages`, the last one the assistant's."""
     max_examples: int = Field(default=0, ge=0)
     """Examples at most, the first ones of dataset and files together; 0: all."""
+    max_changed_lines: int = Field(default=0, ge=0)
+    """Leave out the dataset's edits of more lines; 0: none. Who is to learn small edits learns them faster alone."""
+    origins: tuple[Origin, ...] = ()
+    """Only examples of the dataset that come from these (`episode`, `earlier`, `synthetic`…); empty: all."""
 
     @model_validator(mode="after")
     def _something(self) -> Self:
         if not self.dataset and not self.extra:
             raise ValueError("name a dataset, or extra files")
         return self
+
+    def takes(self, example: Example) -> bool:
+        """Whether an example of the dataset is learnt from."""
+        small = not self.max_changed_lines or example.changed_lines <= self.max_changed_lines
+        return small and (not self.origins or example.origin in self.origins)
 
 
 class PromptSection(Section):
