@@ -1,9 +1,8 @@
 ;;; greenloop-link.el --- The connection to Greenloop's sidecar  -*- lexical-binding: t; -*-
 ;;; Commentary:
-;; One process, `greenloop aid connect', for the whole of Emacs.  It starts the
-;; sidecar on first use, and outlives its restarts.  Nothing is handled within the
-;; process filter: what comes is queued, and a timer works it off in order.  The
-;; jsonrpc of Emacs 28 loses its place in the stream when a handler waits.
+;; One process, `greenloop aid connect', for all of Emacs: it starts the sidecar
+;; on first use, and outlives its restarts.  What comes is queued for a timer: the
+;; jsonrpc of Emacs 28 loses its place if a handler in the process filter waits.
 ;;; Code:
 (require 'cl-lib)
 (require 'jsonrpc)

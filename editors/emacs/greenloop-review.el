@@ -139,7 +139,7 @@ Lines have `greenloop-file' and `greenloop-file-keys', hunks `greenloop-keys'."
 
 (defun greenloop-review--base (file)
   "Return the lines of what FILE is about; none if nobody has them any more."
-  (let ((now (greenloop-text-now (expand-file-name (concat "./" (plist-get file :path))))) (base (plist-get file :base_sha256)))
+  (let ((now (greenloop-text-now (greenloop-text-file (plist-get file :path)))) (base (plist-get file :base_sha256)))
     ;; kept, for what is accepted changes the text
     (when (and now (equal (greenloop-text-sha256 now) base))
       (setf (alist-get base greenloop-review--bases nil nil #'equal) (greenloop-review--lines now)))
@@ -232,8 +232,7 @@ Lines have `greenloop-file' and `greenloop-file-keys', hunks `greenloop-keys'."
   (interactive nil greenloop-review-mode)
   (let* ((file (greenloop-review--here 'greenloop-file))
          (line (greenloop-review--line))
-         (paths (delq nil (list (plist-get file :path) (plist-get file :new_path))))
-         (names (mapcar (lambda (one) (expand-file-name (concat "./" one))) paths))
+         (names (mapcar #'greenloop-text-file (delq nil (list (plist-get file :path) (plist-get file :new_path)))))
          (found (cl-find-if (lambda (name) (or (file-exists-p name) (find-buffer-visiting name))) names)))
     (unless found (user-error "Greenloop: there is no file %s" (car names)))
     (pop-to-buffer (find-file-noselect found))

@@ -1,9 +1,8 @@
 ;;; greenloop-text.el --- What buffers would write, and writing into them  -*- lexical-binding: t; -*-
 ;;; Commentary:
-;; The sidecar knows files by their bytes, Emacs by what its coding systems make
-;; of them: here a buffer's text is what the buffer would write.  What was handed
-;; over is written as a list of steps, all of them or none, each only on the very
-;; text that it was made for.  Taking it back is writing the inverse steps.
+;; The sidecar knows files by their bytes: here a buffer's text is what Emacs'
+;; coding systems would write.  What was handed over is written in steps, all or
+;; none, each on the very text that it was made for; the inverse takes it back.
 ;;; Code:
 (require 'cl-lib)
 
@@ -23,8 +22,7 @@ its permissions.  UNSAVED (the buffer had edits) and MODES are of before."
 (defun greenloop-text--coding ()
   "Return the coding system with which the current buffer would be written."
   (let* ((coding (or buffer-file-coding-system 'utf-8-unix))
-         (known (if (memq (coding-system-base coding)
-                          '(undecided prefer-utf-8 us-ascii raw-text no-conversion))
+         (known (if (memq (coding-system-base coding) '(undecided prefer-utf-8 us-ascii raw-text no-conversion))
                     (coding-system-change-text-conversion coding 'utf-8)
                   coding)))
     (if (vectorp (coding-system-eol-type known)) (coding-system-change-eol-conversion known 'unix) known)))
@@ -40,6 +38,10 @@ its permissions.  UNSAVED (the buffer had edits) and MODES are of before."
       (widen)
       (greenloop-text--from-bytes
        (encode-coding-string (buffer-substring-no-properties (point-min) (point-max)) (greenloop-text--coding))))))
+
+(defun greenloop-text-file (path &optional root)
+  "Return the file that is called PATH below ROOT: a tilde in a name is no home."
+  (expand-file-name (concat "./" path) root))
 
 (defun greenloop-text-sha256 (text)
   "Return the SHA-256 of TEXT in UTF-8."
@@ -84,7 +86,7 @@ its permissions.  UNSAVED (the buffer had edits) and MODES are of before."
   "Return those of PATHS below ROOT that are open, for the sidecar."
   (vconcat
    (cl-loop for path in (delete-dups paths)
-            for file = (expand-file-name (concat "./" path) root)
+            for file = (greenloop-text-file path root)
             for text = (and (find-buffer-visiting file) (greenloop-text-now file))
             when text collect (list :path path :text text))))
 
@@ -131,13 +133,13 @@ if a text is not the one that its file was made for."
    for source = (if gone (cl-find gone files :key (lambda (one) (plist-get one :path)) :test #'equal) file)
    for from = (plist-get source :path)
    unless (assoc path renames) collect
-   (let ((old (greenloop-text-now (expand-file-name (concat "./" from) root)))) ; a tilde in a name is no home
+   (let ((old (greenloop-text-now (greenloop-text-file from root))))
      (unless (equal (plist-get source :base_sha256) (and old (greenloop-text-sha256 old)))
        (greenloop-text--refuse "%s has changed since; ask again on the new text" from))
-     (when (and gone (greenloop-text-now (expand-file-name (concat "./" path) root)))
+     (when (and gone (greenloop-text-now (greenloop-text-file path root)))
        (greenloop-text--refuse "%s is there already; ask again" path))
      (greenloop-text-step
-      :from (expand-file-name (concat "./" from) root) :path (expand-file-name (concat "./" path) root)
+      :from (greenloop-text-file from root) :path (greenloop-text-file path root)
       :old old :new (plist-get file :text) :hunks (append (plist-get file :hunks) nil)
       :executable (eq t (plist-get file :executable))))))
 

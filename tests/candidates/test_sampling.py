@@ -13,6 +13,7 @@ from greenloop.prompts.question import Question
 from greenloop.prompts.render import render
 from greenloop.records import Asking, Cancelled, Diagnostic, Edit, EditError, InputError, ModelError, TreeId
 from greenloop.workspace.edits import apply
+from greenloop.workspace.edits.grammar import replacement_start
 from greenloop.workspace.store import TreeStore
 
 Write = Callable[[Mapping[str, str]], TreeId]
@@ -121,6 +122,49 @@ def test_a_reply_stands_where_there_is_no_other(store: TreeStore, question: Ques
     with Stubborn([COPY], None) as model:
         source = ModelSource(model, Sampling(greedy=1, sampled=0), Asking(budget_tokens=400))
         assert [one.reply for one in source.proposals(store, question)] == [COPY]
+
+
+def test_a_copy_stands_where_the_model_fails_to_draw_it_anew(store: TreeStore, question: Question) -> None:
+    class Failing(Stubborn):
+        def altered(
+            self, request: Request, index: int, reply: str, kept: str, stop: Halt | None = None
+        ) -> Reply | None:
+            raise ModelError("it did not keep to the text")
+
+    with Failing([COPY], None) as model:
+        source = ModelSource(model, Sampling(greedy=1, sampled=1), Asking(budget_tokens=400))
+        assert [one.reply for one in source.proposals(store, question)] == [COPY, COPY]
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        CHANGE,
+        COPY.replace("<<<<\n", "<<<< +x\n<<<<\n"),
+        COPY.replace("\n====\nlet", "\n====\n  let"),
+        COPY + CHANGE.partition("\n")[2],
+        "nothing of use",
+    ],
+)
+def test_what_changes_a_mode_an_indentation_or_a_second_block_is_no_copy(
+    store: TreeStore, question: Question, reply: str
+) -> None:
+    with Stubborn([reply], "let x = 3\n>>>>\n") as model:
+        source = ModelSource(model, Sampling(greedy=1, sampled=0), Asking(budget_tokens=400))
+        assert [one.reply for one in source.proposals(store, question)] == [reply]
+
+
+@pytest.mark.parametrize(
+    ("reply", "kept"),
+    [
+        (COPY, COPY[: COPY.index("====") + 5]),
+        ("a.ml\n<<<<<\n====\n=====\\\n====\n>>>>>\n", "a.ml\n<<<<<\n====\n=====\\\n"),
+        ("====\n", ""),
+        ("", ""),
+    ],
+)
+def test_what_a_reply_looks_for_ends_where_its_block_says(reply: str, kept: str) -> None:
+    assert reply[: replacement_start(reply)] == kept
 
 
 def test_streamed_replies_are_drawn_anew_behind_the_others(store: TreeStore, question: Question) -> None:

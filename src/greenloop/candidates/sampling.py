@@ -1,6 +1,5 @@
 """The model as a source: a question is rendered once, and each reply is read as an edit."""
 
-import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,10 +14,9 @@ from greenloop.prompts.recipes import DEFAULT, Recipe
 from greenloop.prompts.render import render
 from greenloop.prompts.reply import read_reply
 from greenloop.prompts.retrieval.seam import Index
-from greenloop.records import Asking, Edit, EditError, InputError, ReplaceBlocks
+from greenloop.records import Asking, Edit, EditError, InputError, ModelError, ReplaceBlocks
+from greenloop.workspace.edits.grammar import replacement_start
 from greenloop.workspace.store import TreeStore
-
-_DIVIDER = re.compile(r"^={4,}[ \t]*\\?\n", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,38 +100,39 @@ class ModelSource:
         seconds = (time.monotonic() - start) / n
         for index, reply in enumerate(replies):
             first = proposal_of(self.label, reply, context, greedy=temperature == 0.0, seconds=seconds)
-            yield altered(self._model, request, index, first, context) or first
+            yield altered(self._model, request, index, first, context) if is_copy(first.edit) else first
 
 
-def altered(
-    model: Model, request: Request, index: int, first: Proposal, context: Context, stop: Halt | None = None
-) -> Proposal | None:
-    """Return ``first``, reply ``index`` of ``request``, anew where it changes nothing and the model can do so.
-
-    Raises as ``models.altering``.
-    """
-    if not isinstance(model, Altering) or first.reply is None or not changes_nothing(first.edit):
-        return None
-    began = time.monotonic()
-    again = model.altered(request, index, first.reply, _before_the_change(first.reply), stop)
-    if again is None:
-        return None
-    took = time.monotonic() - began
-    return proposal_of(first.label, again, context, greedy=first.greedy, seconds=first.seconds + took)
-
-
-def changes_nothing(edit: Edit | EditError) -> bool:
-    """Whether an edit replaces what it finds by the same, up to white space around it."""
+def is_copy(edit: Edit | EditError) -> bool:
+    """Whether an edit puts back what it finds, and nothing else."""
     return isinstance(edit, Edit) and all(
-        isinstance(file, ReplaceBlocks) and all(block.search.strip() == block.replace.strip() for block in file.blocks)
+        isinstance(file, ReplaceBlocks)
+        and file.executable is None
+        and all(block.search == block.replace for block in file.blocks)
         for file in edit.files
     )
 
 
-def _before_the_change(reply: str) -> str:
-    """Return a reply up to where it begins to say what is new: what it looks for stays."""
-    found = _DIVIDER.search(reply)
-    return reply[: found.end()] if found is not None else ""
+def altered(
+    model: Model, request: Request, index: int, copy: Proposal, context: Context, stop: Halt | None = None
+) -> Proposal:
+    """Return ``copy``, reply ``index`` of ``request``, drawn anew; itself where the model cannot do that.
+
+    What it looks for stays: it is drawn from where it begins to say what is new. Raises ``Cancelled`` once ``stop`` is
+    requested.
+    """
+    if not isinstance(model, Altering) or copy.reply is None:
+        return copy
+    began = time.monotonic()
+    try:
+        again = model.altered(request, index, copy.reply, copy.reply[: replacement_start(copy.reply)], stop)
+    except ModelError:
+        # the copy is an answer, and is told to be one that changes nothing
+        again = None
+    if again is None:
+        return copy
+    took = time.monotonic() - began
+    return proposal_of(copy.label, again, context, greedy=copy.greedy, seconds=copy.seconds + took)
 
 
 def proposal_of(label: str, reply: Reply, context: Context, *, greedy: bool = False, seconds: float = 0.0) -> Proposal:

@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from greenloop.candidates.sampling import Sampling, altered, changes_nothing, proposal_of
+from greenloop.candidates.sampling import Sampling, altered, is_copy, proposal_of
 from greenloop.candidates.source import Proposal
 from greenloop.models.altering import Altering
 from greenloop.models.seam import Again, Delta, Halt, Message, Model, Request
@@ -69,13 +69,13 @@ def streamed(
             else:
                 took = time.monotonic() - began
                 proposal = proposal_of(model.name, chunk.reply, context, greedy=temperature == 0.0, seconds=took)
-                if isinstance(model, Altering) and changes_nothing(proposal.edit):
+                if isinstance(model, Altering) and is_copy(proposal.edit):
                     copies.append((start + chunk.index, chunk.index, proposal))
                 else:
                     yield Complete(start + chunk.index, proposal)
-        for candidate, index, first in copies:
-            again = altered(model, request, index, first, context, stop)
-            if again is not None:
+        for candidate, index, copy in copies:
+            again = altered(model, request, index, copy, context, stop)
+            if again is not copy:
                 yield Piece(candidate, f"\n\n{again.reply}")
-            yield Complete(candidate, again or first)
+            yield Complete(candidate, again)
         start += count

@@ -100,6 +100,21 @@ def _is_bare(text: str) -> bool:
     return "/" in text or text in _PLAIN_NAMES or re.search(r"\.[^.]", text) is not None
 
 
+def replacement_start(reply: str) -> int:
+    """Return where the new lines of the first block of ``reply`` begin; 0 where it has no block."""
+    run = start = 0
+    for line in reply.split("\n"):
+        start += len(line) + 1
+        bare = line.rstrip(BLANKS)
+        middle = MIDDLE.fullmatch(bare)
+        if run and middle and len(middle[1]) == run:
+            return min(start, len(reply))
+        opening = OPENING.fullmatch(bare)
+        if not run and opening:
+            run = len(opening[1])
+    return 0
+
+
 def longest_run(*texts: str) -> int:
     """Return the length of the longest run of marker characters that starts a line of ``texts``."""
     return max((len(run) for text in texts for run in RUN.findall(text)), default=0)
